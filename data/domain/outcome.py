@@ -1,0 +1,41 @@
+"""An outcome: what really happened. It is the label that the next model learns from."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from data.domain.entity import EntityKind, EntityRef
+from data.domain.event import Event
+
+
+class Result(StrEnum):
+    WON = "won"
+    LOST = "lost"
+
+
+class Outcome(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    entity: EntityRef
+    result: Result
+    occurred_at: datetime
+
+
+# What a CRM calls the end of a deal: HubSpot's `dealstage`, Pipedrive's `status`.
+ENDINGS: dict[tuple[str, str], Result] = {
+    ("dealstage", "closedwon"): Result.WON,
+    ("dealstage", "closedlost"): Result.LOST,
+    ("status", "won"): Result.WON,
+    ("status", "lost"): Result.LOST,
+}
+
+
+def outcome_of(event: Event) -> Outcome | None:
+    """The outcome that a deal's event carries, if it does."""
+    if event.entity.kind is not EntityKind.DEAL:
+        return None
+    for name, value in event.properties.items():
+        if (result := ENDINGS.get((name, str(value).lower()))) is not None:
+            return Outcome(entity=event.entity, result=result, occurred_at=event.occurred_at)
+    return None

@@ -1,0 +1,72 @@
+"""A prediction: what one version of one model says of one entity, with the factors that made it say so."""
+
+import math
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.domain.entity import EntityRef
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Label(StrEnum):
+    HIGH = "high"
+    LOW = "low"
+
+
+class Grade(StrEnum):
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+
+
+# The odds of winning against the odds of an average lead (the version's base rate): A is four times and more.
+# Relative to the base rate, so that a grade means the same whether 5 % or 50 % of an account's leads are won.
+GRADES: tuple[tuple[Grade, float], ...] = ((Grade.A, 4.0), (Grade.B, 2.0), (Grade.C, 1.0), (Grade.D, 0.5))
+
+
+class Factor(BaseModel):
+    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    feature: str
+    value: Any = None
+    contribution: float
+
+
+class Prediction(BaseModel):
+    """`score` is a probability; `confidence` is max(p, 1 - p)."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    model: str
+    model_version: str
+    entity: EntityRef | None = None
+    score: Probability
+    label: Label
+    grade: Grade
+    threshold: Probability
+    confidence: Probability
+    base_value: float
+    factors: tuple[Factor, ...]
+
+
+def grade(score: float, base_rate: float) -> Grade:
+    """The letter for a score: its odds over the odds of the base rate, looked up in GRADES."""
+    ratio = _odds(score) / _odds(base_rate)
+    return next((letter for letter, least in GRADES if ratio >= least), Grade.E)
+
+
+def label(score: float, threshold: float) -> Label:
+    return Label.HIGH if score > threshold else Label.LOW
+
+
+def _odds(probability: float) -> float:
+    # Half a float's resolution away from 0 and 1, where odds are undefined.
+    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+    return clipped / (1 - clipped) if not math.isnan(clipped) else 0.0

@@ -1,0 +1,104 @@
+"""One error family. A class's docstring is its title in problem+json; `detail` says what and what to do.
+
+    LeadloopError
+    ├── BadInput            422   a field does not fit
+    │   └── ReservedName    422
+    ├── Unauthorized        401   no credential, or a wrong one
+    ├── Forbidden           403   the credential lacks the scope
+    ├── NotFound            404
+    ├── Conflict            409   a lease that is foreign, expired or used up
+    ├── TooLarge            413
+    ├── NotReady            503   no served version, database away
+    ├── NotConfigured       500   a setting is missing
+    ├── Rejected            -     a payload or event is set aside, with its stage
+    └── VendorError         -     a call to a vendor went wrong
+        ├── Retryable             worth another try, perhaps after `retry_after_seconds`
+        └── Permanent             the same call will never succeed
+"""
+
+
+class LeadloopError(Exception):
+    """Leadloop could not do this."""
+
+    status = 500
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
+
+
+class BadInput(LeadloopError):
+    """The request does not fit."""
+
+    status = 422
+
+
+class Unauthorized(LeadloopError):
+    """Credentials are missing or wrong."""
+
+    status = 401
+
+
+class Forbidden(LeadloopError):
+    """The token lacks the scope for this call."""
+
+    status = 403
+
+
+class NotFound(LeadloopError):
+    """No such thing."""
+
+    status = 404
+
+
+class Conflict(LeadloopError):
+    """The lease is not yours, has expired or is used up."""
+
+    status = 409
+
+
+class TooLarge(LeadloopError):
+    """The body is too large."""
+
+    status = 413
+
+
+class NotReady(LeadloopError):
+    """Not ready yet."""
+
+    status = 503
+
+
+class NotConfigured(LeadloopError):
+    """A setting is missing."""
+
+
+class Rejected(LeadloopError):
+    """The payload or event was set aside."""
+
+    def __init__(self, stage: str, detail: str) -> None:
+        super().__init__(detail)
+        self.stage = stage
+
+
+class VendorError(LeadloopError):
+    """A call to a vendor went wrong."""
+
+    status = 502
+
+
+class Retryable(VendorError):
+    """The vendor could not answer now."""
+
+    def __init__(self, detail: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Permanent(VendorError):
+    """The vendor refuses this call for good."""

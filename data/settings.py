@@ -1,0 +1,169 @@
+"""Every setting, from the environment or `.env`, prefix `LEADLOOP_`. `docs/settings.md` explains each."""
+
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.errors import NotConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "data" / "var"
+SQLITE = "sqlite:///"
+
+
+class Scope(StrEnum):
+    """What a bearer token may do. `admin` includes all others."""
+
+    COLLECT = "collect"
+    SCORE = "score"
+    PREDICTIONS = "predictions"
+    ACTIVATE = "activate"
+    READ = "read"
+    ADMIN = "admin"
+
+
+Carrier = Literal["n8n", "worker"]
+
+
+def _rooted(url: str) -> str:
+    """Resolves a relative SQLite path against the project's root, so that any working folder will do."""
+    if url.startswith(SQLITE) and not url.startswith(SQLITE + "/") and url != SQLITE:
+        return SQLITE + str(ROOT / url.removeprefix(SQLITE))
+    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _mlflow_rooted(url: str) -> str:
+    return _rooted(url) if url.startswith(SQLITE) else url
+
+
+class Settings(BaseSettings):
+    """Field names are the environment names in lower case, without the prefix."""
+
+    model_config = SettingsConfigDict(env_prefix="LEADLOOP_", env_file=ROOT / ".env", extra="ignore", frozen=True)
+
+    # Storage
+    database_url: Annotated[str, AfterValidator(_rooted)] = "sqlite:///data/var/leadloop.db"
+    mlflow_tracking_uri: Annotated[str, AfterValidator(_mlflow_rooted)] = "sqlite:///data/var/mlflow.db"
+    var_dir: Path = VAR
+
+    # The service
+    api_tokens: SecretStr = SecretStr("")
+    public_url: str = "http://127.0.0.1:8000"
+    max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    log_json: bool = True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # HubSpot
+    hubspot_token: SecretStr = SecretStr("")
+    hubspot_client_secret: SecretStr = SecretStr("")
+    hubspot_app_id: str = ""
+    hubspot_base_url: str = "https://api.hubapi.com"
+    hubspot_webhook_url: str = ""
+    hubspot_portal_id: str = ""
+
+    # Pipedrive
+    pipedrive_api_token: SecretStr = SecretStr("")
+    pipedrive_base_url: str = "https://api.pipedrive.com"
+    pipedrive_webhook_user: str = ""
+    pipedrive_webhook_password: SecretStr = SecretStr("")
+    pipedrive_company_url: str = ""
+
+    # Slack
+    slack_token: SecretStr = SecretStr("")
+    slack_channel: str = "#sales-notifications"
+    slack_base_url: str = "https://slack.com/api/"
+
+    # Who carries a delivery first: n8n's own nodes, or the worker. What n8n has not confirmed goes to the worker.
+    deliver_hubspot: Carrier = "n8n"
+    deliver_pipedrive: Carrier = "n8n"
+    deliver_slack: Carrier = "n8n"
+    n8n_grace_seconds: float = Field(15, ge=0, le=3600)
+    lease_seconds: float = Field(60, gt=0, le=3600)
+    n8n_lease_limit: int = Field(100, ge=1, le=1000)
+
+    # Scoring
+    lead_model: str = "lead_score"
+    hot_threshold: float | Literal["auto"] = 0.8
+    hot_share: float = Field(0.05, gt=0, lt=1)
+    alert_quiet_days: float = Field(7, ge=0)
+    lookup_max_age_hours: float = Field(24, gt=0)
+
+    # The worker
+    sweep_seconds: float = Field(0.5, gt=0, le=60)
+    champion_poll_seconds: float = Field(15, gt=0, le=3600)
+    max_attempts: int = Field(8, ge=1, le=100)
+
+    # n8n itself, for `leadloop n8n`
+    n8n_port: int = Field(5678, ge=1, le=65535)
+    n8n_editor_password: SecretStr = SecretStr("")
+
+    @field_validator("hot_threshold")
+    @classmethod
+    def _threshold_is_a_probability(cls, value: float | Literal["auto"]) -> float | Literal["auto"]:
+        if value != "auto" and not 0 < value < 1:
+            raise ValueError("must lie between 0 and 1, or be the word auto")
+        return value
+
+    @field_validator("slack_base_url")
+    @classmethod
+    def _slack_address_ends_in_a_slash(cls, value: str) -> str:
+        return value.rstrip("/") + "/"
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _tokens_parse(cls, value: SecretStr) -> SecretStr:
+        parse_tokens(value.get_secret_value())
+        return value
+
+    @cached_property
+    def tokens(self) -> dict[str, frozenset[Scope]]:
+        """Bearer token -> its scopes."""
+        return parse_tokens(self.api_tokens.get_secret_value())
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def models_dir(self) -> Path:
+        """Local copies of model versions: `<model>/<version>/`."""
+        return self.var_dir / "models"
+
+    @property
+    def mlflow_artifacts_dir(self) -> Path:
+        return self.var_dir / "mlartifacts"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Reads the settings. A wrong one becomes one line that names the variable and what it must be.
+
+    Raises:
+        NotConfigured: a value does not fit.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"LEADLOOP_{'_'.join(str(part) for part in item['loc'][:1]).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False)
+        )
+        raise NotConfigured(f"{problems}. Correct it in the environment or in .env (docs/settings.md).") from None
+
+
+def parse_tokens(text: str) -> dict[str, frozenset[Scope]]:
+    """`token:scope+scope,token:scope` -> token to scopes. Says which entry is wrong, never the token itself."""
+    tokens: dict[str, frozenset[Scope]] = {}
+    for number, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        token, separator, scopes = entry.rpartition(":")
+        if not separator or len(token) < 8:
+            raise ValueError(f"entry {number} must read token:scope+scope, with a token of 8 characters or more")
+        try:
+            tokens[token] = frozenset(Scope(scope) for scope in scopes.split("+"))
+        except ValueError:
+            known = ", ".join(Scope)
+            raise ValueError(f"entry {number} has an unknown scope; the scopes are {known}") from None
+    return tokens

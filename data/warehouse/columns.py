@@ -1,0 +1,25 @@
+"""Shorthands for columns that several tables have."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer
+from sqlmodel import Field
+
+from data.db import JsonValue, UtcDateTime
+
+# SQLite only numbers rows by itself when the key is declared INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def row_id() -> Any:
+    return Field(default=None, primary_key=True, sa_type=RowId)
+
+
+def instant(*, nullable: bool = False, index: bool = False) -> Any:
+    """A UTC instant."""
+    default = {"default": None} if nullable else {}
+    return Field(sa_column=Column(UtcDateTime(), nullable=nullable, index=index), **default)
+
+
+def json_column() -> Any:
+    return Field(default_factory=dict, sa_column=Column(JsonValue(), nullable=False))

@@ -1,0 +1,63 @@
+"""Dead letters: what was accepted and did not fit, with the stage, the reason and the bytes; replayable."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Column, Index, LargeBinary, Text, func
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from data.warehouse.columns import RowId, instant, row_id
+
+
+class DeadLetterState(StrEnum):
+    OPEN = "open"
+    REPLAYED = "replayed"
+
+
+class DeadLetter(SQLModel, table=True):
+    __tablename__ = "dead_letters"
+    __table_args__ = (Index("ix_dead_letters_state", "state", "created_at"),)
+
+    id: int | None = row_id()
+    source: str
+    stage: str
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    payload_id: int | None = Field(default=None, sa_type=RowId, foreign_key="payloads.id", index=True)
+    position: int | None = None
+    """Which item of the payload; None is the whole of it."""
+    event_id: int | None = Field(default=None, sa_type=RowId, foreign_key="events.id", index=True)
+    delivery_id: str | None = None
+    content: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
+    state: str = DeadLetterState.OPEN
+    created_at: datetime = instant()
+    replayed_at: datetime | None = instant(nullable=True)
+
+
+def add(session: Session, letters: Sequence[DeadLetter]) -> None:
+    session.add_all(letters)
+    session.flush()
+
+
+def get(session: Session, letter_id: int) -> DeadLetter | None:
+    return session.get(DeadLetter, letter_id)
+
+
+def listed(session: Session, *, state: str | None = None, limit: int = 100, before: int | None = None) -> Sequence[DeadLetter]:
+    """Newest first. `before` is an id to page from."""
+    query = select(DeadLetter).order_by(col(DeadLetter.id).desc()).limit(limit)
+    if state is not None:
+        query = query.where(DeadLetter.state == state)
+    if before is not None:
+        query = query.where(col(DeadLetter.id) < before)
+    return session.exec(query).all()
+
+
+def open_ids(session: Session) -> Sequence[int]:
+    query = select(DeadLetter.id).where(DeadLetter.state == DeadLetterState.OPEN).order_by(col(DeadLetter.id))
+    return [number for number in session.exec(query) if number is not None]
+
+
+def open_count(session: Session) -> int:
+    query = select(func.count()).select_from(DeadLetter).where(DeadLetter.state == DeadLetterState.OPEN)
+    return session.exec(query).one()

@@ -1,0 +1,109 @@
+"""Entities: what is known of each contact, company and deal, and who is working on it now."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, or_, update
+from sqlmodel import Session, SQLModel, col, select
+
+from data.db import insert_new
+from data.domain.entity import EntityRef, Known
+from data.warehouse.columns import instant, json_column, row_id
+
+UNIQUE = ("source", "kind", "vendor_id")
+
+
+class EntityRow(SQLModel, table=True):
+    __tablename__ = "entities"
+    __table_args__ = (Index("uq_entities", *UNIQUE, unique=True),)
+
+    id: int | None = row_id()
+    source: str
+    kind: str
+    vendor_id: str
+    known_values: dict[str, Any] = json_column()
+    known_times: dict[str, str] = json_column()
+    looked_up_at: datetime | None = instant(nullable=True)
+    lease_id: str | None = None
+    lease_until: datetime | None = instant(nullable=True)
+    created_at: datetime = instant()
+
+    @property
+    def ref(self) -> EntityRef:
+        return EntityRef.model_validate({"source": self.source, "kind": self.kind, "id": self.vendor_id})
+
+    @property
+    def known(self) -> Known:
+        return Known(values=self.known_values, times=self.known_times)
+
+
+def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[EntityRef, int]:
+    """Creates what is new, and returns the row id of each."""
+    wanted = set(refs)
+    rows = [
+        {
+            "source": ref.source,
+            "kind": ref.kind.value,
+            "vendor_id": ref.id,
+            "known_values": {},
+            "known_times": {},
+            "created_at": now,
+        }
+        for ref in sorted(wanted, key=str)
+    ]
+    insert_new(session, EntityRow, rows, UNIQUE)
+    found: dict[EntityRef, int] = {}
+    for source, kind in {(ref.source, ref.kind) for ref in wanted}:
+        ids = [ref.id for ref in wanted if (ref.source, ref.kind) == (source, kind)]
+        query = select(EntityRow).where(
+            EntityRow.source == source, EntityRow.kind == kind.value, col(EntityRow.vendor_id).in_(ids)
+        )
+        found |= {row.ref: row.id for row in session.exec(query) if row.id is not None}
+    return found
+
+
+def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
+    query = select(EntityRow).where(col(EntityRow.id).in_(set(entity_ids)))
+    return {row.id: row for row in session.exec(query) if row.id is not None}
+
+
+def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
+    """The rows, locked in one order until the transaction ends, so that two writers can't cross."""
+    query = (
+        select(EntityRow)
+        .where(col(EntityRow.id).in_(set(entity_ids)))
+        .order_by(col(EntityRow.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in session.exec(query) if row.id is not None}
+
+
+def lease(session: Session, entity_ids: Iterable[int], lease_id: str, now: datetime, seconds: float) -> set[int]:
+    """Takes the entities that no other driver holds; returns their ids."""
+    free = or_(col(EntityRow.lease_until).is_(None), col(EntityRow.lease_until) <= now)
+    statement = (
+        update(EntityRow)
+        .where(col(EntityRow.id).in_(sorted(set(entity_ids))), or_(free, col(EntityRow.lease_id) == lease_id))
+        .values(lease_id=lease_id, lease_until=now + timedelta(seconds=seconds))
+        .returning(col(EntityRow.id))
+    )
+    return {row[0] for row in session.execute(statement)}
+
+
+def release(session: Session, entity_ids: Iterable[int], lease_id: str) -> None:
+    """Gives back what this lease holds; others' leases stay."""
+    statement = (
+        update(EntityRow)
+        .where(col(EntityRow.id).in_(sorted(set(entity_ids))), col(EntityRow.lease_id) == lease_id)
+        .values(lease_id=None, lease_until=None)
+    )
+    session.execute(statement)
+
+
+def save_known(session: Session, rows: Sequence[EntityRow]) -> None:
+    """Stores what is known. The rows come from `lock` in this very transaction."""
+    for row in rows:
+        session.add(row)
+    session.flush()

@@ -1,0 +1,161 @@
+"""Events: the canonical facts, and the inbox that drivers take them from."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Index, Text, func, or_, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from data.db import insert_new
+from data.domain.event import Driver, Event, EventState
+from data.warehouse import entities
+from data.warehouse.columns import RowId, instant, json_column, row_id
+
+UNIQUE = ("source", "dedupe_key")
+
+
+class EventRow(SQLModel, table=True):
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("uq_events_dedupe", *UNIQUE, unique=True),
+        Index("ix_events_due", "state", "next_attempt_at"),
+        Index("ix_events_received", "received_at"),
+    )
+
+    id: int | None = row_id()
+    source: str
+    dedupe_key: str
+    type: str
+    entity_id: int = Field(sa_type=RowId, foreign_key="entities.id", index=True)
+    payload_id: int = Field(sa_type=RowId, foreign_key="payloads.id", index=True)
+    occurred_at: datetime = instant()
+    received_at: datetime = instant()
+    properties: dict[str, Any] = json_column()
+    previous: dict[str, Any] = json_column()
+    by_us: bool = False
+    models: list[str] = json_column()
+    notes: dict[str, Any] = json_column()  # enrichment -> what it could not do
+    state: str = EventState.NEW
+    driver: str = Driver.WORKER
+    attempts: int = 0
+    next_attempt_at: datetime = instant()
+    lease_id: str | None = None
+    lease_until: datetime | None = instant(nullable=True)
+    error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    done_at: datetime | None = instant(nullable=True)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What an event needs to be stored, beyond itself."""
+
+    event: Event
+    entity_id: int
+    models: tuple[str, ...]
+
+
+def add_new(
+    session: Session, source: str, arrivals: Sequence[Arrival], *, payload_id: int, driver: Driver, now: datetime, due: datetime
+) -> dict[str, int]:
+    """Stores the arrivals whose dedupe key is new; returns key -> event id for those."""
+    rows = [
+        {
+            "source": source,
+            "dedupe_key": arrival.event.dedupe_key,
+            "type": arrival.event.type.value,
+            "entity_id": arrival.entity_id,
+            "payload_id": payload_id,
+            "occurred_at": arrival.event.occurred_at,
+            "received_at": now,
+            "properties": arrival.event.properties,
+            "previous": arrival.event.previous,
+            "by_us": arrival.event.by_us,
+            "models": list(arrival.models),
+            "notes": {},
+            "state": EventState.NEW.value if arrival.models else EventState.DONE.value,
+            "done_at": None if arrival.models else now,
+            "driver": driver.value,
+            "attempts": 0,
+            "next_attempt_at": due,
+        }
+        for arrival in arrivals
+    ]
+    inserted = {key for (_, key) in insert_new(session, EventRow, rows, UNIQUE)}
+    query = select(EventRow.dedupe_key, EventRow.id).where(
+        EventRow.source == source, col(EventRow.dedupe_key).in_(inserted)
+    )
+    return {key: number for key, number in session.exec(query) if number is not None}
+
+
+def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:
+    query = select(EventRow).where(col(EventRow.id).in_(set(event_ids)))
+    return {row.id: row for row in session.exec(query) if row.id is not None}
+
+
+def claim(
+    session: Session, lease_id: str, now: datetime, seconds: float, *, event_ids: Iterable[int] | None = None, limit: int = 100
+) -> list[EventRow]:
+    """Takes events to work on, oldest first, at most one driver to an entity.
+
+    With `event_ids` those of them that are free; without, those that are due. What another driver
+    holds is left out.
+    """
+    free = or_(col(EventRow.lease_until).is_(None), col(EventRow.lease_until) <= now)
+    query = select(EventRow).where(EventRow.state == EventState.NEW, free)
+    if event_ids is not None:
+        query = query.where(col(EventRow.id).in_(set(event_ids)))
+    else:
+        query = query.where(EventRow.next_attempt_at <= now)
+    query = query.order_by(col(EventRow.occurred_at), col(EventRow.id)).limit(limit).with_for_update(skip_locked=True)
+    candidates = session.exec(query).all()
+    ours = entities.lease(session, [row.entity_id for row in candidates], lease_id, now, seconds)
+    claimed = [row for row in candidates if row.entity_id in ours]
+    for row in claimed:
+        row.lease_id, row.lease_until = lease_id, now + timedelta(seconds=seconds)
+        session.add(row)
+    session.flush()
+    return claimed
+
+
+def finish(session: Session, rows: Sequence[EventRow], now: datetime) -> None:
+    for row in rows:
+        row.state, row.done_at, row.lease_id, row.lease_until, row.error = EventState.DONE, now, None, None, None
+        session.add(row)
+    session.flush()
+
+
+def postpone(session: Session, row: EventRow, until: datetime, error: str) -> None:
+    """Back into the inbox, to be tried again."""
+    row.attempts += 1
+    row.next_attempt_at, row.error, row.lease_id, row.lease_until = until, error, None, None
+    session.add(row)
+    session.flush()
+
+
+def bury(session: Session, row: EventRow, error: str) -> None:
+    """Given up; the caller writes the dead letter in the same transaction."""
+    row.state, row.error, row.lease_id, row.lease_until = EventState.DEAD, error, None, None
+    session.add(row)
+    session.flush()
+
+
+def revive(session: Session, event_id: int, now: datetime) -> bool:
+    """Puts a dead event back into the inbox; False if it is not dead."""
+    statement = (
+        update(EventRow)
+        .where(col(EventRow.id) == event_id, col(EventRow.state) == EventState.DEAD)
+        .values(state=EventState.NEW.value, attempts=0, next_attempt_at=now, error=None)
+        .returning(col(EventRow.id))
+    )
+    return session.execute(statement).first() is not None
+
+
+def newest(session: Session, limit: int) -> Sequence[EventRow]:
+    return session.exec(select(EventRow).order_by(col(EventRow.id).desc()).limit(limit)).all()
+
+
+def counts(session: Session) -> dict[str, int]:
+    query = select(EventRow.state, func.count()).group_by(EventRow.state)
+    return {state: number for state, number in session.exec(query)}

@@ -1,0 +1,96 @@
+"""Predictions: what each version said of each event's entity. One per (event, model); a repeat returns the stored one."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, tuple_
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from data.db import insert_new
+from data.domain.prediction import Prediction
+from data.warehouse.columns import RowId, instant, json_column, row_id
+
+UNIQUE = ("event_id", "model")
+
+
+class PredictionRow(SQLModel, table=True):
+    __tablename__ = "predictions"
+    __table_args__ = (
+        Index("uq_predictions", *UNIQUE, unique=True),
+        Index("ix_predictions_entity", "entity_id", "model", "occurred_at", "event_id"),
+    )
+
+    id: int | None = row_id()
+    event_id: int = Field(sa_type=RowId, foreign_key="events.id")
+    entity_id: int = Field(sa_type=RowId, foreign_key="entities.id")
+    model: str
+    model_version: str
+    score: float
+    label: str
+    grade: str
+    threshold: float
+    base_value: float
+    factors: list[dict[str, Any]] = json_column()
+    fields: dict[str, Any] = json_column()  # the predicted_ fields, as the enrichments made them
+    occurred_at: datetime = instant()
+    """When the event happened: the order of predictions of one entity."""
+    created_at: datetime = instant()
+
+
+def add_new(
+    session: Session, event_id: int, entity_id: int, occurred_at: datetime, prediction: Prediction, fields: dict[str, Any], now: datetime
+) -> bool:
+    """Stores it unless this event already has one of this model; True if it is new."""
+    row = {
+        "event_id": event_id,
+        "entity_id": entity_id,
+        "model": prediction.model,
+        "model_version": prediction.model_version,
+        "score": prediction.score,
+        "label": prediction.label.value,
+        "grade": prediction.grade.value,
+        "threshold": prediction.threshold,
+        "base_value": prediction.base_value,
+        "factors": [factor.model_dump(mode="json") for factor in prediction.factors],
+        "fields": fields,
+        "occurred_at": occurred_at,
+        "created_at": now,
+    }
+    return bool(insert_new(session, PredictionRow, [row], UNIQUE))
+
+
+def of_event(session: Session, event_id: int, model: str) -> PredictionRow | None:
+    query = select(PredictionRow).where(PredictionRow.event_id == event_id, PredictionRow.model == model)
+    return session.exec(query).first()
+
+
+def of_events(session: Session, event_ids: Iterable[int]) -> Sequence[PredictionRow]:
+    return session.exec(select(PredictionRow).where(col(PredictionRow.event_id).in_(set(event_ids)))).all()
+
+
+def is_newest(session: Session, row: PredictionRow) -> bool:
+    """Whether no prediction of the same entity and model belongs to a later event."""
+    later = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) > tuple_(row.occurred_at, row.event_id)
+    query = (
+        select(PredictionRow.id)
+        .where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, later)
+        .limit(1)
+    )
+    return session.exec(query).first() is None
+
+
+def before(session: Session, row: PredictionRow) -> PredictionRow | None:
+    """The prediction just before this one, in the order of the events."""
+    earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)
+    query = (
+        select(PredictionRow)
+        .where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, earlier)
+        .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
+        .limit(1)
+    )
+    return session.exec(query).first()
+
+
+def newest(session: Session, limit: int) -> Sequence[PredictionRow]:
+    return session.exec(select(PredictionRow).order_by(col(PredictionRow.id).desc()).limit(limit)).all()

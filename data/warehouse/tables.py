@@ -1,0 +1,21 @@
+"""The tables, listed once: importing this module fills SQLModel's metadata (migrations, tests)."""
+
+from sqlmodel import SQLModel
+
+from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
+from data.warehouse.outcomes import OutcomeRow
+from data.warehouse.payloads import Payload
+from data.warehouse.predictions import PredictionRow
+
+TABLES: tuple[type[SQLModel], ...] = (
+    Payload,
+    EntityRow,
+    EventRow,
+    DeadLetter,
+    PredictionRow,
+    DeliveryRow,
+    OutcomeRow,
+)
