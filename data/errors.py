@@ -2,7 +2,6 @@
 
     LeadloopError
     ├── BadInput            422   a field does not fit
-    │   └── ReservedName    422
     ├── Unauthorized        401   no credential, or a wrong one
     ├── Forbidden           403   the credential lacks the scope
     ├── NotFound            404
@@ -95,9 +94,10 @@ class VendorError(LeadloopError):
 class Retryable(VendorError):
     """The vendor could not answer now."""
 
-    def __init__(self, detail: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, unsure: bool = False) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+        self.unsure = unsure  # the connection broke after the request: the vendor may have done it
 
 
 class Permanent(VendorError):

@@ -1,0 +1,1 @@
+"""The outbox over HTTP: list, lease, confirm, fail."""

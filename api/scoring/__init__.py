@@ -1,0 +1,1 @@
+"""Door 2: `POST /score`, `POST /predict/events`."""

@@ -1,0 +1,1 @@
+"""The only files that import a CRM, telephony or chat SDK. Each raises Retryable or Permanent, nothing else."""

@@ -1,0 +1,1 @@
+"""One file per stage; run.py shows the order on one screen."""

@@ -1,0 +1,1 @@
+"""One file per predictive enrichment: the only place that makes `predicted_` fields."""

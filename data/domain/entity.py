@@ -1,5 +1,6 @@
 """An entity is what an event is about: a contact, a company or a deal, as its source names it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -44,6 +45,13 @@ class Known(BaseModel):
         moment = stamp(at)
         newer = {name: value for name, value in changes.items() if self.times.get(name, "") <= moment}
         return Known(values={**self.values, **newer}, times={**self.times, **dict.fromkeys(newer, moment)})
+
+
+def merged(known: Known, facts: Iterable[tuple[dict[str, Any], datetime]]) -> Known:
+    """What is known after several facts, in any order of arrival."""
+    for properties, at in facts:
+        known = known.merged(properties, at)
+    return known
 
 
 def stamp(moment: datetime) -> str:

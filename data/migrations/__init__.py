@@ -1,0 +1,26 @@
+"""Alembic migrations. `upgrade(database)` brings a database to the newest schema; safe to call at every start."""
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from data.db import Database
+from data.settings import ROOT
+
+# Any number, the same for all processes: PostgreSQL lets one of them migrate while the others wait.
+ADVISORY_LOCK = 0x1EAD100D
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Applies what is missing. Several processes may start at once: one migrates, the others wait for it."""
+    config = Config(attributes={"database": database})
+    config.set_main_option("script_location", str(ROOT / "data" / "migrations"))
+    if database.is_sqlite:
+        command.upgrade(config, revision)
+        return
+    with database.engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+        try:
+            command.upgrade(config, revision)
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})

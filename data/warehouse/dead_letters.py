@@ -61,3 +61,8 @@ def open_ids(session: Session) -> Sequence[int]:
 def open_count(session: Session) -> int:
     query = select(func.count()).select_from(DeadLetter).where(DeadLetter.state == DeadLetterState.OPEN)
     return session.exec(query).one()
+
+
+def has_delivery(session: Session, delivery_id: str) -> bool:
+    query = select(DeadLetter.id).where(DeadLetter.delivery_id == delivery_id, DeadLetter.state == DeadLetterState.OPEN)
+    return session.exec(query).first() is not None

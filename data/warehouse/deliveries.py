@@ -19,6 +19,7 @@ from data.db import insert_new
 from data.domain.delivery import Carrier, DeliveryKind, DeliveryState, backoff
 from data.errors import Conflict, NotFound
 from data.warehouse.columns import RowId, instant, json_column
+from data.warehouse.events import EventRow
 
 UNIQUE = ("prediction_id", "destination")
 KEY = ("destination", "entity_id", "kind")
@@ -362,3 +363,15 @@ def _retire_lost_writes(session: Session, destination: str, now: datetime) -> No
 def _exists(session: Session, prediction_id: int, destination: str) -> bool:
     query = select(DeliveryRow.id).where(DeliveryRow.prediction_id == prediction_id, DeliveryRow.destination == destination)
     return session.exec(query).first() is not None
+
+
+def latencies(session: Session, limit: int) -> list[tuple[str, float]]:
+    """(destination, seconds from the event's arrival to the confirmation) of the newest confirmed deliveries."""
+    query = (
+        select(DeliveryRow.destination, EventRow.received_at, DeliveryRow.confirmed_at)
+        .join(EventRow, col(EventRow.id) == DeliveryRow.event_id)
+        .where(DeliveryRow.state == DeliveryState.CONFIRMED)
+        .order_by(col(DeliveryRow.confirmed_at).desc())
+        .limit(limit)
+    )
+    return [(name, (done - came).total_seconds()) for name, came, done in session.exec(query) if done is not None]

@@ -1,0 +1,43 @@
+"""create_app(settings): the one place where the edge is put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from api import errors
+from api.middleware import BodyLimit, Correlation
+from api.router import ROUTERS
+from automation.jobs.champions import refresh
+from automation.jobs.scheduler import build_scheduler
+from automation.loop import build_loop
+from automation.pipeline.context import Loop
+from data.migrations import upgrade
+from data.settings import Settings
+
+
+def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: bool | None = None) -> FastAPI:
+    """The service. `with_worker`: also run the scheduler and worker in this process (the default on SQLite)."""
+    works = settings.is_sqlite if with_worker is None else with_worker
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        parts = loop or build_loop(settings)
+        app.state.loop = parts
+        await run_in_threadpool(upgrade, parts.database)
+        await run_in_threadpool(refresh, parts)
+        scheduler = build_scheduler(parts) if works else build_scheduler(parts, only={"champions.pull"})
+        scheduler.start()
+        yield
+        await run_in_threadpool(scheduler.shutdown)
+        if loop is None:
+            parts.database.dispose()
+
+    app = FastAPI(title="Leadloop", version="0.1.0", summary="CRM event in, hot lead in Slack and score on the CRM record.", lifespan=lifespan)
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Correlation)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

@@ -1,0 +1,54 @@
+"""Door 1. Authenticated over the raw body, stored before the answer; what does not fit is 202 and a dead letter."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from api.dependencies import LoopDep
+from api.sources.base import Inbound
+from api.sources.registry import AUTHENTICATORS
+from automation.pipeline.collect import Collected, collect
+from automation.pipeline.context import Loop
+from data.domain.entity import EntityRef
+from data.domain.event import Driver
+from data.errors import NotFound
+
+router = APIRouter(tags=["collect"])
+
+
+class EventOut(BaseModel):
+    event_id: int
+    type: str
+    entity: EntityRef
+    models: list[str]
+
+
+class CollectOut(BaseModel):
+    """How many events were new, repeats, or set aside; and the new ones with the models that each asks."""
+
+    accepted: int
+    duplicates: int
+    rejected: int
+    events: list[EventOut]
+
+
+@router.post("/collect/{source}", status_code=202, response_model=CollectOut)
+async def post_collect(
+    source: str,
+    request: Request,
+    loop: LoopDep,
+    _documented: Annotated[Any, Body(description="The sender's own bytes", media_type="application/json")] = None,
+    driver: Annotated[Driver, Query(description="Who walks the events through the other doors first")] = Driver.WORKER,
+) -> Collected:
+    """Takes a payload from a sender (`hubspot`, `pipedrive`, `generic`)."""
+    inbound = Inbound(request.method, dict(request.headers), await request.body())
+    return await run_in_threadpool(_collect, loop, source, inbound, driver)
+
+
+def _collect(loop: Loop, source: str, inbound: Inbound, driver: Driver) -> Collected:
+    if (authenticate := AUTHENTICATORS.get(source)) is None:
+        raise NotFound(f"there is no source {source!r}; the sources are {', '.join(AUTHENTICATORS)}", field="source")
+    authenticate(inbound, loop.settings, loop.clock.now())
+    return collect(loop, source, inbound.body, driver)

@@ -1,0 +1,23 @@
+"""TABLE of routers. `/collect/predictions` stands before `/collect/{source}`, which would take it for a source."""
+
+from fastapi import APIRouter
+
+from api import health
+from api.collector import endpoints as collector
+from api.dead_letters import endpoints as dead_letters
+from api.deliveries import endpoints as deliveries
+from api.models import endpoints as models
+from api.pages import endpoints as pages
+from api.predictive_collector import endpoints as predictive_collector
+from api.scoring import endpoints as scoring
+
+ROUTERS: tuple[APIRouter, ...] = (
+    predictive_collector.router,
+    collector.router,
+    scoring.router,
+    deliveries.router,
+    dead_letters.router,
+    models.router,
+    health.router,
+    pages.router,
+)

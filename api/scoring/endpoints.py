@@ -1,0 +1,39 @@
+"""Door 2: a score for a set of features, and the predictions that stored events ask for."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.dependencies import LoopDep, needs
+from api.scoring.schemas import EventPredictions, EventRefOut, PredictEventsIn, PredictEventsOut, ScoreIn, ScoreOut
+from automation.pipeline.run import Answer, predict_events
+from data.settings import Scope
+from ml.serving.explain import in_words
+
+router = APIRouter(tags=["score"], dependencies=[needs(Scope.SCORE)])
+
+
+@router.post("/score", response_model=ScoreOut)
+def post_score(body: ScoreIn, loop: LoopDep) -> dict[str, Any]:
+    """Scores one lead by the champion of the model that LEAD_MODEL names."""
+    served = loop.predictor.champion(loop.settings.lead_model)
+    prediction = served.predict([body.model_extra or {}], strictly=True)[0]
+    words = [in_words(factor) for factor in prediction.factors]
+    return {**prediction.model_dump(exclude={"entity"}), "cached": False, "factors_in_words": words}
+
+
+@router.post("/predict/events", response_model=PredictEventsOut)
+def post_predict_events(body: PredictEventsIn, loop: LoopDep) -> PredictEventsOut:
+    """Enriches the events and asks every model that each of them asks for."""
+    rows = [_out(answer) for answer in predict_events(loop, body.event_ids)]
+    return PredictEventsOut(scored=[row for row in rows if row.predictions], unscored=[row for row in rows if not row.predictions])
+
+
+def _out(answer: Answer) -> EventPredictions:
+    event = EventRefOut(event_id=answer.event_id)
+    if answer.row is not None and answer.entity is not None:
+        event = EventRefOut(
+            event_id=answer.event_id, source=answer.row.source, type=answer.row.type,
+            entity=answer.entity.ref, occurred_at=answer.row.occurred_at.isoformat(),
+        )  # fmt: skip
+    return EventPredictions(event=event, predictions=answer.predictions, error=answer.error)

@@ -1,0 +1,41 @@
+"""What the pipeline asks of a CRM, whichever it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from data.domain.entity import EntityKind
+from data.errors import VendorError
+
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as the CRM has it, under the CRM's own property names."""
+
+    id: str
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Fields for one record."""
+
+    id: str
+    properties: dict[str, Any]
+
+
+class Crm(Protocol):
+    """A CRM that can be read and written in batches of up to `batch_size`."""
+
+    batch_size: int
+
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
+        """The records that exist, by id. Raises Retryable or Permanent."""
+
+    def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
+        """Writes; returns the failures by record id. Raises Retryable or Permanent where the call failed as a whole."""
+
+    def names(self, kind: EntityKind) -> dict[str, str]:
+        """Property key -> name, where the account's keys do not speak for themselves; otherwise empty."""

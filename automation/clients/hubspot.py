@@ -1,0 +1,122 @@
+"""HubSpot through its own SDK: batch read, batch update (207 matched row by row), properties."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import urllib3
+from hubspot import HubSpot
+from hubspot.crm import companies, contacts, deals, properties
+
+from automation.clients.base import TIMEOUT_SECONDS, Record, Write
+from data.domain.entity import EntityKind
+from data.errors import Permanent, Retryable, VendorError
+
+OBJECTS: dict[EntityKind, str] = {
+    EntityKind.CONTACT: "contacts",
+    EntityKind.COMPANY: "companies",
+    EntityKind.DEAL: "deals",
+}
+MODULES: dict[EntityKind, Any] = {EntityKind.CONTACT: contacts, EntityKind.COMPANY: companies, EntityKind.DEAL: deals}
+ERRORS: tuple[type[Exception], ...] = (
+    contacts.exceptions.ApiException,
+    companies.exceptions.ApiException,
+    deals.exceptions.ApiException,
+    properties.exceptions.ApiException,
+)
+GROUP = "leadloop"
+ALREADY_THERE = 409
+
+
+class HubSpotClient:
+    """Implements `automation.clients.base.Crm`. HubSpot takes 100 inputs a batch."""
+
+    batch_size = 100
+
+    def __init__(self, access_token: str, base_url: str) -> None:
+        # No retries inside the SDK: the outbox retries, and it knows when.
+        self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
+
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
+        module = MODULES[kind]
+        body = module.BatchReadInputSimplePublicObjectId(
+            inputs=[module.SimplePublicObjectId(id=number) for number in ids],
+            properties=list(properties),
+            properties_with_history=[],
+        )
+        answer = _called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
+        return {row.id: Record(row.id, dict(row.properties)) for row in answer.results}
+
+    def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
+        module = MODULES[kind]
+        inputs = [
+            module.SimplePublicObjectBatchInput(
+                id=write.id,
+                object_write_trace_id=write.id,
+                properties={name: property_text(value) for name, value in write.properties.items()},
+            )
+            for write in writes
+        ]
+        body = module.BatchInputSimplePublicObjectBatchInput(inputs=inputs)
+        answer = _called(lambda: self._batch(kind).update(body, _request_timeout=TIMEOUT_SECONDS))
+        failures = _row_errors(getattr(answer, "errors", None) or [])
+        done = {row.id for row in answer.results}
+        for write in writes:
+            if write.id not in done and write.id not in failures:
+                failures[write.id] = Retryable("HubSpot answered for the batch but not for this row")
+        return failures
+
+    def names(self, kind: EntityKind) -> dict[str, str]:
+        return {}
+
+    def ensure_properties(self, kind: EntityKind, wanted: Sequence[dict[str, Any]]) -> list[str]:
+        """Creates the property group and what is missing of the properties; returns the names that were created."""
+        api = self._sdk.crm.properties
+        group = properties.PropertyGroupCreate(name=GROUP, label="Leadloop")
+        _called(lambda: api.groups_api.create(OBJECTS[kind], group), passable=ALREADY_THERE)
+        there = {row.name for row in _called(lambda: api.core_api.get_all(OBJECTS[kind])).results}
+        missing = [row for row in wanted if row["name"] not in there]
+        for row in missing:
+            create = properties.PropertyCreate(group_name=GROUP, **row)
+            _called(lambda create=create: api.core_api.create(OBJECTS[kind], create), passable=ALREADY_THERE)
+        return [row["name"] for row in missing]
+
+    def _batch(self, kind: EntityKind) -> Any:
+        return getattr(self._sdk.crm, OBJECTS[kind]).batch_api
+
+
+def property_text(value: Any) -> str:
+    """HubSpot keeps every property as text; a missing one is the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _called(call: Callable[[], Any], *, passable: int | None = None) -> Any:
+    try:
+        return call()
+    except ERRORS as error:
+        if error.status == passable:  # type: ignore[attr-defined]
+            return None
+        raise _vendor_error(error) from None
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Retryable(f"HubSpot cannot be reached: {type(error).__name__}", unsure=True) from None
+
+
+def _vendor_error(error: Any) -> VendorError:
+    detail = f"HubSpot answered {error.status}: {str(error.body)[:300]}"
+    if error.status in (429, 423) or error.status >= 500:
+        wait = (error.headers or {}).get("Retry-After")
+        return Retryable(detail, retry_after_seconds=float(wait) if wait and wait.isdigit() else None)
+    return Permanent(detail)
+
+
+def _row_errors(errors: Sequence[Any]) -> dict[str, VendorError]:
+    found: dict[str, VendorError] = {}
+    for error in errors:
+        context = error.context or {}
+        # The trace id is our own row; errors about unknown ids come with `ids` instead.
+        for row in (*context.get("objectWriteTraceId", ()), *context.get("ids", ())):
+            found[str(row)] = Permanent(f"HubSpot refused this row: {error.category}: {error.message}"[:500])
+    return found

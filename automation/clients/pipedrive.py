@@ -1,0 +1,92 @@
+"""Pipedrive over HTTP (it has no SDK that is kept up): API v2 for persons and deals, v1 for the names of fields."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from automation.clients.base import TIMEOUT_SECONDS, Record, Write
+from automation.sources.pipedrive import flat
+from data.domain.entity import EntityKind
+from data.errors import Permanent, Retryable, VendorError
+
+PATHS: dict[EntityKind, str] = {
+    EntityKind.CONTACT: "persons",
+    EntityKind.COMPANY: "organizations",
+    EntityKind.DEAL: "deals",
+}
+FIELD_PATHS: dict[EntityKind, str] = {
+    EntityKind.CONTACT: "personFields",
+    EntityKind.COMPANY: "organizationFields",
+    EntityKind.DEAL: "dealFields",
+}
+KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
+
+
+class PipedriveClient:
+    """Implements `automation.clients.base.Crm`. Reads 100 at a time; writes one by one, as the API has no batch."""
+
+    batch_size = 100
+
+    def __init__(self, api_token: str, base_url: str) -> None:
+        self._http = httpx.Client(
+            base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
+        )
+        self._keys: dict[EntityKind, dict[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
+        rows = self._call("GET", f"/api/v2/{PATHS[kind]}", params={"ids": ",".join(ids), "limit": str(len(ids))})
+        return {str(row["id"]): Record(str(row["id"]), flat(row)) for row in rows}
+
+    def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
+        keys = {name: key for key, name in self.names(kind).items()}
+        failures: dict[str, VendorError] = {}
+        for write in writes:
+            unknown = sorted(write.properties.keys() - keys.keys())
+            if unknown:
+                failures[write.id] = Permanent(
+                    f"Pipedrive has no field {', '.join(unknown)}: run `leadloop pipedrive setup`"
+                )
+                continue
+            fields = {keys[name]: value for name, value in write.properties.items()}
+            try:
+                self._call("PATCH", f"/api/v2/{PATHS[kind]}/{write.id}", json={"custom_fields": fields})
+            except VendorError as error:
+                failures[write.id] = error
+        return failures
+
+    def names(self, kind: EntityKind) -> dict[str, str]:
+        """Custom field key -> name; asked for once, and again after `ensure_properties`."""
+        with self._lock:
+            if kind not in self._keys:
+                rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})
+                self._keys[kind] = {row["key"]: row["name"] for row in rows if len(row["key"]) == KEY_LENGTH}
+            return dict(self._keys[kind])
+
+    def ensure_properties(self, kind: EntityKind, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Creates the custom fields that are missing; returns their names."""
+        there = set(self.names(kind).values())
+        missing = [row for row in wanted if row["name"] not in there]
+        for row in missing:
+            self._call("POST", f"/v1/{FIELD_PATHS[kind]}", json={"name": row["name"], "field_type": row["field_type"]})
+        with self._lock:
+            self._keys.pop(kind, None)
+        return [row["name"] for row in missing]
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
+        if answer.status_code == 429 or answer.status_code >= 500:
+            wait = answer.headers.get("Retry-After", "")
+            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=float(wait) if wait.isdigit() else None)
+        try:
+            body = answer.json()
+        except ValueError:
+            raise Retryable(f"Pipedrive answered {answer.status_code} with something that is not JSON") from None
+        if not body.get("success"):
+            raise Permanent(f"Pipedrive answered {answer.status_code}: {str(body.get('error'))[:300]}")
+        return body.get("data") or []

@@ -1,0 +1,27 @@
+"""Builds the clients of the vendors that are configured. Nothing is sent to a vendor that is not."""
+
+from dataclasses import dataclass, field
+
+from automation.clients.base import Crm
+from automation.clients.hubspot import HubSpotClient
+from automation.clients.pipedrive import PipedriveClient
+from automation.clients.slack import SlackClient
+from data.settings import Settings
+
+
+@dataclass(frozen=True)
+class Clients:
+    """CRMs by source name, and Slack; what is not configured is not there."""
+
+    crms: dict[str, Crm] = field(default_factory=dict)
+    slack: SlackClient | None = None
+
+
+def build_clients(settings: Settings) -> Clients:
+    crms: dict[str, Crm] = {}
+    if token := settings.hubspot_token.get_secret_value():
+        crms["hubspot"] = HubSpotClient(token, settings.hubspot_base_url)
+    if token := settings.pipedrive_api_token.get_secret_value():
+        crms["pipedrive"] = PipedriveClient(token, settings.pipedrive_base_url)
+    token = settings.slack_token.get_secret_value()
+    return Clients(crms, SlackClient(token, settings.slack_base_url) if token else None)

@@ -1,0 +1,77 @@
+"""Slack through its own SDK: post a message, and look whether it was posted already."""
+
+import http.client
+from datetime import datetime
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from automation.clients.base import TIMEOUT_SECONDS
+from data.errors import Permanent, Retryable, VendorError
+
+# Slack's own words for "not now". All other errors stay until someone acts.
+PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+PAGE = 200
+MOST_PAGES = 10
+
+
+class SlackClient:
+    """One workspace. A channel is named as people name it (`#sales`) or by its id."""
+
+    def __init__(self, token: str, base_url: str) -> None:
+        self._sdk = WebClient(token=token, base_url=base_url, timeout=int(TIMEOUT_SECONDS), retry_handlers=[])
+        self._channel_ids: dict[str, str] = {}
+
+    def post(self, channel: str, text: str, blocks: list[dict[str, Any]]) -> str:
+        """Posts; returns the message's `ts`. Raises Retryable or Permanent."""
+        answer = self._call("chat.postMessage", json={"channel": channel, "text": text, "blocks": blocks, "unfurl_links": False})
+        self._channel_ids.setdefault(channel, str(answer["channel"]))
+        return str(answer["ts"])
+
+    def find(self, channel: str, block_id: str, since: datetime) -> str | None:
+        """The `ts` of the message that has this block, if it was posted since. Raises Retryable or Permanent."""
+        where = {"channel": self._channel_id(channel), "oldest": f"{since.timestamp():.6f}", "limit": PAGE}
+        for _ in range(MOST_PAGES):
+            answer = self._call("conversations.history", params=where)
+            for message in answer.get("messages", []):
+                if any(block.get("block_id") == block_id for block in message.get("blocks", [])):
+                    return str(message["ts"])
+            if not (cursor := answer.get("response_metadata", {}).get("next_cursor")):
+                return None
+            where["cursor"] = cursor
+        raise Permanent(f"more than {PAGE * MOST_PAGES} messages since {since:%H:%M:%S}: stopped looking")
+
+    def _channel_id(self, channel: str) -> str:
+        """`conversations.history` takes ids only."""
+        name = channel.removeprefix("#")
+        if name == channel and channel[:1] in "CG" and channel.isupper():
+            return channel
+        where: dict[str, Any] = {"limit": PAGE, "types": "public_channel,private_channel", "exclude_archived": "true"}
+        while channel not in self._channel_ids:
+            answer = self._call("conversations.list", params=where)
+            self._channel_ids |= {f"#{row['name']}": row["id"] for row in answer.get("channels", [])}
+            self._channel_ids |= {row["name"]: row["id"] for row in answer.get("channels", [])}
+            where["cursor"] = answer.get("response_metadata", {}).get("next_cursor")
+            if channel not in self._channel_ids and not where["cursor"]:
+                raise Permanent(f"Slack has no channel {channel} that this bot can see")
+        return self._channel_ids[channel]
+
+    def _call(self, method: str, **options: Any) -> dict[str, Any]:
+        try:
+            return dict(self._sdk.api_call(method, **options).data)  # type: ignore[arg-type]
+        except SlackApiError as error:
+            raise _vendor_error(method, error) from None
+        except (SlackClientError, OSError, http.client.HTTPException) as error:
+            raise Retryable(f"Slack cannot be reached: {type(error).__name__}", unsure=True) from None
+
+
+def _vendor_error(method: str, error: SlackApiError) -> VendorError:
+    response: Any = error.response
+    word = response.get("error") if isinstance(response.data, dict) else None
+    detail = f"Slack answered {response.status_code} to {method}: {word or 'no reason given'}"
+    if response.status_code == 429 or response.status_code >= 500 or word in PASSING:
+        wait = str(response.headers.get("Retry-After", ""))
+        unsure = response.status_code >= 500  # an error after the work was done looks the same
+        return Retryable(detail, retry_after_seconds=float(wait) if wait.isdigit() else None, unsure=unsure)
+    return Permanent(detail)

@@ -1,0 +1,62 @@
+"""What every destination says of itself, and what the worker does with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from automation.clients.registry import Clients
+from data.domain.delivery import DeliveryKind
+from data.domain.entity import EntityRef, Known
+from data.domain.prediction import Prediction
+from data.errors import VendorError
+from data.settings import Settings
+from data.warehouse.deliveries import DeliveryRow
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One new prediction on its way out: what it says, of whom, and what was said before."""
+
+    settings: Settings
+    delivery_id: str
+    entity: EntityRef
+    known: Known
+    prediction: Prediction
+    fields: dict[str, Any]
+    base_rate: float
+    occurred_at: datetime
+    cooled: bool
+    """Whether the prediction before this one was not hot, or there was none."""
+    last_alert_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one delivery: a receipt, or an error."""
+
+    receipt: str | None = None
+    error: VendorError | None = None
+    doubt: str | None = None
+    """Why it may have gone out twice, where that could not be ruled out."""
+
+
+class Destination(Protocol):
+    """Where predictions go. `send` runs outside any transaction."""
+
+    name: str
+    kind: DeliveryKind
+
+    def carrier(self, settings: Settings) -> str:
+        """Who carries first by the settings: `n8n` or `worker`."""
+
+    def configured(self, clients: Clients) -> bool: ...
+
+    def content(self, activation: Activation) -> dict[str, Any] | None:
+        """What to send, as JSON; None where this prediction has nothing for this destination."""
+
+    def n8n_can(self, content: dict[str, Any]) -> bool:
+        """Whether n8n's native node can address it."""
+
+    def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+        """Sends; one answer for each delivery id."""

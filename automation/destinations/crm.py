@@ -1,0 +1,70 @@
+"""Writing fields back to a CRM record: what HubSpot and Pipedrive have in common."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automation.clients.base import Crm, Write
+from automation.clients.registry import Clients
+from automation.destinations.base import Activation, Sent
+from data.domain.delivery import DeliveryKind
+from data.domain.entity import EntityKind
+from data.errors import VendorError
+from data.settings import Settings
+from data.warehouse.deliveries import DeliveryRow
+
+
+@dataclass(frozen=True)
+class CrmDestination:
+    """A CRM gets the fields of those records that it sent us events about."""
+
+    name: str
+    n8n_needs_email: bool
+    kind: DeliveryKind = DeliveryKind.WRITE_BACK
+
+    def carrier(self, settings: Settings) -> str:
+        return str(getattr(settings, f"deliver_{self.name}"))
+
+    def configured(self, clients: Clients) -> bool:
+        return self.name in clients.crms
+
+    def content(self, activation: Activation) -> dict[str, Any] | None:
+        if activation.entity.source != self.name:
+            return None
+        properties = activation.fields
+        return {
+            "object": activation.entity.kind.value,
+            "id": activation.entity.id,
+            "email": activation.known.values.get("email") or None,
+            "properties": properties,
+            # The same as a list, the form in which n8n's nodes take custom fields.
+            "property_list": [{"property": name, "value": value} for name, value in properties.items()],
+        }
+
+    def n8n_can(self, content: dict[str, Any]) -> bool:
+        return content["object"] == EntityKind.CONTACT and (bool(content["email"]) or not self.n8n_needs_email)
+
+    def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+        crm = clients.crms[self.name]
+        by_kind: dict[EntityKind, list[DeliveryRow]] = defaultdict(list)
+        for row in rows:
+            by_kind[EntityKind(row.content["object"])].append(row)
+        sent: dict[str, Sent] = {}
+        for kind, group in by_kind.items():
+            for start in range(0, len(group), crm.batch_size):
+                sent |= _write(crm, kind, group[start : start + crm.batch_size])
+        return sent
+
+
+def _write(crm: Crm, kind: EntityKind, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+    writes = [Write(row.content["id"], row.content["properties"]) for row in rows]
+    try:
+        failures = crm.write(kind, writes)
+    except VendorError as error:
+        return {row.id: Sent(error=error) for row in rows}
+    return {row.id: Sent(error=failures.get(row.content["id"])) for row in rows}
+
+
+HUBSPOT = CrmDestination("hubspot", n8n_needs_email=True)
+PIPEDRIVE = CrmDestination("pipedrive", n8n_needs_email=False)

@@ -1,0 +1,13 @@
+"""TABLE of enrichments: name -> function over a batch of cases. The position is the order."""
+
+from collections.abc import Callable
+
+from automation.enrichments import crm_lookup, own_changes
+from automation.pipeline.context import Case, Loop
+
+Enrichment = Callable[[Loop, list[Case]], None]
+
+ENRICHMENTS: dict[str, Enrichment] = {
+    "crm_lookup": crm_lookup.enrich,
+    "own_changes": own_changes.enrich,
+}

@@ -1,0 +1,31 @@
+"""TABLE of timed jobs: name -> how often, and what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from automation.destinations.registry import DESTINATIONS
+from automation.jobs import champions, worker
+from automation.pipeline.context import Loop
+from data.settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    every_seconds: float
+    run: Callable[[Loop], None]
+
+
+def jobs(settings: Settings) -> tuple[Job, ...]:
+    """All jobs. One outbox sweep per destination, so that a slow one holds up none of the others."""
+    sweep_seconds = settings.sweep_seconds
+    return (
+        Job("payloads.sweep", 10 * sweep_seconds, worker.sweep_payloads),
+        Job("inbox.sweep", sweep_seconds, worker.sweep_inbox),
+        *(
+            Job(f"outbox.{name}.sweep", sweep_seconds, partial(worker.sweep_outbox, destination=destination))
+            for name, destination in DESTINATIONS.items()
+        ),
+        Job("champions.pull", settings.champion_poll_seconds, champions.pull),
+    )

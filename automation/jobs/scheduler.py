@@ -1,0 +1,38 @@
+"""APScheduler with the jobs of schedule.py. Each job runs once at a time; a run that is late is not made up for."""
+
+from collections.abc import Container
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from automation.jobs.schedule import Job, jobs
+from automation.pipeline.context import Loop
+from data.log import get_logger
+
+log = get_logger("scheduler")
+
+
+def build_scheduler(loop: Loop, *, only: Container[str] | None = None) -> BackgroundScheduler:
+    """A scheduler that is ready to start, with all jobs or `only` some; its `shutdown` lets the running jobs end."""
+    table = [job for job in jobs(loop.settings) if only is None or job.name in only]
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(len(table))},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
+    )
+    for job in table:
+        scheduler.add_job(
+            _guarded, IntervalTrigger(seconds=job.every_seconds), args=(job, loop), id=job.name, next_run_time=datetime.now(UTC)
+        )
+    return scheduler
+
+
+def _guarded(job: Job, loop: Loop) -> Any:
+    """A job's failure is logged and the next run comes as planned."""
+    try:
+        job.run(loop)
+    except Exception:
+        log.exception("scheduler.job.failed", job=job.name)

@@ -1,0 +1,94 @@
+"""The worker's sweeps: what n8n has not driven or confirmed in time goes on here."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from automation.destinations.base import Destination, Sent
+from automation.pipeline.collect import parse_payload
+from automation.pipeline.context import Loop
+from automation.pipeline.run import drive
+from data.domain.delivery import DeliveryState
+from data.errors import Permanent, Retryable
+from data.log import get_logger
+from data.warehouse import dead_letters, deliveries, payloads
+from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.deliveries import DeliveryRow, LeaseLost
+
+log = get_logger("worker")
+
+# A payload this old whose events are not stored was left by a process that died.
+ORPHAN_AFTER = timedelta(seconds=30)
+
+
+def sweep_payloads(loop: Loop) -> None:
+    """Parses payloads that were stored but never parsed."""
+    with loop.database.read() as session:
+        waiting = [row.id for row in payloads.unparsed(session, loop.clock.now(), after=ORPHAN_AFTER)]
+    for payload_id in waiting:
+        if payload_id is not None:
+            parse_payload(loop, payload_id)
+
+
+def sweep_inbox(loop: Loop) -> None:
+    """Drives the events that are due, until none is left."""
+    while drive(loop):
+        continue
+
+
+def sweep_outbox(loop: Loop, destination: Destination) -> None:
+    """Sends the deliveries of one destination that are due."""
+    if not destination.configured(loop.clients):
+        return
+    with loop.database.write() as session:
+        lease_id, rows = deliveries.lease_for_worker(session, destination.name, loop.clock.now(), loop.settings.lease_seconds)
+    if not rows:
+        return
+    # One at a time where each is a message: what is known of the first is stored before the second is sent.
+    batches = [rows] if destination.kind == "write_back" else [[row] for row in rows]
+    for batch in batches:
+        sent = destination.send(loop.clients, batch)
+        _settle(loop, batch, lease_id, sent)
+
+
+def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
+    for row in rows:
+        try:
+            _settle_one(loop, row, lease_id, sent[row.id])
+        except LeaseLost as error:
+            log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
+
+
+def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None:
+    now = loop.clock.now()
+    with loop.database.write() as session:
+        if sent.error is None:
+            stored = deliveries.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
+            if sent.doubt:
+                stored.error = sent.doubt
+                log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
+            return
+        error = sent.error
+        stored = deliveries.fail(
+            session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
+            max_attempts=loop.settings.max_attempts,
+            retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,
+        )  # fmt: skip
+        if isinstance(error, Retryable) and error.unsure:
+            stored.lost_leases += 1  # it may have arrived: an alert is looked for before it is sent again
+        if stored.state == DeliveryState.DEAD:
+            dead_letters.add(session, [letter_for(stored, now)])
+    log.warning("activate.delivery.failed", delivery_id=row.id, destination=row.destination, reason=error.detail)
+
+
+def letter_for(row: DeliveryRow, now: object) -> DeadLetter:
+    """The dead letter of a delivery that was given up."""
+    return DeadLetter.model_validate(
+        {
+            "source": row.destination,
+            "stage": "activate",
+            "reason": row.error or "given up",
+            "event_id": row.event_id,
+            "delivery_id": row.id,
+            "created_at": now,
+        }
+    )

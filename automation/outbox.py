@@ -1,0 +1,62 @@
+"""The outbox as its callers use it: each call one transaction."""
+
+from collections.abc import Sequence
+
+from automation.jobs.worker import letter_for
+from automation.pipeline.context import Loop
+from data.domain.delivery import DeliveryState
+from data.errors import BadInput
+from data.warehouse import dead_letters, deliveries
+from data.warehouse.deliveries import DeliveryRow, LeaseLost
+
+
+def lease(loop: Loop, destination: str, *, limit: int, seconds: float) -> tuple[str, list[DeliveryRow]]:
+    """Hands n8n what waits for it."""
+    with loop.database.write() as session:
+        return deliveries.lease_for_n8n(session, loop.clock.now(), seconds, destination=destination, limit=limit)
+
+
+def confirm(loop: Loop, delivery_id: str, lease_id: str, receipt: str | None) -> DeliveryRow:
+    """The destination has it.
+
+    Raises:
+        NotFound: no such delivery.
+        LeaseLost: foreign or expired; a CRM record's newest state then goes out again.
+    """
+    try:
+        with loop.database.write() as session:
+            return deliveries.confirm(session, delivery_id, lease_id, loop.clock.now(), receipt=receipt)
+    except LeaseLost as error:
+        _send_newest_again(loop, error)
+        raise
+
+
+def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: bool) -> DeliveryRow:
+    """The destination did not take it: the worker tries again after a pause, or it becomes a dead letter.
+
+    Raises: as `confirm`.
+    """
+    if "\x00" in error:
+        raise BadInput("error: has a NUL character", field="error")
+    try:
+        with loop.database.write() as session:
+            now = loop.clock.now()
+            row = deliveries.fail(
+                session, delivery_id, lease_id, now, error=error, permanent=permanent, max_attempts=loop.settings.max_attempts
+            )
+            if row.state == DeliveryState.DEAD and not dead_letters.has_delivery(session, row.id):
+                dead_letters.add(session, [letter_for(row, now)])
+            return row
+    except LeaseLost as lost:
+        _send_newest_again(loop, lost)
+        raise
+
+
+def listed(loop: Loop, *, state: str | None, destination: str | None, limit: int) -> Sequence[DeliveryRow]:
+    with loop.database.read() as session:
+        return deliveries.listed(session, state=state, destination=destination, limit=limit)
+
+
+def _send_newest_again(loop: Loop, lost: LeaseLost) -> None:
+    with loop.database.write() as session:
+        deliveries.send_newest_again(session, lost.delivery_id, loop.clock.now())

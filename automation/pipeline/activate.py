@@ -1,0 +1,65 @@
+"""Stage 7: one delivery per destination, in the transaction of the prediction that causes it."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from automation.destinations.base import Activation
+from automation.destinations.registry import DESTINATIONS
+from automation.pipeline.context import Loop
+from data.domain.delivery import Carrier
+from data.domain.event import Driver
+from data.domain.prediction import Label, Prediction
+from data.warehouse import deliveries, predictions
+from data.warehouse.deliveries import Draft
+from data.warehouse.entities import EntityRow
+from data.warehouse.predictions import PredictionRow
+
+
+def activate(loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, driver: Driver) -> None:
+    """Makes the deliveries of a stored prediction. One that belongs to an earlier event than the newest makes none.
+
+    The caller holds the entity's row.
+    """
+    if not predictions.is_newest(session, row):
+        return
+    assert row.id is not None
+    for destination in DESTINATIONS.values():
+        if not destination.configured(loop.clients):
+            continue
+        delivery_id = deliveries.new_id()
+        content = destination.content(_activation(loop, session, entity, row, prediction, delivery_id, destination.name))
+        if content is None:
+            continue
+        by_n8n = driver is Driver.N8N and destination.carrier(loop.settings) == Carrier.N8N and destination.n8n_can(content)
+        draft = Draft(destination.name, destination.kind, content, *_carrier(loop, by_n8n=by_n8n))
+        deliveries.add(
+            session, draft, delivery_id=delivery_id, prediction_id=row.id, event_id=row.event_id,
+            entity_id=row.entity_id, occurred_at=row.occurred_at, now=loop.clock.now(),
+        )  # fmt: skip
+
+
+def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:
+    now = loop.clock.now()
+    if by_n8n:
+        return Carrier.N8N, now + timedelta(seconds=loop.settings.n8n_grace_seconds)
+    return Carrier.WORKER, now
+
+
+def _activation(
+    loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, delivery_id: str, destination: str
+) -> Activation:
+    earlier = predictions.before(session, row)
+    return Activation(
+        settings=loop.settings,
+        delivery_id=delivery_id,
+        entity=entity.ref,
+        known=entity.known,
+        prediction=prediction,
+        fields=row.fields,
+        base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,
+        occurred_at=row.occurred_at,
+        cooled=earlier is None or earlier.label != Label.HIGH,
+        last_alert_at=deliveries.last_alert_at(session, row.entity_id, destination),
+    )

@@ -1,0 +1,162 @@
+"""Stage 1: store the bytes, then parse them into events, then answer. Nothing is acknowledged that is not stored."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from automation.pipeline.context import Loop
+from automation.pipeline.trigger import models_for
+from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
+from automation.sources.properties import canonical
+from automation.sources.registry import SOURCES
+from data.domain.event import Driver, Event, too_far_ahead
+from data.domain.outcome import outcome_of
+from data.errors import NotFound, Rejected
+from data.log import get_logger
+from data.warehouse import dead_letters, entities, events, outcomes, payloads
+from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.events import Arrival
+from data.warehouse.payloads import Payload, PayloadState
+
+log = get_logger("collect")
+
+
+@dataclass(frozen=True)
+class CollectedEvent:
+    event_id: int
+    type: str
+    entity: dict[str, Any]
+    models: list[str]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The collector's answer: how many were new, repeats or set aside, and the new ones."""
+
+    accepted: int
+    duplicates: int
+    rejected: int
+    events: list[CollectedEvent]
+
+
+def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
+    """Stores a payload that its sender's authentication has passed.
+
+    Raises:
+        NotFound: no such source.
+    """
+    if source not in SOURCES:
+        raise NotFound(f"there is no source {source!r}; the sources are {', '.join(SOURCES)}")
+    with loop.database.write() as session:
+        payload_id = payloads.add(
+            session, Payload(source=source, driver=driver, body=body, received_at=loop.clock.now())
+        )
+    return parse_payload(loop, payload_id)
+
+
+def parse_payload(loop: Loop, payload_id: int) -> Collected:
+    """Parses a stored payload. Doing it again changes nothing: every event has its dedupe key."""
+    with loop.database.read() as session:
+        payload = payloads.get(session, payload_id)
+    assert payload is not None
+    parsed = _parse(loop, payload)
+    with loop.database.write() as session:
+        stored = payloads.get(session, payload_id)
+        if stored is None or stored.state == PayloadState.PARSED:
+            return Collected(0, len(parsed.events), 0, [])
+        stored.state = PayloadState.PARSED
+        collected = _store(loop, session, payload, parsed)
+    for reject in parsed.rejects:
+        log.info("collect.event.rejected", source=payload.source, payload_id=payload_id, stage=reject.stage, reason=reject.reason)
+    log.info("collect.payload.accepted", source=payload.source, payload_id=payload_id, accepted=collected.accepted,
+             duplicates=collected.duplicates, rejected=collected.rejected)  # fmt: skip
+    return collected
+
+
+def reparse(loop: Loop, session: Session, payload: Payload, position: int | None) -> Collected:
+    """Parses a payload again for a replay, only the item at `position` where one is named."""
+    parsed = _parse(loop, payload)
+    if position is not None:
+        parsed = Parsed(
+            [(place, event) for place, event in parsed.events if place == position],
+            [reject for reject in parsed.rejects if reject.position in (position, None)],
+        )
+    return _store(loop, session, payload, parsed, letters=False)
+
+
+def _parse(loop: Loop, payload: Payload) -> Parsed:
+    try:
+        parsed = SOURCES[payload.source](payload.body, app_id=loop.settings.hubspot_app_id)
+    except Rejected as error:
+        return Parsed(rejects=[Reject(None, error.stage, error.detail, payload.body)])
+    except Exception as error:  # A parser's fault must cost no bytes and no 500: the payload is replayable.
+        log.exception("collect.parser.failed", source=payload.source)
+        return Parsed(rejects=[Reject(None, PARSE, f"the parser failed: {type(error).__name__}", payload.body)])
+    ahead = [(place, event) for place, event in parsed.events if too_far_ahead(event, payload.received_at)]
+    for place, event in ahead:
+        reason = f"occurred_at: {event.occurred_at:%Y-%m-%d %H:%M} lies more than a day in the future"
+        parsed.rejects.append(Reject(place, VALIDATE, reason, event.model_dump_json().encode()))
+    parsed.events = [pair for pair in parsed.events if pair not in ahead]
+    return parsed
+
+
+def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> Collected:
+    assert payload.id is not None
+    now = loop.clock.now()
+    found = [event for _, event in parsed.events]
+    ids = entities.ensure(session, (event.entity for event in found), now)
+    arrivals = [Arrival(event, ids[event.entity], models_for(loop, payload.source, event)) for event in found]
+    grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
+    new = events.add_new(
+        session, payload.source, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now,
+        due=now + timedelta(seconds=grace),
+    )  # fmt: skip
+    fresh = [arrival for arrival in _once(arrivals) if arrival.event.dedupe_key in new]
+    _remember_what_asks_nothing(loop, session, payload.source, fresh)
+    _record_outcomes(session, fresh, now)
+    if letters:
+        dead_letters.add(session, [_letter(payload, reject, now) for reject in parsed.rejects])
+    return Collected(
+        accepted=len(fresh),
+        duplicates=len(arrivals) - len(fresh),
+        rejected=len(parsed.rejects),
+        events=[_collected(new[arrival.event.dedupe_key], arrival) for arrival in fresh],
+    )
+
+
+def _once(arrivals: list[Arrival]) -> list[Arrival]:
+    return list({arrival.event.dedupe_key: arrival for arrival in reversed(arrivals)}.values())[::-1]
+
+
+def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
+    event = arrival.event
+    return CollectedEvent(event_id, event.type.value, event.entity.model_dump(mode="json"), list(arrival.models))
+
+
+def _remember_what_asks_nothing(loop: Loop, session: Session, source: str, fresh: list[Arrival]) -> None:
+    """An event that asks no model is done now; what it says of its entity is kept all the same."""
+    quiet = [arrival for arrival in fresh if not arrival.models and arrival.event.properties]
+    rows = entities.lock(session, [arrival.entity_id for arrival in quiet])
+    for arrival in quiet:
+        row = rows[arrival.entity_id]
+        changes = canonical(source, arrival.event.properties, loop.inputs())
+        known = row.known.merged(changes, arrival.event.occurred_at)
+        row.known_values, row.known_times = known.values, known.times
+    entities.save_known(session, list(rows.values()))
+
+
+def _record_outcomes(session: Session, fresh: list[Arrival], now: datetime) -> None:
+    found = [(arrival, outcome_of(arrival.event)) for arrival in fresh]
+    rows = [(arrival.entity_id, o.result.value, o.occurred_at) for arrival, o in found if o is not None]
+    outcomes.add_new(session, rows, now)
+
+
+def _letter(payload: Payload, reject: Reject, now: datetime) -> DeadLetter:
+    return DeadLetter(
+        source=payload.source, stage=reject.stage, reason=reject.reason, payload_id=payload.id,
+        position=reject.position, content=reject.content, created_at=now,
+    )  # fmt: skip
+
+

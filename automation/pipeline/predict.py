@@ -1,0 +1,25 @@
+"""Stage 4: the features as known at the event -> the champion -> a prediction with its factors."""
+
+from automation.pipeline.context import Case, Loop
+from data.errors import LeadloopError, Retryable
+
+
+def predict(loop: Loop, cases: list[Case]) -> None:
+    """Fills in `case.predictions`, or `case.error` where a model cannot answer (yet)."""
+    for model in sorted({model for case in cases for model in case.models}):
+        asking = [case for case in cases if model in case.models and case.error is None]
+        try:
+            served = loop.predictor.champion(model)
+        except LeadloopError as error:
+            for case in asking:
+                case.error = error
+            continue
+        ready = []
+        for case in asking:
+            if served.knows_nothing_of(case.known.values):
+                why = case.notes.get("crm_lookup", "the CRM has none of its inputs")
+                case.error = Retryable(f"nothing is known that {model} could score {case.ref} by: {why}")
+            else:
+                ready.append(case)
+        for case, prediction in zip(ready, served.predict([case.known.values for case in ready]), strict=True):
+            case.predictions.append(prediction.model_copy(update={"entity": case.ref}))

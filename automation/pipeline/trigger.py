@@ -1,0 +1,29 @@
+"""Stage 3: which models an event asks.
+
+Asked twice: when the event is collected, for the answer at the door (and so that an event that asks nothing is done
+there and then), and once more after enrichment, when even Pipedrive's nameless custom fields have names.
+"""
+
+from automation.pipeline.context import Case, Loop
+from automation.sources.properties import NAMES_BY_LOOKUP, canonical
+from automation.triggers import asked
+from data.domain.event import Event, EventType
+
+
+def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
+    """The models that an event may ask, from the event alone."""
+    if event.by_us:
+        return ()
+    inputs = loop.inputs()
+    changed = canonical(source, event.properties, inputs)
+    unnamed = source in NAMES_BY_LOOKUP or not inputs
+    return asked(event.entity.kind, event.type.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs)
+
+
+def trigger(loop: Loop, cases: list[Case]) -> None:
+    """Fills in `case.models`."""
+    inputs = loop.inputs()
+    for case in cases:
+        kind = EventType(case.event.type)
+        changed = case.changes(inputs)
+        case.models = asked(kind.kind, kind.verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)

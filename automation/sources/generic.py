@@ -1,0 +1,55 @@
+"""The generic source: our own JSON, for anything that can POST.
+
+    {"id": "42", "type": "contact.changed", "occurred_at": "2026-01-31T12:00:00Z",
+     "entity": {"kind": "contact", "id": "ada@example.com"}, "properties": {"sessions": 4}, "previous": {}}
+
+One object or an array of them. `id` names the event at its sender: the same id again is a repeat.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from automation.sources.base import Parsed, parse_items
+from data.domain.entity import EntityKind, EntityRef, VendorId
+from data.domain.event import Event, EventType
+
+NAME = "generic"
+
+
+class ItemEntity(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: EntityKind
+    id: VendorId
+
+
+class Item(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=256, strict=True)]
+    type: EventType
+    occurred_at: AwareDatetime
+    entity: ItemEntity
+    properties: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
+
+
+def parse(body: bytes, *, app_id: str = "") -> Parsed:
+    """A payload -> events.
+
+    Raises:
+        Rejected: the body is not JSON.
+    """
+    return parse_items(body, lambda item: _event(Item.model_validate(item)), one_allowed=True)
+
+
+def _event(item: Item) -> Event:
+    return Event(
+        dedupe_key=item.id,
+        type=item.type,
+        entity=EntityRef(source=NAME, kind=item.entity.kind, id=item.entity.id),
+        occurred_at=item.occurred_at,
+        properties=item.properties,
+        previous=item.previous,
+    )

@@ -1,0 +1,71 @@
+"""TABLE: what each CRM calls the properties that our features are made of, and what its words mean.
+
+`sessions` and `channel` of a HubSpot contact come from HubSpot's own web analytics; `engaged_sessions` and
+`is_first_visit` it does not count, so they are custom properties (GA4 has both). A property without a row keeps its
+name, in the form that the CRM allows.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+PROPERTIES: dict[str, dict[str, str]] = {
+    "hubspot": {
+        "sessions": "hs_analytics_num_visits",
+        "page_views": "hs_analytics_num_page_views",
+        "channel": "hs_analytics_source",
+    },
+}
+
+WORDS: dict[tuple[str, str], dict[str, str]] = {
+    ("hubspot", "channel"): {
+        "ORGANIC_SEARCH": "organic_search",
+        "PAID_SEARCH": "paid_search",
+        "PAID_SOCIAL": "paid_social",
+        "SOCIAL_MEDIA": "social",
+        "EMAIL_MARKETING": "email",
+        "REFERRALS": "referral",
+        "DIRECT_TRAFFIC": "direct",
+        "OTHER_CAMPAIGNS": "display",
+        "OFFLINE": "offline",
+        "AI_REFERRALS": "ai_referral",
+    },
+}
+
+# What an alert says of a person, and how n8n's HubSpot node finds the record.
+PERSON: dict[str, tuple[str, ...]] = {
+    "hubspot": ("email", "firstname", "lastname", "company"),
+    "pipedrive": ("email", "name", "org_name"),
+    "generic": ("email", "name", "company"),
+}
+# Custom fields come under keys that only a look-up can name.
+NAMES_BY_LOOKUP = frozenset({"pipedrive"})
+ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}
+
+
+def vendor_property(source: str, feature: str) -> str:
+    """What the CRM calls it."""
+    return PROPERTIES.get(source, {}).get(feature) or internal_name(feature)
+
+
+def internal_name(column: str) -> str:
+    """A column's name in the form that HubSpot allows: lower case, letters, digits and underscores, a letter first.
+
+    >>> internal_name("Administrative_Duration")
+    'administrative_duration'
+    >>> internal_name("2nd visit?")
+    'p_2nd_visit'
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
+    return name if name[:1].isalpha() else f"p_{name}"
+
+
+def canonical(source: str, properties: Mapping[str, Any], features: Iterable[str]) -> dict[str, Any]:
+    """A CRM's properties under our names; those that no feature asks for keep their own."""
+    ours = {vendor_property(source, feature): feature for feature in features}
+    ours |= ALIASES.get(source, {})
+    return {ours.get(name, name): _word(source, ours.get(name, name), value) for name, value in properties.items()}
+
+
+def _word(source: str, feature: str, value: Any) -> Any:
+    return WORDS.get((source, feature), {}).get(value, value) if isinstance(value, str) else value

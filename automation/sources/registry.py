@@ -1,0 +1,14 @@
+"""TABLE of sources: name -> parser of its payloads. `api/sources/registry.py` has the same names."""
+
+from collections.abc import Callable
+
+from automation.sources import generic, hubspot, pipedrive
+from automation.sources.base import Parsed
+
+Parser = Callable[..., Parsed]
+
+SOURCES: dict[str, Parser] = {
+    hubspot.NAME: hubspot.parse,
+    pipedrive.NAME: pipedrive.parse,
+    generic.NAME: generic.parse,
+}

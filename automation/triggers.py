@@ -1,0 +1,38 @@
+"""TABLE: which change of which entity asks which models."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data.domain.entity import EntityKind
+from data.domain.event import OUR_PREFIX
+
+LEAD = "lead"  # stands for the model that the setting LEAD_MODEL names
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """`verbs` of events about this kind of entity ask the model; a change only if it touches one of its inputs."""
+
+    kind: EntityKind
+    verbs: frozenset[str]
+    model: str
+
+
+TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, frozenset({"created", "changed"}), LEAD),)
+
+
+def asked(kind: EntityKind, verb: str, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None) -> tuple[str, ...]:
+    """The models that a change asks. `changed` has our names; `inputs` is None while the model is not known here.
+
+    Our own properties coming back never ask: otherwise each write would cause the next one.
+    """
+    foreign = {name for name in changed if not name.startswith(OUR_PREFIX)}
+    models = []
+    for trigger in TRIGGERS:
+        if trigger.kind is not kind or verb not in trigger.verbs:
+            continue
+        if verb == "changed" and not (foreign if inputs is None else foreign & set(inputs)):
+            continue
+        models.append(lead_model if trigger.model == LEAD else trigger.model)
+    return tuple(models)
