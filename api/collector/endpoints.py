@@ -1,8 +1,8 @@
 """Door 1. Authenticated over the raw body, stored before the answer; what does not fit is 202 and a dead letter."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
@@ -34,12 +34,15 @@ class CollectOut(BaseModel):
     events: list[EventOut]
 
 
-@router.post("/collect/{source}", status_code=202, response_model=CollectOut)
+# The body is read as bytes: what is not JSON is no 422 here but a dead letter, so FastAPI must not parse it.
+ANY_JSON = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+
+
+@router.post("/collect/{source}", status_code=202, response_model=CollectOut, openapi_extra=ANY_JSON)
 async def post_collect(
     source: str,
     request: Request,
     loop: LoopDep,
-    _documented: Annotated[Any, Body(description="The sender's own bytes", media_type="application/json")] = None,
     driver: Annotated[Driver, Query(description="Who walks the events through the other doors first")] = Driver.WORKER,
 ) -> Collected:
     """Takes a payload from a sender (`hubspot`, `pipedrive`, `generic`)."""
