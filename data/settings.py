@@ -99,7 +99,6 @@ class Settings(BaseSettings):
 
     # n8n itself, for `leadloop n8n`
     n8n_port: int = Field(5678, ge=1, le=65535)
-    n8n_editor_password: SecretStr = SecretStr("")
 
     @field_validator("hot_threshold")
     @classmethod
