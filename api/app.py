@@ -14,7 +14,8 @@ from automation.jobs.scheduler import build_scheduler
 from automation.loop import build_loop
 from automation.pipeline.context import Loop
 from data.migrations import upgrade
-from data.settings import Settings
+from data import log
+from data.settings import Settings, load_settings
 
 
 def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: bool | None = None) -> FastAPI:
@@ -41,3 +42,10 @@ def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: boo
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def from_environment() -> FastAPI:
+    """For uvicorn's worker processes, which build their own."""
+    settings = load_settings()
+    log.configure(json=settings.log_json, level=settings.log_level)
+    return create_app(settings)

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from ml.learners.registry import LEARNERS
-from ml.tracking import CARD_FOLDER
+from ml.tracking import CARD_FOLDER, Logged
 from ml.training.train import Trained
 from ml.version import CHAMPION, Card, read_card, write_atomically, write_card
 
 
-def register(mlflow: Any, trained: Trained, run_id: str, models_dir: Path) -> Card:
+def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) -> Card:
     """Registers the run's model, keeps a local copy, makes it champion; returns its card with its version."""
-    found = mlflow.register_model(f"runs:/{run_id}/model", trained.card.model)
+    client = mlflow.MlflowClient()
+    if not client.search_registered_models(f"name = '{trained.card.model}'"):
+        client.create_registered_model(trained.card.model)
+    found = client.create_model_version(trained.card.model, source=logged.model_uri, run_id=logged.run_id)
     version = str(found.version)
     card = trained.card.model_copy(update={"version": version})
     _keep(models_dir, card, lambda folder: LEARNERS[card.learner].save(trained.booster, folder))

@@ -1,5 +1,251 @@
 """`leadloop`: the command line. Thin: it reads options, calls the rooms, and prints."""
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from data.errors import LeadloopError
+from data.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="CRM event in, hot lead in Slack and score on the CRM record: predictive sales on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+n8n_app = typer.Typer(help="The pinned n8n: install it, import the workflows, start it.", no_args_is_help=True)
+hubspot_app = typer.Typer(help="Your HubSpot account.", no_args_is_help=True)
+pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True)
+app.add_typer(n8n_app, name="n8n")
+app.add_typer(hubspot_app, name="hubspot")
+app.add_typer(pipedrive_app, name="pipedrive")
+
+console = Console()
+errors = Console(stderr=True)
+
+Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Options of all commands."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; more than one needs PostgreSQL.")] = 1,
+) -> None:
+    """Run the API and the first page; on SQLite also the scheduler and the worker, in one process."""
+    import uvicorn
+
+    settings = _settings(logs=True)
+    if workers > 1 and settings.is_sqlite:
+        raise click.UsageError("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
+    if not settings.tokens:
+        errors.print("No API token is set, so every call will be refused: set LEADLOOP_API_TOKENS (see .env.example).", markup=False)
+    uvicorn.run(
+        "api.app:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None, access_log=False
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run the scheduler and worker alone; on PostgreSQL any number of them."""
+    from automation.jobs.process import run_worker
+
+    run_worker(_settings(logs=True))
+
+
+@app.command()
+def train(
+    model: Annotated[str | None, typer.Argument(help="A model of the catalogue, as lead_score.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Train on the generated table.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Train on this table (CSV, also .gz) instead.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column to order rows by; without it their order is the time.")] = None,
+    drop: Annotated[str, typer.Option(help="Columns to leave out: A,B.")] = "",
+    name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train a model, log it to MLflow, and make it champion."""
+    from scripts import training
+
+    settings = _settings()
+    if csv is not None:
+        if not target or not name:
+            raise click.UsageError("--csv needs --target COLUMN and --name NAME")
+        dropped = [part.strip() for part in drop.split(",") if part.strip()]
+        training.train_csv(settings, csv, target=target, time=time, drop=dropped, name=_checked_name(name), seed=seed, console=console)
+        return
+    if model is None:
+        raise click.UsageError("name a model (lead_score), or a table with --csv")
+    if not sample:
+        raise LeadloopError(
+            f"the warehouse has no outcomes to train {model} on: use --sample for the generated table, or --csv for your own"
+        )
+    training.train_sample(settings, model, seed=seed, console=console)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End when all has arrived; status 0 only if it did.")] = False,
+    events: Annotated[int, typer.Option(min=1, max=20_000, help="How many events (or rows of --csv) to play.")] = 300,
+    csv: Annotated[Path | None, typer.Option(help="Play your own table instead of the synthetic CRM.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of --csv to predict.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of --csv to order rows by.")] = None,
+    drop: Annotated[str, typer.Option(help="Columns of --csv to leave out: A,B.")] = "",
+    seed: Seed = 0,
+) -> None:
+    """Run the whole loop on this machine: service, stand-in CRM and Slack, a trained model, a real n8n."""
+    from scripts.demo import OwnTable, run_demo
+
+    own = None
+    if csv is not None:
+        if not target:
+            raise click.UsageError("--csv needs --target COLUMN")
+        own = OwnTable(csv, target, time, tuple(part.strip() for part in drop.split(",") if part.strip()))
+    raise typer.Exit(0 if run_demo(once=once, events=events, own=own, seed=seed, console=console) else 1)
+
+
+@app.command()
+def sandbox(port: Annotated[int, typer.Option(help="Port of the page and the vendors' APIs.")] = 8025) -> None:
+    """Run the stand-in HubSpot, Pipedrive and Slack alone, until Ctrl-C."""
+    from scripts.demo import run_sandbox
+
+    run_sandbox(port, console)
+
+
+@app.command()
+def replay(
+    dead_letters: Annotated[bool, typer.Option("--dead-letters", help="Replay what was set aside.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+) -> None:
+    """Send what was set aside through today's code once more, from the stored bytes."""
+    from automation.jobs.champions import refresh
+    from automation.loop import build_loop
+    from automation.replay import replay_all
+    from data.migrations import upgrade
+
+    if not dead_letters:
+        raise click.UsageError("say what to replay: --dead-letters")
+    loop = build_loop(_settings())
+    upgrade(loop.database)
+    refresh(loop)
+    found = replay_all(loop, dry_run=dry_run)
+    for row in found:
+        console.print(f"{row.letter_id}: {'replayed' if row.done else 'stays'}: {row.detail}", markup=False)
+    console.print(f"{sum(row.done for row in found)} of {len(found)} dead letters {'would go' if dry_run else 'went'} through.")
+
+
+@hubspot_app.command("setup")
+def hubspot_setup() -> None:
+    """Create the property group and the predicted_ properties of contacts."""
+    from automation.clients.hubspot import HubSpotClient
+    from automation.record_fields import HUBSPOT_PROPERTIES
+    from data.domain.entity import EntityKind
+
+    settings = _settings()
+    token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
+    made = HubSpotClient(token, settings.hubspot_base_url).ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)
+    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+
+
+@pipedrive_app.command("setup")
+def pipedrive_setup() -> None:
+    """Create the predicted_ fields of persons."""
+    from automation.clients.pipedrive import PipedriveClient
+    from automation.record_fields import PIPEDRIVE_FIELDS
+    from data.domain.entity import EntityKind
+
+    settings = _settings()
+    token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
+    made = PipedriveClient(token, settings.pipedrive_base_url).ensure_properties(EntityKind.CONTACT, PIPEDRIVE_FIELDS)
+    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+
+
+@n8n_app.command("install")
+def n8n_install() -> None:
+    """Install the pinned n8n into your cache (2 GB, some minutes, once)."""
+    from automation import n8n
+
+    console.print(f"n8n is in {n8n.install(console.print)}", markup=False)
+
+
+@n8n_app.command("import")
+def n8n_import() -> None:
+    """Import credentials and workflows, with address and secrets filled in, and publish them."""
+    from automation import n8n
+
+    settings = _settings()
+    n8n.install(console.print)
+    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
+    with n8n.database(place) as db, console.status("Importing ..."):
+        names = n8n.import_workflows(settings, place, db, service_url=settings.public_url)
+    console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
+
+
+@n8n_app.command("start")
+def n8n_start() -> None:
+    """Run n8n in the foreground, on a PostgreSQL of its own."""
+    from automation import n8n
+
+    settings = _settings()
+    n8n.install(console.print)
+    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
+    with n8n.database(place) as db:
+        console.print(f"n8n: {place.url}")
+        raise typer.Exit(n8n.run(place, db))
+
 
 def main() -> None:
-    print("leadloop")
+    """Status 0, 1 (failed) or 2 (bad usage); an error is one line, unless --debug."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app(standalone_mode=False)
+    except click.UsageError as error:
+        _end(error.format_message(), 2, debug)
+    except (click.Abort, KeyboardInterrupt):
+        _end("interrupted", 130, debug=False)
+    except LeadloopError as error:
+        _end(error.detail, 1, debug)
+    except (OSError, ImportError) as error:
+        _end(f"{type(error).__name__}: {error}", 1, debug)
+
+
+def _end(message: str, status: int, debug: bool) -> None:
+    if debug:
+        raise
+    errors.print(f"leadloop: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status)
+
+
+def _settings(*, logs: bool = False) -> Settings:
+    from data import log
+
+    settings = load_settings()
+    log.configure(json=settings.log_json and logs, level=settings.log_level if logs else "WARNING")
+    return settings
+
+
+def _wanted(value: str, name: str) -> str:
+    if not value:
+        raise LeadloopError(f"{name} is not set: put it into the environment or into .env")
+    return value
+
+
+def _checked_name(name: str) -> str:
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise click.UsageError("--name may have letters, digits, - and _ only")
+    return name
+
+
+
+if __name__ == "__main__":
+    main()

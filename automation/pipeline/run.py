@@ -61,9 +61,13 @@ def drive(loop: Loop, *, limit: int = 100) -> int:
 def predict_events(loop: Loop, event_ids: Sequence[int]) -> list[Answer]:
     """n8n's way: the stages up to the predictions, which it carries to the third door. One answer per event id.
 
-    An event that was scored before gets its stored predictions; one in another driver's hands, none.
+    An event that was scored before gets its stored predictions; one in another driver's hands, none: the worker
+    takes it as soon as that driver is done, for nobody will carry it here again.
     """
     cases = {_id(case): case for case in _walk(loop, event_ids, limit=len(event_ids) or 1)}
+    if held := set(event_ids) - cases.keys():
+        with loop.database.write() as session:
+            events.hurry(session, held, loop.clock.now())
     with loop.database.read() as session:
         rows = events.by_ids(session, event_ids)
         owners = entities.by_ids(session, [row.entity_id for row in rows.values()])

@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -40,11 +41,16 @@ HUBSPOT_CHANNELS = {
 
 @dataclass
 class Played:
-    """What was sent: every webhook's answers, and when each object's last event went out."""
+    """What was sent: every webhook's answers, and when each object's events went out first."""
 
     statuses: list[int] = field(default_factory=list)
-    sent_at: dict[str, datetime] = field(default_factory=dict)
+    all_sent: dict[str, list[datetime]] = field(default_factory=dict)
     redelivered: int = 0
+
+    @property
+    def sent_at(self) -> dict[str, datetime]:
+        """Object -> when its newest event went out."""
+        return {number: moments[-1] for number, moments in self.all_sent.items()}
 
 
 class HubSpotPlayer:
@@ -90,14 +96,19 @@ class HubSpotPlayer:
         except httpx.HTTPError:
             return 0
 
-    def deliver(self, events: list[dict[str, Any]], *, attempts: int = 10, pause_seconds: float = 1.0) -> int:
-        """Posts a batch, again and again until it is taken; returns the last status."""
+    def deliver(self, new: list[Any], also: Sequence[Any] = (), *, attempts: int = 10, pause_seconds: float = 1.0) -> int:
+        """Posts a batch, again and again until it is taken; returns the last status.
+
+        `also` goes out in the same batch without counting as news: repeats, and what is malformed.
+        """
+        events = [*new, *also]
         now = datetime.now(UTC)
         with self._lock:
-            self.played.sent_at.update({str(event.get("objectId")): now for event in events})
+            for number in {str(event["objectId"]) for event in new}:
+                self.played.all_sent.setdefault(number, []).append(now)
         status = 0
         for attempt in range(attempts):
-            status = self.post(json.dumps([{**event, "attemptNumber": attempt} for event in events]).encode())
+            status = self.post(json.dumps([_attempt(event, attempt) for event in events]).encode())
             with self._lock:
                 self.played.statuses.append(status)
                 self.played.redelivered += attempt > 0
@@ -119,6 +130,10 @@ class HubSpotPlayer:
             "changeSource": "CRM_UI",
             "sourceId": "userId:1",
         }
+
+
+def _attempt(event: Any, number: int) -> Any:
+    return {**event, "attemptNumber": number} if isinstance(event, dict) else event
 
 
 class PipedrivePlayer:

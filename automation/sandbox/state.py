@@ -62,6 +62,8 @@ class Sandbox:
         self.pipedrive: dict[str, dict[str, Record]] = {"persons": {}, "organizations": {}, "deals": {}}
         self.pipedrive_fields: dict[str, dict[str, str]] = {kind: {} for kind in self.pipedrive}
         self.channels = {name: Channel(f"C{number:09d}X", name) for number, name in enumerate(channels, 1)}
+        self.arrivals: dict[str, datetime] = {}
+        """When each Slack message came in, finer than its `ts` says."""
         self.requests: deque[Request] = deque(maxlen=MOST_REQUESTS)
         self.after: Callable[[str, str], None] | None = None
         """Called with (vendor, path) when a request's work is done and before it is answered: where tests pull plugs."""
@@ -115,6 +117,7 @@ class Sandbox:
         with self.lock:
             ts = f"{int(datetime.now(UTC).timestamp())}.{next(self._clock_ticks):06d}"
             channel.messages.append({"type": "message", "ts": ts, **message})
+            self.arrivals[ts] = datetime.now(UTC)
             return ts
 
     def received(self, vendor: str, method: str, path: str, status: int) -> None:

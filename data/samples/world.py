@@ -106,13 +106,18 @@ def history(contacts: int = 500, seed: int = 0) -> History:
     return History(companies, tuple(people), tuple(sorted(activities, key=lambda a: a.occurred_at)), tuple(deals))
 
 
-def live(seed: int = 0, *, first_id: int = 500_001, contacts: int = 10_000) -> Iterator[Change]:
+def live(seed: int = 0, *, first_id: int = 500_001, contacts: int = 10_000, warm: bool = False) -> Iterator[Change]:
     """New leads as they come in: each appears with its first session, then returns until its row of the table is full.
 
-    Contacts overlap in time, so that changes of different people are mixed as in a real account.
+    Contacts overlap in time, so that changes of different people are mixed as in a real account. `warm` draws leads
+    in proportion to their true probability, as after a good campaign, so that a few minutes have something to show.
     """
     generator = np.random.default_rng([seed, 2])
-    people = iter(_people(generator, leads.table(contacts, seed + 7_919), first_id=first_id))
+    table = leads.table(contacts, seed + 7_919)
+    if warm:
+        weights = table["true_probability"].to_numpy()
+        table = table[generator.choice(len(table), size=len(table), replace=False, p=weights / weights.sum())]
+    people = iter(_people(generator, table, first_id=first_id))
     open_visits: list[Iterator[Change]] = []
     while True:
         if len(open_visits) < 12 and (person := next(people, None)) is not None:
@@ -194,9 +199,14 @@ def _deal(generator: np.random.Generator, person: Contact, *, deal_id: int) -> D
 
 
 def _visits(generator: np.random.Generator, person: Contact) -> Iterator[Change]:
-    """The lead's sessions one by one; the last leaves exactly the row of the table."""
+    """The lead's sessions one by one; the last leaves exactly the row of the table.
+
+    A CRM learns of somebody when a form is filled, with the anonymous sessions before that: the first one seen here.
+    """
     current = {**person.properties, **person.custom, "sessions": 0, "engaged_sessions": 0, "page_views": 0, "is_first_visit": True}
-    for number, step in enumerate(_steps(generator, person)):
+    steps = _steps(generator, person)
+    fills_form_at = int(generator.integers(len(steps)))
+    for number, step in enumerate(steps):
         changed = {
             "sessions": current["sessions"] + 1,
             "page_views": current["page_views"] + step["pages"],
@@ -205,7 +215,10 @@ def _visits(generator: np.random.Generator, person: Contact) -> Iterator[Change]
         }
         previous = {name: current[name] for name in changed}
         current = {**current, **changed}
-        yield Change(person, "created" if number == 0 else "changed", changed, previous, current)
+        if number == fills_form_at:
+            yield Change(person, "created", current, {}, current)
+        elif number > fills_form_at:
+            yield Change(person, "changed", changed, previous, current)
 
 
 def _steps(generator: np.random.Generator, person: Contact) -> list[dict[str, Any]]:

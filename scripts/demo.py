@@ -1,0 +1,242 @@
+"""`leadloop demo`: the whole loop on this machine, and a summary of what arrived.
+
+Everything it starts listens on loopback and keeps its data under `data/var/demo/`, apart from a real installation's.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from automation.sandbox.server import running
+from automation.sandbox.state import Sandbox
+from automation.sources.properties import internal_name
+from data.errors import BadInput
+from data.settings import ROOT, VAR, Scope
+from ml.serving.predictor import Predictor, Served
+from ml.training import evaluate
+from ml.training.table import Table, as_rows, read_labelled
+from ml.training.train import TRAIN_SHARE
+from scripts.demo_report import Effects, OwnTableEffects, show, show_addresses, show_own_table
+from scripts.play import Script, play_rows, play_world
+from scripts.stand import CHANNEL, Stand, free_port, stand
+
+DEMO = VAR / "demo"
+OWN_MODEL = "own_table"
+FIRST_ID = 600_001
+SETTLE_SECONDS = 120
+PORTS = {"service": 8000, "n8n": 5678, "sandbox": 8025}
+# What of an earlier demo is kept: n8n's own database, which takes a while to make.
+KEPT = {"n8n"}
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    path: Path
+    target: str
+    time: str | None
+    drop: tuple[str, ...]
+
+
+def run_demo(*, once: bool, events: int, own: OwnTable | None, seed: int, console: Console) -> bool:
+    """Runs it; True if every expected effect arrived. Without `once` all stays up until Ctrl-C."""
+    table = None
+    if own is not None:
+        table = read_labelled(own.path, target=own.target, time=own.time, drop=own.drop)
+    _clear(DEMO)
+    overrides = {"hot_threshold": "auto", "lead_model": OWN_MODEL if own else "lead_score"}
+    with stand(DEMO, overrides=overrides, ports=PORTS) as parts:
+        _bring_up(parts, own, seed, console)
+        console.print()
+        if own is None or table is None:
+            good = _plain(parts, events, seed, console)
+        else:
+            good = _own_table(parts, table, events, seed, console)
+        if not once:
+            with _mlflow_ui(parts) as mlflow_url:
+                show_addresses(console, parts, mlflow_url)
+                _until_interrupted()
+    return good
+
+
+def run_sandbox(port: int, console: Console) -> None:
+    """The stand-ins alone. Their tokens are fixed words: this holds no data and listens on loopback only."""
+    box = Sandbox(hubspot_token="sandbox-hubspot", pipedrive_token="sandbox-pipedrive", slack_token="sandbox-slack", channels=(CHANNEL,))
+    with tempfile.TemporaryDirectory() as folder, running(box, Path(folder), port=free_port(port)) as addresses:
+        console.print(f"What was received   {addresses.base_url}/")
+        console.print(f"HubSpot             LEADLOOP_HUBSPOT_BASE_URL={addresses.hubspot} LEADLOOP_HUBSPOT_TOKEN=sandbox-hubspot")
+        console.print(f"Pipedrive           LEADLOOP_PIPEDRIVE_BASE_URL={addresses.pipedrive} LEADLOOP_PIPEDRIVE_API_TOKEN=sandbox-pipedrive")
+        console.print(f"Slack               LEADLOOP_SLACK_BASE_URL={addresses.slack} LEADLOOP_SLACK_TOKEN=sandbox-slack")
+        console.print(f"For n8n's nodes     HTTPS_PROXY={addresses.proxy_url} NODE_EXTRA_CA_CERTS={addresses.ca_file}")
+        _until_interrupted()
+
+
+def _clear(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name in KEPT:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -> None:
+    """n8n on one core while the model trains on the other."""
+    failures: list[Exception] = []
+
+    def prepare() -> None:
+        try:
+            parts.prepare_n8n()
+            parts.start_n8n()
+        except Exception as error:  # Told below, by the thread that can end the demo.
+            failures.append(error)
+
+    started = time.monotonic()
+    thread = threading.Thread(target=prepare, name="n8n")
+    console.print("[bold]Leadloop demo[/bold]: installing n8n if need be (minutes, the first time only), training a model meanwhile.")
+    thread.start()
+    if own is None:
+        parts.run("train", "lead_score", "--sample", "--seed", str(seed))
+    else:
+        options = ["--time", own.time] if own.time else []
+        options += ["--drop", ",".join(own.drop)] if own.drop else []
+        parts.run("train", "--csv", str(own.path), "--target", own.target, "--name", OWN_MODEL, "--seed", str(seed), *options)
+    parts.start_service()
+    with console.status("Waiting for n8n ..."):
+        thread.join()
+    if failures:
+        raise failures[0]
+    console.print(f"Service, stand-ins and n8n are up after {time.monotonic() - started:.0f} s.")
+
+
+def _plain(parts: Stand, events: int, seed: int, console: Console) -> bool:
+    with _progress(console, "Playing CRM events", events) as progress:
+        script = play_world(parts.player, events=events, seed=seed, progress=progress)
+    served = _served(parts, "lead_score")
+    wanted = {number: served.predict([_features(parts, number)])[0].score for number in script.contacts}
+    effects = _settled(parts, script, wanted, console)
+    show(console, effects)
+    return effects.complete
+
+
+def _own_table(parts: Stand, table: Table, events: int, seed: int, console: Console) -> bool:
+    served = _served(parts, OWN_MODEL)
+    cut = table.cut(TRAIN_SHARE)
+    newest = as_rows(table.rows[cut:].select(table.columns))
+    labels = table.labels[cut:]
+    scores = np.array([prediction.score for prediction in served.predict(newest)])
+    hot = scores > served.threshold
+    generator = np.random.default_rng(seed)
+    chosen = np.sort(generator.choice(len(newest), size=min(events, len(newest)), replace=False))
+    parts.player.define({internal_name(name) for name in table.columns})
+    contacts = [_as_contact(newest[place], FIRST_ID + order) for order, place in enumerate(chosen)]
+    with _progress(console, "Playing your newest rows", len(contacts)) as progress:
+        play_rows(parts.player, contacts, first_id=FIRST_ID, generator=generator, progress=progress)
+    numbers = [str(FIRST_ID + order) for order in range(len(chosen))]
+    script = Script(good=len(chosen), contacts=set(numbers))
+    wanted = {number: float(scores[place]) for number, place in zip(numbers, chosen, strict=True)}
+    effects = _settled(parts, script, wanted, console)
+    show(console, effects)
+    low, high = evaluate.lift_interval(labels, hot, seed=seed)
+    figures = OwnTableEffects(
+        rows=len(labels),
+        base_rate=float(labels.mean()),
+        auc=evaluate.auc(labels, scores),
+        threshold=served.threshold,
+        hot_rows=int(hot.sum()),
+        precision=float(labels[hot].mean()) if hot.any() else float("nan"),
+        lift=evaluate.lift(labels, hot),
+        lift_low=low,
+        lift_high=high,
+        played=len(chosen),
+        played_hot=int(hot[chosen].sum()),
+        played_won=int(labels[chosen][hot[chosen]].sum()),
+        played_base_rate=float(labels[chosen].mean()),
+    )
+    show_own_table(console, figures)
+    return effects.complete
+
+
+def _as_contact(row: dict[str, Any], number: int) -> dict[str, Any]:
+    known = {internal_name(name): value for name, value in row.items()}
+    return {**known, "email": f"row.{number}@own-table.example", "firstname": "Row", "lastname": str(number)}
+
+
+def _served(parts: Stand, model: str) -> Served:
+    """The version that the service serves, loaded here as well: the offline score is made without the loop."""
+    settings = parts.settings
+    predictor = Predictor(settings.models_dir, hot_threshold=settings.hot_threshold, hot_share=settings.hot_share)
+    predictor.refresh()
+    return predictor.champion(model)
+
+
+def _features(parts: Stand, number: str) -> dict[str, Any]:
+    from automation.sources.properties import canonical
+
+    record = parts.sandbox.get("hubspot", "contacts", number)
+    if record is None:
+        raise BadInput(f"contact {number} was never played")
+    return canonical("hubspot", record.properties, ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"))
+
+
+def _settled(parts: Stand, script: Script, wanted: dict[str, float], console: Console) -> Effects:
+    """Waits until everything that is expected has arrived, or no longer."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    with console.status("Waiting until everything has arrived ..."):
+        while True:
+            effects = Effects.of(parts, script, wanted, parts.headers(Scope.READ))
+            if effects.complete or time.monotonic() > deadline:
+                return effects
+            time.sleep(0.5)
+
+
+@contextmanager
+def _progress(console: Console, title: str, total: int) -> Iterator[Any]:
+    """A bar on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        done, told = 0, 0
+
+        def plain(step: int) -> None:
+            nonlocal done, told
+            done += step
+            if done - told >= max(1, total // 4) or done >= total:
+                told = done
+                console.print(f"{title}: {done} of {total}")
+
+        yield plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda step: bar.advance(task, step)
+
+
+@contextmanager
+def _mlflow_ui(parts: Stand) -> Iterator[str]:
+    port = free_port(5000)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", parts.settings.mlflow_tracking_uri,
+               "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]  # fmt: skip
+    with (parts.folder / "mlflow.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
