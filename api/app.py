@@ -13,8 +13,8 @@ from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
 from automation.loop import build_loop
 from automation.pipeline.context import Loop
-from data.migrations import upgrade
 from data import log
+from data.migrations import upgrade
 from data.settings import Settings, load_settings
 
 
@@ -35,7 +35,9 @@ def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: boo
         if loop is None:
             parts.database.dispose()
 
-    app = FastAPI(title="Leadloop", version="0.1.0", summary="CRM event in, hot lead in Slack and score on the CRM record.", lifespan=lifespan)
+    app = FastAPI(
+        title="Leadloop", version="0.1.0", summary="CRM event in, hot lead in Slack and score on the CRM record.", lifespan=lifespan
+    )
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Correlation)

@@ -23,10 +23,14 @@ def loop_of(request: Request) -> Loop:
 LoopDep = Annotated[Loop, Depends(loop_of)]
 
 
+Bearer = Annotated[Any, Security(_bearer)]
+Basic = Annotated[Any, Security(_basic)]
+
+
 def needs(scope: Scope) -> Any:
     """A dependency that lets a caller with this scope pass."""
 
-    def check(request: Request, loop: LoopDep, _b: Any = Security(_bearer), _p: Any = Security(_basic)) -> None:
+    def check(request: Request, loop: LoopDep, _bearer_shown: Bearer, _basic_shown: Basic) -> None:
         check_token(request.headers.get("authorization", ""), loop.settings.tokens, scope)
 
     checked: Callable[..., None] = check

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -17,7 +16,9 @@ log = get_logger("api")
 CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-def problem(status: int, title: str, detail: str, *, field: str | None = None, kind: str = "about:blank", **more: Any) -> JSONResponse:
+def problem(
+    status: int, title: str, detail: str, *, field: str | None = None, kind: str = "about:blank", **more: Any
+) -> JSONResponse:
     """One problem document. `field` names what in the request is meant."""
     body = {"type": kind, "title": title, "status": status, "detail": detail, **({"field": field} if field else {}), **more}
     headers = {"WWW-Authenticate": 'Bearer, Basic realm="Leadloop", charset="UTF-8"'} if status == 401 else {}
@@ -29,7 +30,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LeadloopError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -51,11 +51,6 @@ def _invalid(_request: Request, error: Exception) -> Response:
 def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
-
-
-def _database_away(_request: Request, error: Exception) -> Response:
-    log.error("api.database.away", reason=str(error.__cause__)[:300])
-    return problem(503, "Not ready yet.", "the database cannot be reached now; try again", kind="urn:leadloop:not-ready")
 
 
 def _unexpected(_request: Request, error: Exception) -> Response:

@@ -4,8 +4,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.dependencies import LoopDep
-from automation.overview import database_answers
-from data.errors import NotReady
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -23,6 +21,5 @@ def get_live() -> Health:
 @router.get("/ready")
 def get_ready(loop: LoopDep) -> Health:
     """503 while the database does not answer. A model without a champion is shown, but keeps no event out."""
-    if (reason := database_answers(loop)) is not None:
-        raise NotReady(f"the database does not answer: {reason}")
+    loop.database.check()
     return Health(status="ok", models={name: served.card.version for name, served in loop.predictor.served().items()})

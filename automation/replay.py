@@ -40,22 +40,11 @@ def replay_letter(loop: Loop, letter_id: int, *, dry_run: bool = False) -> Repla
         NotFound: no such letter.
         Conflict: it was replayed already.
     """
-    try:
-        with loop.database.write() as session:
-            replayed = _replay(loop, session, letter_id)
-            if dry_run:
-                raise _DryRun(replayed)
-            return replayed
-    except _DryRun as outcome:
-        return outcome.replayed
-
-
-class _DryRun(Exception):
-    """Rolls the transaction back."""
-
-    def __init__(self, replayed: Replayed) -> None:
-        super().__init__()
-        self.replayed = replayed
+    with loop.database.write() as session:
+        replayed = _replay(loop, session, letter_id)
+        if dry_run:
+            session.rollback()
+        return replayed
 
 
 def _replay(loop: Loop, session: Session, letter_id: int) -> Replayed:

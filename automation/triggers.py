@@ -22,7 +22,9 @@ class Trigger:
 TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, frozenset({"created", "changed"}), LEAD),)
 
 
-def asked(kind: EntityKind, verb: str, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None) -> tuple[str, ...]:
+def asked(
+    kind: EntityKind, verb: str, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None
+) -> tuple[str, ...]:
     """The models that a change asks. `changed` has our names; `inputs` is None while the model is not known here.
 
     Our own properties coming back never ask: otherwise each write would cause the next one.

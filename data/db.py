@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, event
+from sqlalchemy import DateTime, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel, create_engine
 
-from data.errors import BadInput
+from data.errors import BadInput, NotReady
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 NUL = "\x00"
@@ -84,17 +85,33 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading; rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with _away_is_not_ready(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on an error."""
-        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._turn, _away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def check(self) -> None:
+        """Raises NotReady unless the database answers and has our schema."""
+        with self.read() as session:
+            session.execute(text("SELECT version_num FROM alembic_version"))
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _away_is_not_ready() -> Iterator[None]:
+    """A database that cannot be reached is told as what it is: nothing was stored, try again."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, ProgrammingError) as error:
+        if isinstance(error, ProgrammingError) and "alembic_version" not in str(error):
+            raise
+        raise NotReady(f"the database cannot be used now ({type(error.orig).__name__}); try again") from error
 
 
 def insert_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]], unique: Sequence[str]) -> set[Any]:

@@ -1,18 +1,18 @@
 """One error family. A class's docstring is its title in problem+json; `detail` says what and what to do.
 
-    LeadloopError
-    ├── BadInput            422   a field does not fit
-    ├── Unauthorized        401   no credential, or a wrong one
-    ├── Forbidden           403   the credential lacks the scope
-    ├── NotFound            404
-    ├── Conflict            409   a lease that is foreign, expired or used up
-    ├── TooLarge            413
-    ├── NotReady            503   no served version, database away
-    ├── NotConfigured       500   a setting is missing
-    ├── Rejected            -     a payload or event is set aside, with its stage
-    └── VendorError         -     a call to a vendor went wrong
-        ├── Retryable             worth another try, perhaps after `retry_after_seconds`
-        └── Permanent             the same call will never succeed
+LeadloopError
+├── BadInput            422   a field does not fit
+├── Unauthorized        401   no credential, or a wrong one
+├── Forbidden           403   the credential lacks the scope
+├── NotFound            404
+├── Conflict            409   a lease that is foreign, expired or used up
+├── TooLarge            413
+├── NotReady            503   no served version, database away
+├── NotConfigured       500   a setting is missing
+├── Rejected            -     a payload or event is set aside, with its stage
+└── VendorError         -     a call to a vendor went wrong
+    ├── Retryable             worth another try, perhaps after `retry_after_seconds`
+    └── Permanent             the same call will never succeed
 """
 
 

@@ -44,7 +44,9 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
     """Logs parameters, metrics, plots, the model with its signature, and its card."""
     card = trained.card
     with mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts_dir)) as run:
-        mlflow.log_params({**card.params, "learner": card.learner, "rows_train": card.rows_train, "rows_holdout": card.rows_holdout})
+        mlflow.log_params(
+            {**card.params, "learner": card.learner, "rows_train": card.rows_train, "rows_holdout": card.rows_holdout}
+        )
         mlflow.log_metrics({**card.metrics, **extra_metrics})
         mlflow.set_tags({"data_hash": card.data_hash, "code_version": card.code_version, "target": card.target})
         with tempfile.TemporaryDirectory() as scratch:

@@ -48,10 +48,10 @@ def serve(
     if workers > 1 and settings.is_sqlite:
         raise click.UsageError("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
     if not settings.tokens:
-        errors.print("No API token is set, so every call will be refused: set LEADLOOP_API_TOKENS (see .env.example).", markup=False)
-    uvicorn.run(
-        "api.app:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None, access_log=False
-    )
+        errors.print(
+            "No API token is set, so every call will be refused: set LEADLOOP_API_TOKENS (see .env.example).", markup=False
+        )
+    uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None, access_log=False)
 
 
 @app.command()
@@ -81,7 +81,9 @@ def train(
         if not target or not name:
             raise click.UsageError("--csv needs --target COLUMN and --name NAME")
         dropped = [part.strip() for part in drop.split(",") if part.strip()]
-        training.train_csv(settings, csv, target=target, time=time, drop=dropped, name=_checked_name(name), seed=seed, console=console)
+        training.train_csv(
+            settings, csv, target=target, time=time, drop=dropped, name=_checked_name(name), seed=seed, console=console
+        )
         return
     if model is None:
         raise click.UsageError("name a model (lead_score), or a table with --csv")
@@ -208,22 +210,24 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app(standalone_mode=False)
-    except click.UsageError as error:
-        _end(error.format_message(), 2, debug)
-    except (click.Abort, KeyboardInterrupt):
-        _end("interrupted", 130, debug=False)
-    except LeadloopError as error:
-        _end(error.detail, 1, debug)
-    except (OSError, ImportError) as error:
-        _end(f"{type(error).__name__}: {error}", 1, debug)
+        status = app(standalone_mode=False)
+    except (click.ClickException, click.Abort, KeyboardInterrupt, LeadloopError, OSError, ImportError) as error:
+        if debug:
+            raise
+        message, status = _told(error)
+        errors.print(f"leadloop: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-def _end(message: str, status: int, debug: bool) -> None:
-    if debug:
-        raise
-    errors.print(f"leadloop: {message}", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(status)
+def _told(error: BaseException) -> tuple[str, int]:
+    """An error as one line and an exit status."""
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, LeadloopError):
+        return error.detail, 1
+    return f"{type(error).__name__}: {error}", 1
 
 
 def _settings(*, logs: bool = False) -> Settings:
@@ -244,7 +248,6 @@ def _checked_name(name: str) -> str:
     if not name.replace("_", "").replace("-", "").isalnum():
         raise click.UsageError("--name may have letters, digits, - and _ only")
     return name
-
 
 
 if __name__ == "__main__":

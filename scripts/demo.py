@@ -72,11 +72,15 @@ def run_demo(*, once: bool, events: int, own: OwnTable | None, seed: int, consol
 
 def run_sandbox(port: int, console: Console) -> None:
     """The stand-ins alone. Their tokens are fixed words: this holds no data and listens on loopback only."""
-    box = Sandbox(hubspot_token="sandbox-hubspot", pipedrive_token="sandbox-pipedrive", slack_token="sandbox-slack", channels=(CHANNEL,))
+    box = Sandbox(
+        hubspot_token="sandbox-hubspot", pipedrive_token="sandbox-pipedrive", slack_token="sandbox-slack", channels=(CHANNEL,)
+    )
     with tempfile.TemporaryDirectory() as folder, running(box, Path(folder), port=free_port(port)) as addresses:
         console.print(f"What was received   {addresses.base_url}/")
         console.print(f"HubSpot             LEADLOOP_HUBSPOT_BASE_URL={addresses.hubspot} LEADLOOP_HUBSPOT_TOKEN=sandbox-hubspot")
-        console.print(f"Pipedrive           LEADLOOP_PIPEDRIVE_BASE_URL={addresses.pipedrive} LEADLOOP_PIPEDRIVE_API_TOKEN=sandbox-pipedrive")
+        console.print(
+            f"Pipedrive           LEADLOOP_PIPEDRIVE_BASE_URL={addresses.pipedrive} LEADLOOP_PIPEDRIVE_API_TOKEN=sandbox-pipedrive"
+        )
         console.print(f"Slack               LEADLOOP_SLACK_BASE_URL={addresses.slack} LEADLOOP_SLACK_TOKEN=sandbox-slack")
         console.print(f"For n8n's nodes     HTTPS_PROXY={addresses.proxy_url} NODE_EXTRA_CA_CERTS={addresses.ca_file}")
         _until_interrupted()
@@ -103,7 +107,9 @@ def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -
 
     started = time.monotonic()
     thread = threading.Thread(target=prepare, name="n8n")
-    console.print("[bold]Leadloop demo[/bold]: installing n8n if need be (minutes, the first time only), training a model meanwhile.")
+    console.print(
+        "[bold]Leadloop demo[/bold]: installing n8n if need be (minutes, the first time only), training a model meanwhile."
+    )
     thread.start()
     if own is None:
         parts.run("train", "lead_score", "--sample", "--seed", str(seed))

@@ -108,17 +108,28 @@ def show(console: Console, effects: Effects) -> None:
     grid.add_column(justify="left")
     repeats = f"+ {script.repeats} repeats, {script.malformed} malformed" if script.repeats or script.malformed else ""
     grid.add_row("CRM events played", str(script.good), repeats)
-    grid.add_row("Contacts with their newest score", f"{effects.right} of {len(script.contacts)}", _mark(effects.right == len(script.contacts)))
+    grid.add_row(
+        "Contacts with their newest score",
+        f"{effects.right} of {len(script.contacts)}",
+        _mark(effects.right == len(script.contacts)),
+    )
     once = not effects.alerted_twice and not effects.unalerted
-    grid.add_row("Hot leads in Slack", f"{effects.alerts}", "each exactly once " + _mark(once) if once else _mark(False))
-    grid.add_row("Set aside as dead letters", f"{effects.dead_letters} of {script.malformed}", _mark(effects.dead_letters == script.malformed))
+    grid.add_row("Hot leads in Slack", f"{effects.alerts}", "each exactly once " + _mark(once) if once else _mark(once))
+    grid.add_row(
+        "Set aside as dead letters",
+        f"{effects.dead_letters} of {script.malformed}",
+        _mark(effects.dead_letters == script.malformed),
+    )
     grid.add_row("Event to CRM record", *_latency(effects.crm_seconds))
     grid.add_row("Event to Slack", *_latency(effects.slack_seconds))
     grid.add_row("Written by", "", ", ".join(f"{_carrier(name)} {count}" for name, count in effects.through.most_common()))
     console.print(grid)
     for fields in effects.hottest[:SHOWN_HOT]:
         who = " ".join(str(fields.get(part, "")) for part in ("firstname", "lastname"))
-        console.print(f"  [bold red]{float(fields['predicted_score']):.0%}[/] {who}, {fields.get('company', '')}: {fields['predicted_factors']}", highlight=False)
+        console.print(
+            f"  [bold red]{float(fields['predicted_score']):.0%}[/] {who}, {fields.get('company', '')}: {fields['predicted_factors']}",
+            highlight=False,
+        )
 
 
 def show_own_table(console: Console, effects: OwnTableEffects) -> None:
@@ -127,12 +138,22 @@ def show_own_table(console: Console, effects: OwnTableEffects) -> None:
     grid.add_column(justify="right")
     grid.add_column(justify="left")
     grid.add_row("Rows", f"{effects.rows:,}", f"base rate {effects.base_rate:.1%}, AUC {effects.auc:.3f}")
-    grid.add_row("Hot", f"{effects.hot_rows:,}", f"{effects.hot_rows / effects.rows:.1%} of all, score above {effects.threshold:.3f}")
+    grid.add_row(
+        "Hot", f"{effects.hot_rows:,}", f"{effects.hot_rows / effects.rows:.1%} of all, score above {effects.threshold:.3f}"
+    )
     grid.add_row("Precision among the hot", f"{effects.precision:.1%}", "")
-    grid.add_row("Lift against the base rate", f"{effects.lift:.2f}", f"95 % interval {effects.lift_low:.2f} to {effects.lift_high:.2f}")
+    grid.add_row(
+        "Lift against the base rate", f"{effects.lift:.2f}", f"95 % interval {effects.lift_low:.2f} to {effects.lift_high:.2f}"
+    )
     precision = f"{effects.played_won / effects.played_hot:.1%}" if effects.played_hot else "none was hot"
-    lift = effects.played_won / effects.played_hot / effects.played_base_rate if effects.played_hot and effects.played_base_rate else float("nan")
-    grid.add_row("Played through the loop", f"{effects.played:,}", f"{effects.played_hot} alerts, precision {precision}, lift {lift:.2f}")
+    lift = (
+        effects.played_won / effects.played_hot / effects.played_base_rate
+        if effects.played_hot and effects.played_base_rate
+        else float("nan")
+    )
+    grid.add_row(
+        "Played through the loop", f"{effects.played:,}", f"{effects.played_hot} alerts, precision {precision}, lift {lift:.2f}"
+    )
     console.print(grid)
 
 
@@ -150,7 +171,7 @@ def show_addresses(console: Console, parts: Stand, mlflow_url: str) -> None:
     console.print(f"  {'Read token':32} {read}", highlight=False)
 
 
-def _mark(good: bool) -> str:
+def _mark(good: object) -> str:
     return "[green]yes[/]" if good else "[red]NO[/]"
 
 

@@ -63,7 +63,12 @@ def play_world(
 
 
 def play_rows(
-    player: HubSpotPlayer, rows: Sequence[dict[str, Any]], *, first_id: int, generator: np.random.Generator, progress: Callable[[int], None]
+    player: HubSpotPlayer,
+    rows: Sequence[dict[str, Any]],
+    *,
+    first_id: int,
+    generator: np.random.Generator,
+    progress: Callable[[int], None],
 ) -> None:
     """Plays rows of a table as new contacts, a few to a batch."""
     place = 0

@@ -126,7 +126,9 @@ def stand(folder: Path, *, overrides: Mapping[str, str] | None = None, ports: Ma
     tokens = {scope: secrets.token_urlsafe(18) for scope in Scope}
     vendor = {name: secrets.token_urlsafe(18) for name in ("hubspot", "pipedrive", "slack")}
     secret, password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
-    box = Sandbox(hubspot_token=vendor["hubspot"], pipedrive_token=vendor["pipedrive"], slack_token=vendor["slack"], channels=(CHANNEL,))
+    box = Sandbox(
+        hubspot_token=vendor["hubspot"], pipedrive_token=vendor["pipedrive"], slack_token=vendor["slack"], channels=(CHANNEL,)
+    )
     port, n8n_port = (free_port(wanted.get(name, 0)) for name in ("service", "n8n"))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

@@ -36,7 +36,9 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console) 
         raise BadInput(f"there is no model {name!r}; the catalogue has {', '.join(MODELS)}")
     with console.status("Generating the sample table ..."):
         sample = samples.lead_score(seed)
-    console.print(f"{len(sample.rows):,} rows, {sample.labels.mean():.1%} won; the earlier {TRAIN_SHARE:.0%} teach, the newest judge.")
+    console.print(
+        f"{len(sample.rows):,} rows, {sample.labels.mean():.1%} won; the earlier {TRAIN_SHARE:.0%} teach, the newest judge."
+    )
     with console.status("Training ..."):
         trained = train(
             MODELS[name], sample.inputs, sample.rows, sample.labels, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed
@@ -85,4 +87,6 @@ def _show(card: Card, ceiling: dict[str, float], settings: Settings, console: Co
         grid.add_row(name.replace("_", "-"), f"{card.metrics[name]:.4f}", *best)
     console.print(grid)
     threshold = card.threshold(settings.hot_threshold, settings.hot_share)
-    console.print(f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. Champion, in {settings.models_dir / card.model}", markup=False)
+    console.print(
+        f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. Champion, in {settings.models_dir / card.model}", markup=False
+    )

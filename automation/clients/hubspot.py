@@ -1,6 +1,7 @@
 """HubSpot through its own SDK: batch read, batch update (207 matched row by row), properties."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import urllib3
@@ -77,7 +78,7 @@ class HubSpotClient:
         missing = [row for row in wanted if row["name"] not in there]
         for row in missing:
             create = properties.PropertyCreate(group_name=GROUP, **row)
-            _called(lambda create=create: api.core_api.create(OBJECTS[kind], create), passable=ALREADY_THERE)
+            _called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
         return [row["name"] for row in missing]
 
     def _batch(self, kind: EntityKind) -> Any:

@@ -46,9 +46,7 @@ class PipedriveClient:
         for write in writes:
             unknown = sorted(write.properties.keys() - keys.keys())
             if unknown:
-                failures[write.id] = Permanent(
-                    f"Pipedrive has no field {', '.join(unknown)}: run `leadloop pipedrive setup`"
-                )
+                failures[write.id] = Permanent(f"Pipedrive has no field {', '.join(unknown)}: run `leadloop pipedrive setup`")
                 continue
             fields = {keys[name]: value for name, value in write.properties.items()}
             try:

@@ -44,8 +44,11 @@ class Sent:
 class Destination(Protocol):
     """Where predictions go. `send` runs outside any transaction."""
 
-    name: str
-    kind: DeliveryKind
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> DeliveryKind: ...
 
     def carrier(self, settings: Settings) -> str:
         """Who carries first by the settings: `n8n` or `worker`."""

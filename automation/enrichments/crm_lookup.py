@@ -7,7 +7,7 @@ A record is read when its entity is new here, when what is known has grown old, 
 from collections import defaultdict
 from datetime import timedelta
 
-from automation.clients.base import Crm
+from automation.clients.base import Crm, Record
 from automation.pipeline.context import Case, Loop
 from automation.sources.properties import NAMES_BY_LOOKUP, PERSON, canonical, vendor_property
 from data.domain.entity import EntityKind
@@ -45,7 +45,7 @@ def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]
     inputs = loop.inputs()
     wanted = list(dict.fromkeys([*PERSON[source], *(vendor_property(source, feature) for feature in inputs)]))
     ids = sorted({case.ref.id for case in cases})
-    found = {}
+    found: dict[str, Record] = {}
     asked_at = loop.clock.now()
     for start in range(0, len(ids), crm.batch_size):
         found |= crm.read(kind, ids[start : start + crm.batch_size], wanted)

@@ -11,7 +11,7 @@ from automation.pipeline.trigger import models_for
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
 from automation.sources.properties import canonical
 from automation.sources.registry import SOURCES
-from data.domain.event import Driver, Event, too_far_ahead
+from data.domain.event import Driver, too_far_ahead
 from data.domain.outcome import outcome_of
 from data.errors import NotFound, Rejected
 from data.log import get_logger
@@ -50,9 +50,7 @@ def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
     if source not in SOURCES:
         raise NotFound(f"there is no source {source!r}; the sources are {', '.join(SOURCES)}")
     with loop.database.write() as session:
-        payload_id = payloads.add(
-            session, Payload(source=source, driver=driver, body=body, received_at=loop.clock.now())
-        )
+        payload_id = payloads.add(session, Payload(source=source, driver=driver, body=body, received_at=loop.clock.now()))
     return parse_payload(loop, payload_id)
 
 
@@ -158,5 +156,3 @@ def _letter(payload: Payload, reject: Reject, now: datetime) -> DeadLetter:
         source=payload.source, stage=reject.stage, reason=reject.reason, payload_id=payload.id,
         position=reject.position, content=reject.content, created_at=now,
     )  # fmt: skip
-
-

@@ -1,12 +1,12 @@
 """The order of the loop, on one screen.
 
-    collect              the bytes, then the events            door 1, before the sender is answered
-    enrich               what the event does not carry      ┐
-    trigger              which models it asks               │  door 2 (n8n), or the worker
-    predict              features -> champion -> factors    ┘
-    collect_predictions  the right model, version, entity   ┐
-    enrich_predictions   the predicted_ fields              │  door 3 (n8n), or the worker
-    activate             one delivery per destination       ┘
+collect              the bytes, then the events            door 1, before the sender is answered
+enrich               what the event does not carry      ┐
+trigger              which models it asks               │  door 2 (n8n), or the worker
+predict              features -> champion -> factors    ┘
+collect_predictions  the right model, version, entity   ┐
+enrich_predictions   the predicted_ fields              │  door 3 (n8n), or the worker
+activate             one delivery per destination       ┘
 """
 
 from collections.abc import Sequence

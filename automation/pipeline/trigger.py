@@ -17,7 +17,9 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
     inputs = loop.inputs()
     changed = canonical(source, event.properties, inputs)
     unnamed = source in NAMES_BY_LOOKUP or not inputs
-    return asked(event.entity.kind, event.type.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs)
+    return asked(
+        event.entity.kind, event.type.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs
+    )
 
 
 def trigger(loop: Loop, cases: list[Case]) -> None:

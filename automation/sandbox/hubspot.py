@@ -123,9 +123,18 @@ def _create_group(_sandbox: Sandbox, _request: Request, body: Any) -> Response:
 def _v1_upsert(sandbox: Sandbox, request: Request, body: Any) -> Response:
     properties = {row["property"]: row["value"] for row in body.get("properties", [])}
     if unknown := _unknown(sandbox, "contacts", properties):
-        results = [{"isValid": False, "message": _unknown_message([name]), "error": "PROPERTY_DOESNT_EXIST", "name": name} for name in unknown]
+        results = [
+            {"isValid": False, "message": _unknown_message([name]), "error": "PROPERTY_DOESNT_EXIST", "name": name}
+            for name in unknown
+        ]
         return JSONResponse(
-            {"status": "error", "message": "Property values were not valid", "correlationId": str(uuid4()), "validationResults": results}, 400
+            {
+                "status": "error",
+                "message": "Property values were not valid",
+                "correlationId": str(uuid4()),
+                "validationResults": results,
+            },
+            400,
         )
     email = request.path_params["email"]
     record = sandbox.by_email(email)

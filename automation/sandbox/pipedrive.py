@@ -51,7 +51,9 @@ def _list(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     if len(ids) > MOST_IDS:
         return JSONResponse({"success": False, "error": "too many ids"}, 400)
     found = [record for record in sandbox.records("pipedrive", kind) if not ids or record.id in ids]
-    return JSONResponse({"success": True, "data": [_row(sandbox, kind, record) for record in found], "additional_data": {"next_cursor": None}})
+    return JSONResponse(
+        {"success": True, "data": [_row(sandbox, kind, record) for record in found], "additional_data": {"next_cursor": None}}
+    )
 
 
 def _get_one(sandbox: Sandbox, request: Request, _body: Any) -> Response:

@@ -90,7 +90,9 @@ async def _serve(
 
 
 def _config(app: Starlette, cert_file: str | None = None) -> uvicorn.Config:
-    return uvicorn.Config(app, log_level="error", access_log=False, ssl_certfile=cert_file, lifespan="off", timeout_graceful_shutdown=1)
+    return uvicorn.Config(
+        app, log_level="error", access_log=False, ssl_certfile=cert_file, lifespan="off", timeout_graceful_shutdown=1
+    )
 
 
 def _certificates(folder: Path) -> tuple[Path, Path]:

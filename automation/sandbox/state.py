@@ -104,7 +104,9 @@ class Sandbox:
         """False if it was there."""
         with self.lock:
             known = self.hubspot_properties[kind]
-            return name not in known and not known.add(name)
+            new = name not in known
+            known.add(name)
+            return new
 
     def messages(self) -> list[dict[str, Any]]:
         """Every Slack message, in the order in which they were posted."""

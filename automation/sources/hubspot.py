@@ -18,7 +18,9 @@ NAME = "hubspot"
 KINDS = {"contact": EntityKind.CONTACT, "company": EntityKind.COMPANY, "deal": EntityKind.DEAL}
 VERBS = {"creation": "created", "propertyChange": "changed", "deletion": "deleted", "privacyDeletion": "deleted"}
 TYPES: dict[str, EventType] = {
-    f"{theirs}.{verb}": EventType(f"{kind}.{ours}") for theirs, kind in KINDS.items() for verb, ours in VERBS.items()
+    f"{theirs}.{verb}": EventType(f"{kind}.{ours}")
+    for theirs, kind in KINDS.items()
+    for verb, ours in VERBS.items()
     if verb != "privacyDeletion" or theirs == "contact"
 }
 Number = Annotated[StrictInt, Field(ge=0, lt=2**63)]

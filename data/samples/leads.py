@@ -91,8 +91,7 @@ def win_probability(lead: dict[str, Any], days: Floats) -> Floats:
     """The true probability of each lead, from the columns of the classic table and the day since START."""
     codes = np.array([NAMES.index(str(name)) for name in lead["channel"]])
     base, per_engaged, per_repeat = (
-        np.array([getattr(channel, field) for channel in CHANNELS])[codes]
-        for field in ("base", "per_engaged", "per_repeat")
+        np.array([getattr(channel, field) for channel in CHANNELS])[codes] for field in ("base", "per_engaged", "per_repeat")
     )
     sessions = np.asarray(lead["sessions"], dtype=float)
     engaged = np.asarray(lead["engaged_sessions"], dtype=float)

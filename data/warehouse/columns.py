@@ -17,8 +17,8 @@ def row_id() -> Any:
 
 def instant(*, nullable: bool = False, index: bool = False) -> Any:
     """A UTC instant."""
-    default = {"default": None} if nullable else {}
-    return Field(sa_column=Column(UtcDateTime(), nullable=nullable, index=index), **default)
+    column: Any = Column(UtcDateTime(), nullable=nullable, index=index)
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
 def json_column() -> Any:

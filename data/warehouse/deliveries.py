@@ -77,7 +77,17 @@ class Draft:
     due: datetime
 
 
-def add(session: Session, draft: Draft, *, delivery_id: str, prediction_id: int, event_id: int, entity_id: int, occurred_at: datetime, now: datetime) -> bool:
+def add(
+    session: Session,
+    draft: Draft,
+    *,
+    delivery_id: str,
+    prediction_id: int,
+    event_id: int,
+    entity_id: int,
+    occurred_at: datetime,
+    now: datetime,
+) -> bool:
     """Puts it in the outbox, in the place of an older one that still waits. A repeat changes nothing.
 
     The caller holds the entity's row, so no newer one can slip in between.
@@ -105,7 +115,13 @@ def add(session: Session, draft: Draft, *, delivery_id: str, prediction_id: int,
 
 
 def lease_for_n8n(
-    session: Session, now: datetime, seconds: float, *, destination: str | None = None, prediction_ids: Iterable[int] | None = None, limit: int
+    session: Session,
+    now: datetime,
+    seconds: float,
+    *,
+    destination: str | None = None,
+    prediction_ids: Iterable[int] | None = None,
+    limit: int,
 ) -> tuple[str, list[DeliveryRow]]:
     """Hands n8n deliveries that wait for it; at most one to a (destination, entity, kind)."""
     query = _pending().where(DeliveryRow.carrier == Carrier.N8N, DeliveryRow.attempts == 0)
@@ -117,7 +133,9 @@ def lease_for_n8n(
     return _take(session, rows, Carrier.N8N, now, seconds)
 
 
-def lease_for_worker(session: Session, destination: str, now: datetime, seconds: float, *, limit: int = 100) -> tuple[str, list[DeliveryRow]]:
+def lease_for_worker(
+    session: Session, destination: str, now: datetime, seconds: float, *, limit: int = 100
+) -> tuple[str, list[DeliveryRow]]:
     """Takes what is due, and what another carrier took and was not heard of again."""
     _retire_lost_writes(session, destination, now)
     lost = and_(col(DeliveryRow.state) == DeliveryState.LEASED, col(DeliveryRow.lease_until) <= now)
@@ -155,7 +173,15 @@ def confirm(session: Session, delivery_id: str, lease_id: str, now: datetime, *,
 
 
 def fail(
-    session: Session, delivery_id: str, lease_id: str, now: datetime, *, error: str, permanent: bool, max_attempts: int, retry_after_seconds: float | None = None
+    session: Session,
+    delivery_id: str,
+    lease_id: str,
+    now: datetime,
+    *,
+    error: str,
+    permanent: bool,
+    max_attempts: int,
+    retry_after_seconds: float | None = None,
 ) -> DeliveryRow:
     """The destination did not take it: tried again by the worker after a pause, or given up.
 
@@ -209,7 +235,9 @@ def last_alert_at(session: Session, entity_id: int, destination: str) -> datetim
     return session.exec(query).one()
 
 
-def listed(session: Session, *, state: str | None = None, destination: str | None = None, limit: int = 100) -> Sequence[DeliveryRow]:
+def listed(
+    session: Session, *, state: str | None = None, destination: str | None = None, limit: int = 100
+) -> Sequence[DeliveryRow]:
     query = select(DeliveryRow).order_by(col(DeliveryRow.created_at).desc(), col(DeliveryRow.id)).limit(limit)
     if state is not None:
         query = query.where(DeliveryRow.state == state)
@@ -220,7 +248,7 @@ def listed(session: Session, *, state: str | None = None, destination: str | Non
 
 def counts(session: Session) -> dict[str, int]:
     query = select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)
-    return {state: number for state, number in session.exec(query)}
+    return dict(session.exec(query).all())
 
 
 def new_id() -> str:
@@ -242,7 +270,9 @@ def _pending() -> Any:
     return select(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING, ~out).with_for_update(skip_locked=True)
 
 
-def _take(session: Session, rows: Sequence[DeliveryRow], carrier: Carrier, now: datetime, seconds: float) -> tuple[str, list[DeliveryRow]]:
+def _take(
+    session: Session, rows: Sequence[DeliveryRow], carrier: Carrier, now: datetime, seconds: float
+) -> tuple[str, list[DeliveryRow]]:
     lease_id = new_id()
     for row in rows:
         row.state, row.lease_id, row.lease_until = DeliveryState.LEASED, lease_id, now + timedelta(seconds=seconds)
@@ -284,7 +314,9 @@ def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None
     row = _locked(session, delivery_id)
     if row.kind != DeliveryKind.WRITE_BACK or row.state in (DeliveryState.PENDING, DeliveryState.LEASED):
         return
-    query = select(DeliveryRow).where(*_same_key(row)).order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.event_id).desc())
+    query = (
+        select(DeliveryRow).where(*_same_key(row)).order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.event_id).desc())
+    )
     newest = session.exec(query.limit(1).with_for_update()).one()
     if newest.state == DeliveryState.CONFIRMED and not _waiting(session, newest):
         newest.state, newest.next_attempt_at, newest.carrier = DeliveryState.PENDING, now, Carrier.WORKER

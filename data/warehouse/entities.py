@@ -41,7 +41,7 @@ class EntityRow(SQLModel, table=True):
 def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[EntityRef, int]:
     """Creates what is new, and returns the row id of each."""
     wanted = set(refs)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "source": ref.source,
             "kind": ref.kind.value,
@@ -56,9 +56,7 @@ def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[E
     found: dict[EntityRef, int] = {}
     for source, kind in {(ref.source, ref.kind) for ref in wanted}:
         ids = [ref.id for ref in wanted if (ref.source, ref.kind) == (source, kind)]
-        query = select(EntityRow).where(
-            EntityRow.source == source, EntityRow.kind == kind.value, col(EntityRow.vendor_id).in_(ids)
-        )
+        query = select(EntityRow).where(EntityRow.source == source, EntityRow.kind == kind.value, col(EntityRow.vendor_id).in_(ids))
         found |= {row.ref: row.id for row in session.exec(query) if row.id is not None}
     return found
 

@@ -83,9 +83,7 @@ def add_new(
         for arrival in arrivals
     ]
     inserted = {key for (_, key) in insert_new(session, EventRow, rows, UNIQUE)}
-    query = select(EventRow.dedupe_key, EventRow.id).where(
-        EventRow.source == source, col(EventRow.dedupe_key).in_(inserted)
-    )
+    query = select(EventRow.dedupe_key, EventRow.id).where(EventRow.source == source, col(EventRow.dedupe_key).in_(inserted))
     return {key: number for key, number in session.exec(query) if number is not None}
 
 
@@ -167,4 +165,4 @@ def newest(session: Session, limit: int) -> Sequence[EventRow]:
 
 def counts(session: Session) -> dict[str, int]:
     query = select(EventRow.state, func.count()).group_by(EventRow.state)
-    return {state: number for state, number in session.exec(query)}
+    return dict(session.exec(query).all())

@@ -39,7 +39,13 @@ class PredictionRow(SQLModel, table=True):
 
 
 def add_new(
-    session: Session, event_id: int, entity_id: int, occurred_at: datetime, prediction: Prediction, fields: dict[str, Any], now: datetime
+    session: Session,
+    event_id: int,
+    entity_id: int,
+    occurred_at: datetime,
+    prediction: Prediction,
+    fields: dict[str, Any],
+    now: datetime,
 ) -> bool:
     """Stores it unless this event already has one of this model; True if it is new."""
     row = {
@@ -73,9 +79,7 @@ def is_newest(session: Session, row: PredictionRow) -> bool:
     """Whether no prediction of the same entity and model belongs to a later event."""
     later = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) > tuple_(row.occurred_at, row.event_id)
     query = (
-        select(PredictionRow.id)
-        .where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, later)
-        .limit(1)
+        select(PredictionRow.id).where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, later).limit(1)
     )
     return session.exec(query).first() is None
 

@@ -48,9 +48,7 @@ class Served:
         *each, base = parts
         score = 1 / (1 + math.exp(-(base + math.fsum(each))))
         names = [column.name for column in self.card.inputs]
-        factors = [
-            Factor(feature=name, value=row.get(name), contribution=part) for name, part in zip(names, each, strict=True)
-        ]
+        factors = [Factor(feature=name, value=row.get(name), contribution=part) for name, part in zip(names, each, strict=True)]
         return Prediction(
             model=self.card.model,
             model_version=self.card.version,

@@ -1,0 +1,60 @@
+# Two commands: `make demo` runs the main job end to end, `make test` proves it. Both set up all they need.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help setup setup-test demo serve test check bench lint types imports fast lock clean
+
+help:  ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(VENV)/.demo  ## The Python environment in .venv, with .venv/bin/leadloop
+setup-test: $(VENV)/.test
+
+demo: $(VENV)/.demo  ## The whole loop on this machine; make demo ARGS=--once ends by itself
+	$(BIN)/leadloop demo $(ARGS)
+
+serve: $(VENV)/.demo  ## The service, scheduler and worker
+	$(BIN)/leadloop serve $(ARGS)
+
+test: setup-test lint types imports  ## Everything: lint, types, imports and all tests, the real n8n included
+	$(BIN)/pytest $(ARGS)
+
+check: setup-test lint types imports fast  ## Lint, types, imports and the fast tests
+
+bench: setup-test  ## Benchmarks, as ratios against a floor measured in the same run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-test
+	$(BIN)/mypy
+
+imports: setup-test
+	$(BIN)/lint-imports --no-logo
+
+fast: setup-test
+	$(BIN)/pytest -m "not slow and not n8n" $(ARGS)
+
+lock:  ## Pin the requirements anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra demo pyproject.toml -o requirements/demo.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra demo --extra test pyproject.toml -o requirements/test.txt
+
+clean:  ## Remove what was made, but for your data
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Leadloop needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
