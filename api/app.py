@@ -1,6 +1,6 @@
 """create_app(settings): the one place where the edge is put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -17,10 +17,13 @@ from data import log
 from data.migrations import upgrade
 from data.settings import Settings, load_settings
 
+# On PostgreSQL the worker is a process of its own; serving still has to hear of new champions.
+SERVING_JOBS = frozenset({"champions.pull"})
 
-def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: bool | None = None) -> FastAPI:
-    """The service. `with_worker`: also run the scheduler and worker in this process (the default on SQLite)."""
-    works = settings.is_sqlite if with_worker is None else with_worker
+
+def create_app(settings: Settings, *, loop: Loop | None = None, jobs: Container[str] | None = None) -> FastAPI:
+    """The service. `jobs` names the timed jobs of this process; by default all on SQLite, SERVING_JOBS on PostgreSQL."""
+    only = jobs if jobs is not None or settings.is_sqlite else SERVING_JOBS
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -28,7 +31,7 @@ def create_app(settings: Settings, *, loop: Loop | None = None, with_worker: boo
         app.state.loop = parts
         await run_in_threadpool(upgrade, parts.database)
         await run_in_threadpool(refresh, parts)
-        scheduler = build_scheduler(parts) if works else build_scheduler(parts, only={"champions.pull"})
+        scheduler = build_scheduler(parts, only=only)
         scheduler.start()
         yield
         await run_in_threadpool(scheduler.shutdown)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryState
-from data.errors import BadInput
 from data.warehouse import dead_letters, deliveries
 from data.warehouse.deliveries import DeliveryRow, LeaseLost
 
@@ -36,8 +35,6 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
 
     Raises: as `confirm`.
     """
-    if "\x00" in error:
-        raise BadInput("error: has a NUL character", field="error")
     try:
         with loop.database.write() as session:
             now = loop.clock.now()

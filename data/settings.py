@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     deliver_pipedrive: Carrier = "n8n"
     deliver_slack: Carrier = "n8n"
     n8n_grace_seconds: float = Field(15, ge=0, le=3600)
-    lease_seconds: float = Field(60, gt=0, le=3600)
+    lease_seconds: float = Field(60, gt=0, le=3600)  # longer than any batch takes: who died is replaced after this
     n8n_lease_limit: int = Field(100, ge=1, le=1000)
 
     # Scoring

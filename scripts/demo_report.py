@@ -126,10 +126,9 @@ def show(console: Console, effects: Effects) -> None:
     console.print(grid)
     for fields in effects.hottest[:SHOWN_HOT]:
         who = " ".join(str(fields.get(part, "")) for part in ("firstname", "lastname"))
-        console.print(
-            f"  [bold red]{float(fields['predicted_score']):.0%}[/] {who}, {fields.get('company', '')}: {fields['predicted_factors']}",
-            highlight=False,
-        )
+        score, company = float(fields["predicted_score"]), fields.get("company")
+        where = f", {company}" if company else ""
+        console.print(f"  [bold red]{score:.0%}[/] {who}{where}: {fields['predicted_factors']}", highlight=False)
 
 
 def show_own_table(console: Console, effects: OwnTableEffects) -> None:

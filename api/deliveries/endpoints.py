@@ -1,10 +1,11 @@
 """The outbox over HTTP."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.deliveries.schemas import ConfirmIn, DeliveryOut, FailIn, LeaseIn, LeaseOut
+from api.deliveries.schemas import ConfirmIn, DeliveryOut, Destination, FailIn, LeaseIn, LeaseOut
 from api.dependencies import LoopDep, needs
 from automation import outbox
 from data.domain.delivery import DeliveryState
@@ -18,7 +19,7 @@ acts = [needs(Scope.ACTIVATE)]
 def get_deliveries(
     loop: LoopDep,
     state: DeliveryState | None = None,
-    destination: str | None = None,
+    destination: Destination | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[DeliveryOut]:
     """The newest first."""
@@ -34,12 +35,12 @@ def post_lease(body: LeaseIn, loop: LoopDep) -> LeaseOut:
 
 
 @router.post("/{delivery_id}/confirm", dependencies=acts)
-def post_confirm(delivery_id: str, body: ConfirmIn, loop: LoopDep) -> DeliveryOut:
+def post_confirm(delivery_id: UUID, body: ConfirmIn, loop: LoopDep) -> DeliveryOut:
     """The destination has it. The same again is 200; a foreign or expired lease is 409."""
-    return DeliveryOut.of(outbox.confirm(loop, delivery_id, body.lease_id, body.receipt))
+    return DeliveryOut.of(outbox.confirm(loop, str(delivery_id), body.lease_id, body.receipt))
 
 
 @router.post("/{delivery_id}/fail", dependencies=acts)
-def post_fail(delivery_id: str, body: FailIn, loop: LoopDep) -> DeliveryOut:
+def post_fail(delivery_id: UUID, body: FailIn, loop: LoopDep) -> DeliveryOut:
     """The destination did not take it: tried again after a pause, or given up if `permanent`."""
-    return DeliveryOut.of(outbox.fail(loop, delivery_id, body.lease_id, error=body.error, permanent=body.permanent))
+    return DeliveryOut.of(outbox.fail(loop, str(delivery_id), body.lease_id, error=body.error, permanent=body.permanent))

@@ -1,13 +1,23 @@
 """A delivery as callers see it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from data.domain.delivery import DeliveryKind, DeliveryState
+from data.db import unstorable
+from data.domain.delivery import Alert, DeliveryKind, DeliveryState, WriteBack
 from data.warehouse.deliveries import DeliveryRow
 
+
+def _storable(text: str) -> str:
+    if (reason := unstorable(text)) is not None:
+        raise ValueError(f"has {reason}")
+    return text
+
+
+Storable = AfterValidator(_storable)
+Destination = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 LeaseId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -20,7 +30,7 @@ class DeliveryOut(BaseModel):
     kind: DeliveryKind
     state: DeliveryState
     carrier: str
-    content: dict[str, Any]
+    content: WriteBack | Alert
     occurred_at: datetime
     attempts: int
     lease_id: str | None
@@ -36,7 +46,7 @@ class DeliveryOut(BaseModel):
 
 
 class LeaseIn(BaseModel):
-    destination: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    destination: Destination
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     lease_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
 
@@ -49,10 +59,10 @@ class LeaseOut(BaseModel):
 
 class ConfirmIn(BaseModel):
     lease_id: LeaseId
-    receipt: Annotated[str, StringConstraints(max_length=256)] | None = None
+    receipt: Annotated[str, StringConstraints(max_length=256), Storable] | None = None
 
 
 class FailIn(BaseModel):
     lease_id: LeaseId
-    error: Annotated[str, StringConstraints(max_length=10_000)] = "no reason given"
+    error: Annotated[str, StringConstraints(max_length=10_000), Storable] = "no reason given"
     permanent: bool = False

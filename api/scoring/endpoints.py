@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from api.dependencies import LoopDep, needs
 from api.scoring.schemas import EventPredictions, EventRefOut, PredictEventsIn, PredictEventsOut, ScoreIn, ScoreOut
 from automation.pipeline.run import Answer, predict_events
+from data.db import unstorable
+from data.errors import BadInput
 from data.settings import Scope
 from ml.serving.explain import in_words
 
@@ -17,6 +19,8 @@ router = APIRouter(tags=["score"], dependencies=[needs(Scope.SCORE)])
 def post_score(body: ScoreIn, loop: LoopDep) -> dict[str, Any]:
     """Scores one lead by the champion of the model that LEAD_MODEL names."""
     served = loop.predictor.champion(loop.settings.lead_model)
+    if (reason := unstorable(body.model_extra)) is not None:
+        raise BadInput(f"the body cannot be used: it has {reason}")
     prediction = served.predict([body.model_extra or {}], strictly=True)[0]
     words = [in_words(factor) for factor in prediction.factors]
     return {**prediction.model_dump(exclude={"entity"}), "cached": False, "factors_in_words": words}

@@ -8,7 +8,7 @@ from typing import Any
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
 from automation.destinations.base import Activation, Sent
-from data.domain.delivery import DeliveryKind
+from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
 from data.domain.entity import EntityKind
 from data.errors import VendorError
 from data.settings import Settings
@@ -32,15 +32,14 @@ class CrmDestination:
     def content(self, activation: Activation) -> dict[str, Any] | None:
         if activation.entity.source != self.name:
             return None
-        properties = activation.fields
-        return {
-            "object": activation.entity.kind.value,
-            "id": activation.entity.id,
-            "email": activation.known.values.get("email") or None,
-            "properties": properties,
-            # The same as a list, the form in which n8n's nodes take custom fields.
-            "property_list": [{"property": name, "value": value} for name, value in properties.items()],
-        }
+        email = activation.known.values.get("email")
+        content = WriteBack(
+            object=activation.entity.kind,
+            id=activation.entity.id,
+            email=str(email) if email else None,
+            properties=PredictedFields.model_validate(activation.fields),
+        )
+        return content.model_dump(mode="json", exclude_none=False)
 
     def n8n_can(self, content: dict[str, Any]) -> bool:
         return content["object"] == EntityKind.CONTACT and (bool(content["email"]) or not self.n8n_needs_email)

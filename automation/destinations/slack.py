@@ -8,7 +8,7 @@ from typing import Any
 from automation.clients.registry import Clients
 from automation.clients.slack import SlackClient
 from automation.destinations.base import Activation, Sent
-from data.domain.delivery import DeliveryKind
+from data.domain.delivery import Alert, DeliveryKind
 from data.domain.entity import EntityKind
 from data.domain.prediction import Label
 from data.errors import Permanent, VendorError
@@ -38,12 +38,13 @@ class SlackDestination:
     def content(self, activation: Activation) -> dict[str, Any] | None:
         if not turns_hot(activation):
             return None
-        return {
-            "channel": activation.settings.slack_channel,
-            "block_id": BLOCK_PREFIX + activation.delivery_id,
-            "text": f"Hot lead: {escape(_who(activation))}, {activation.prediction.score:.0%} likely",
-            "blocks": _blocks(activation),
-        }
+        content = Alert(
+            channel=activation.settings.slack_channel,
+            block_id=BLOCK_PREFIX + activation.delivery_id,
+            text=f"Hot lead: {escape(_who(activation))}, {activation.prediction.score:.0%} likely",
+            blocks=_blocks(activation),
+        )
+        return content.model_dump(mode="json")
 
     def n8n_can(self, content: dict[str, Any]) -> bool:
         return True

@@ -20,7 +20,7 @@ def build_scheduler(loop: Loop, *, only: Container[str] | None = None) -> Backgr
     table = [job for job in jobs(loop.settings) if only is None or job.name in only]
     scheduler = BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(len(table))},
+        executors={"default": ThreadPoolExecutor(max(1, len(table)))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
     )
     for job in table:

@@ -46,8 +46,15 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     # One at a time where each is a message: what is known of the first is stored before the second is sent.
     batches = [rows] if destination.kind == "write_back" else [[row] for row in rows]
     for batch in batches:
-        sent = destination.send(loop.clients, batch)
-        _settle(loop, batch, lease_id, sent)
+        _settle(loop, batch, lease_id, _sent(loop, destination, batch))
+
+
+def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) -> dict[str, Sent]:
+    try:
+        return destination.send(loop.clients, batch)
+    except Exception as error:  # Our own fault: counted as a failed attempt, so that it ends as a dead letter.
+        log.exception("activate.send.failed", destination=destination.name)
+        return {row.id: Sent(error=Retryable(f"an unexpected fault: {type(error).__name__}", unsure=True)) for row in batch}
 
 
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:

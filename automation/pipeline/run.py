@@ -25,7 +25,7 @@ from data.domain.delivery import backoff
 from data.domain.entity import merged
 from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
-from data.errors import LeadloopError, NotFound, NotReady
+from data.errors import LeadloopError, NotFound, NotReady, Retryable
 from data.log import get_logger
 from data.warehouse import dead_letters, entities, events, predictions
 from data.warehouse.dead_letters import DeadLetter
@@ -34,7 +34,6 @@ from data.warehouse.events import EventRow
 
 log = get_logger("loop")
 
-WORK_LEASE_SECONDS = 60.0  # longer than any batch takes; a driver that died is replaced after this
 NOT_READY_PAUSE = timedelta(seconds=5)
 
 
@@ -76,19 +75,31 @@ def predict_events(loop: Loop, event_ids: Sequence[int]) -> list[Answer]:
 
 def _walk(loop: Loop, event_ids: Sequence[int] | None, *, limit: int) -> list[Case]:
     lease_id = str(uuid4())
-    seconds = WORK_LEASE_SECONDS if event_ids is None else max(loop.settings.n8n_grace_seconds, 1)
+    seconds = loop.settings.lease_seconds if event_ids is None else max(loop.settings.n8n_grace_seconds, 1)
     with loop.database.write() as session:
         taken = events.claim(session, lease_id, loop.clock.now(), seconds, event_ids=event_ids, limit=limit)
         owners = entities.by_ids(session, [row.entity_id for row in taken])
-    cases = [Case(row, owners[row.entity_id], owners[row.entity_id].known) for row in taken]
-    if not cases:
+    if not taken:
         return []
-    enrich(loop, cases)
-    trigger(loop, cases)
-    predict(loop, cases)
+    cases = _stages(loop, taken, owners)
     with loop.database.write() as session:
         _remember(session, cases)
         _settle(loop, session, cases, lease_id)
+    return cases
+
+
+def _stages(loop: Loop, rows: list[EventRow], owners: dict[int, EntityRow]) -> list[Case]:
+    """Enrich, trigger, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
+    cases = [Case(row, owners[row.entity_id], owners[row.entity_id].known) for row in rows]
+    try:
+        enrich(loop, cases)
+        trigger(loop, cases)
+        predict(loop, cases)
+    except Exception as error:
+        log.exception("loop.stage.failed", events=[row.id for row in rows])
+        if len(rows) > 1:
+            return [case for row in rows for case in _stages(loop, [row], owners)]
+        cases[0].error = Retryable(f"an unexpected fault: {type(error).__name__}")
     return cases
 
 

@@ -2,6 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from data.domain.entity import EntityKind
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -25,6 +30,41 @@ class Carrier(StrEnum):
 
     N8N = "n8n"
     WORKER = "worker"
+
+
+class PredictedFields(BaseModel):
+    """What is written on a CRM record. Later models add fields; every name starts with `predicted_`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    predicted_score: float | None = None
+    predicted_grade: str | None = None
+    predicted_label: str | None = None
+    predicted_factors: str | None = None
+    predicted_scored_at: str | None = None
+    predicted_model_version: str | None = None
+
+
+class WriteBack(BaseModel):
+    """The content of a write-back: which record, and its fields. `email` is how n8n's HubSpot node finds it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    object: EntityKind
+    id: str
+    email: str | None
+    properties: PredictedFields
+
+
+class Alert(BaseModel):
+    """The content of an alert: a Block Kit message. One block's `block_id` carries the delivery's id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: str
+    block_id: str
+    text: str
+    blocks: list[dict[str, Any]]
 
 
 def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelta:

