@@ -22,13 +22,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from automation.sandbox.server import running
 from automation.sandbox.state import Sandbox
 from automation.sources.properties import internal_name
-from data.errors import BadInput
-from data.settings import ROOT, VAR, Scope
-from ml.serving.predictor import Predictor, Served
+from data.settings import ROOT, VAR
 from ml.training import evaluate
 from ml.training.table import Table, as_rows, read_labelled
 from ml.training.train import TRAIN_SHARE
-from scripts.demo_report import Effects, OwnTableEffects, show, show_addresses, show_own_table
+from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
+from scripts.effects import Effects, expected_scores, served_version, settled
 from scripts.play import Script, play_rows, play_world
 from scripts.stand import CHANNEL, Stand, free_port, stand
 
@@ -128,15 +127,13 @@ def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -
 def _plain(parts: Stand, events: int, seed: int, console: Console) -> bool:
     with _progress(console, "Playing CRM events", events) as progress:
         script = play_world(parts.player, events=events, seed=seed, progress=progress)
-    served = _served(parts, "lead_score")
-    wanted = {number: served.predict([_features(parts, number)])[0].score for number in script.contacts}
-    effects = _settled(parts, script, wanted, console)
+    effects = _settled(parts, script, expected_scores(parts, script.contacts), console)
     show(console, effects)
     return effects.complete
 
 
 def _own_table(parts: Stand, table: Table, events: int, seed: int, console: Console) -> bool:
-    served = _served(parts, OWN_MODEL)
+    served = served_version(parts)
     cut = table.cut(TRAIN_SHARE)
     newest = as_rows(table.rows[cut:].select(table.columns))
     labels = table.labels[cut:]
@@ -178,32 +175,9 @@ def _as_contact(row: dict[str, Any], number: int) -> dict[str, Any]:
     return {**known, "email": f"row.{number}@own-table.example", "firstname": "Row", "lastname": str(number)}
 
 
-def _served(parts: Stand, model: str) -> Served:
-    """The version that the service serves, loaded here as well: the offline score is made without the loop."""
-    settings = parts.settings
-    predictor = Predictor(settings.models_dir, hot_threshold=settings.hot_threshold, hot_share=settings.hot_share)
-    predictor.refresh()
-    return predictor.champion(model)
-
-
-def _features(parts: Stand, number: str) -> dict[str, Any]:
-    from automation.sources.properties import canonical
-
-    record = parts.sandbox.get("hubspot", "contacts", number)
-    if record is None:
-        raise BadInput(f"contact {number} was never played")
-    return canonical("hubspot", record.properties, ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"))
-
-
 def _settled(parts: Stand, script: Script, wanted: dict[str, float], console: Console) -> Effects:
-    """Waits until everything that is expected has arrived, or no longer."""
-    deadline = time.monotonic() + SETTLE_SECONDS
     with console.status("Waiting until everything has arrived ..."):
-        while True:
-            effects = Effects.of(parts, script, wanted, parts.headers(Scope.READ))
-            if effects.complete or time.monotonic() > deadline:
-                return effects
-            time.sleep(0.5)
+        return settled(parts, script, wanted, seconds=SETTLE_SECONDS)
 
 
 @contextmanager

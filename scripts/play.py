@@ -34,6 +34,12 @@ class Script:
     malformed: int = 0
     contacts: set[str] = field(default_factory=set)
 
+    def add(self, other: "Script") -> None:
+        self.good += other.good
+        self.repeats += other.repeats
+        self.malformed += other.malformed
+        self.contacts |= other.contacts
+
 
 def play_world(
     player: HubSpotPlayer, *, events: int, seed: int, progress: Callable[[int], None] = lambda _n: None,

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,7 @@ class Stand:
     pipedrive: PipedrivePlayer
     _stack: ExitStack
     service: subprocess.Popen[bytes] | None = None
+    worker: subprocess.Popen[bytes] | None = None
     n8n_process: subprocess.Popen[bytes] | None = None
     n8n_db: dict[str, str] = field(default_factory=dict)
 
@@ -71,10 +72,10 @@ class Stand:
             raise NotReady(f"leadloop {arguments[0]} failed with status {done.returncode}")
 
     def start_service(self) -> None:
-        """Starts `leadloop serve` and waits until it is ready."""
-        log = self._stack.enter_context((self.folder / "service.log").open("ab"))
-        command = self.cli("serve", "--port", str(self.port))
-        self.service = subprocess.Popen(command, env=self._process_env(), cwd=ROOT, stdout=log, stderr=log)
+        """Starts `leadloop serve`, on PostgreSQL `leadloop worker` too, and waits until the service is ready."""
+        self.service = self._start("serve", "--port", str(self.port))
+        if not self.settings.is_sqlite:
+            self.worker = self._start("worker")
         self._stack.callback(self.stop_service)
         deadline = time.monotonic() + READY_SECONDS
         while not n8n.answers(f"{self.url}/health/ready"):
@@ -84,23 +85,31 @@ class Stand:
 
     def kill_service(self) -> None:
         """As a power cut would: no handler runs."""
-        assert self.service is not None
-        self.service.send_signal(signal.SIGKILL)
-        self.service.wait()
+        for process in self._ours():
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
     def stop_service(self) -> None:
-        if self.service is not None and self.service.poll() is None:
-            self.service.terminate()
+        for process in self._ours():
+            process.terminate()
+        for process in self._ours():
             try:
-                self.service.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                self.service.kill()
+                process.kill()
 
-    def prepare_n8n(self) -> None:
+    def _ours(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in (self.service, self.worker) if process is not None and process.poll() is None]
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        log = self._stack.enter_context((self.folder / "service.log").open("ab"))
+        return subprocess.Popen(self.cli(*arguments), env=self._process_env(), cwd=ROOT, stdout=log, stderr=log)
+
+    def prepare_n8n(self, publish: Sequence[str] = n8n.PUBLISHED) -> None:
         """Installs n8n if need be, gives it a database, and imports the workflows."""
         n8n.install(lambda _line: None)
         self.n8n_db = self._stack.enter_context(n8n.database(self.place))
-        n8n.import_workflows(self.settings, self.place, self.n8n_db, service_url=self.url)
+        n8n.import_workflows(self.settings, self.place, self.n8n_db, service_url=self.url, publish=publish)
 
     def start_n8n(self) -> None:
         log = self.folder / "n8n.log"

@@ -3,7 +3,6 @@
 https://developers.pipedrive.com/docs/api/v1/Persons (v2 tab), .../PersonFields
 """
 
-import hashlib
 from typing import Any
 
 from starlette.requests import Request
@@ -26,11 +25,6 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/v1/{fields}", _create_field),
     ]
     return [route(sandbox, "pipedrive", _guard, *row) for row in table]
-
-
-def field_key(kind: str, name: str) -> str:
-    """Pipedrive's 40-character key for a custom field; here a digest, so that it is the same in every run."""
-    return hashlib.sha1(f"{kind}/{name}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _guard(sandbox: Sandbox, request: Request) -> Response | None:
@@ -86,9 +80,7 @@ def _list_fields(sandbox: Sandbox, request: Request, _body: Any) -> Response:
 def _create_field(sandbox: Sandbox, request: Request, body: Any) -> Response:
     if (kind := FIELDS.get(request.path_params["fields"])) is None:
         return _not_found()
-    key = field_key(kind, body["name"])
-    with sandbox.lock:
-        sandbox.pipedrive_fields[kind][key] = body["name"]
+    key = sandbox.define_pipedrive_field(kind, body["name"])
     return JSONResponse({"success": True, "data": {"key": key, "name": body["name"], "field_type": body["field_type"]}}, 201)
 
 

@@ -1,5 +1,6 @@
 """What the stand-ins remember: records, messages, and every request they received."""
 
+import hashlib
 import itertools
 import threading
 from collections import deque
@@ -71,6 +72,17 @@ class Sandbox:
         """Called with (vendor, path) before the work: a status to fail with, or None."""
         self._clock_ticks = itertools.count(1)
 
+    def clear(self) -> None:
+        """Forgets records, messages and requests; the account's properties and channels stay."""
+        with self.lock:
+            for store in (*self.hubspot.values(), *self.pipedrive.values()):
+                store.clear()
+            for channel in self.channels.values():
+                channel.messages.clear()
+            self.arrivals.clear()
+            self.requests.clear()
+            self.after = self.fault = None
+
     def put(self, vendor: str, kind: str, number: str, properties: dict[str, Any]) -> Record:
         """Creates or changes a record as the vendor's own users would, not through the API."""
         with self.lock:
@@ -107,6 +119,14 @@ class Sandbox:
             new = name not in known
             known.add(name)
             return new
+
+    def define_pipedrive_field(self, kind: str, name: str) -> str:
+        """Adds a custom field; returns its key."""
+        # Pipedrive's keys are 40 hexadecimal digits; here a digest, so that they are the same in every run.
+        key = hashlib.sha1(f"{kind}/{name}".encode(), usedforsecurity=False).hexdigest()
+        with self.lock:
+            self.pipedrive_fields[kind][key] = name
+        return key
 
     def messages(self) -> list[dict[str, Any]]:
         """Every Slack message, in the order in which they were posted."""
