@@ -320,6 +320,7 @@ def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None
     newest = session.exec(query.limit(1).with_for_update()).one()
     if newest.state == DeliveryState.CONFIRMED and not _waiting(session, newest):
         newest.state, newest.next_attempt_at, newest.carrier = DeliveryState.PENDING, now, Carrier.WORKER
+        newest.lease_id = None  # whoever confirmed it before has no say in this turn
         session.add(newest)
         session.flush()
 
