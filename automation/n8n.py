@@ -111,11 +111,11 @@ def import_workflows(
     Secrets go through a file that only this user can read and that is removed at once; n8n encrypts them.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        credentials = Path(scratch) / "credentials.json"
-        credentials.touch(mode=0o600)
-        credentials.write_text(json.dumps(_credentials(settings)))
-        _run(place, db, "import:credentials", f"--input={credentials}")
-        workflows = {path.stem: _filled(path, settings, service_url) for path in workflow_files()}
+        secrets = Path(scratch) / "credentials.json"
+        secrets.touch(mode=0o600)
+        secrets.write_text(json.dumps(credentials(settings)))
+        _run(place, db, "import:credentials", f"--input={secrets}")
+        workflows = {path.stem: filled(path, settings, service_url) for path in workflow_files()}
         for name, workflow in workflows.items():
             workflow["active"] = name in publish
         path = Path(scratch) / "workflows.json"
@@ -219,14 +219,17 @@ def _npm() -> list[str]:
     return [str(_node()), str(_node().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def _filled(path: Path, settings: Settings, service_url: str) -> dict[str, Any]:
+def filled(path: Path, settings: Settings, service_url: str) -> dict[str, Any]:
+    """A workflow with our address and the Slack channel in the place of its placeholders."""
     text = path.read_text().replace(PLACEHOLDER_URL, service_url.rstrip("/"))
     text = text.replace(json.dumps(PLACEHOLDER_CHANNEL), json.dumps(settings.slack_channel))
     workflow: dict[str, Any] = json.loads(text)
     return workflow
 
 
-def _credentials(settings: Settings) -> list[dict[str, Any]]:
+def credentials(settings: Settings) -> list[dict[str, Any]]:
+    """What the workflows' placeholders stand for, each of our tokens with as few scopes as will do."""
+
     def bearer(scope: Scope) -> dict[str, str]:
         return {"name": "Authorization", "value": f"Bearer {token_for(settings, scope)}"}
 
@@ -249,7 +252,8 @@ def token_for(settings: Settings, scope: Scope) -> str:
     Raises:
         NotConfigured: no token has it.
     """
-    able = sorted((len(scopes), token) for token, scopes in settings.tokens.items() if scope in scopes or Scope.ADMIN in scopes)
+    fitting = [(token, scopes) for token, scopes in settings.tokens.items() if scopes & {scope, Scope.ADMIN}]
+    able = sorted(fitting, key=lambda pair: (Scope.ADMIN in pair[1], len(pair[1])))
     if not able:
         raise NotConfigured(f"LEADLOOP_API_TOKENS has no token with the scope {scope}: add one as token:{scope}")
-    return able[0][1]
+    return able[0][0]

@@ -1,0 +1,200 @@
+"""The stages together: enrichment, triggers, outcomes, replay, faults of our own, the first page."""
+
+import json
+import shutil
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from automation.jobs import worker
+from automation.pipeline.collect import collect
+from automation.pipeline.context import Loop
+from automation.replay import replay_letter
+from automation.sandbox.player import HubSpotPlayer
+from automation.sandbox.server import Addresses
+from automation.sandbox.state import Sandbox
+from data.domain.event import Driver
+from data.settings import Scope
+from data.warehouse import payloads
+from data.warehouse.payloads import Payload
+from tests.conftest import LoopFactory
+from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
+
+
+def hubspot_change(number: int, name: str, value: Any, *, second: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "eventId": 1, "portalId": 1, "objectId": number, "occurredAt": int(NOON.timestamp() * 1000) + second * 1000,
+        "subscriptionType": "contact.propertyChange", "propertyName": name, "propertyValue": value, **more,
+    }  # fmt: skip
+
+
+def post(loop: Loop, source: str, items: list[Any], driver: Driver = Driver.WORKER) -> Any:
+    return collect(loop, source, json.dumps(items).encode(), driver)
+
+
+def predictions(loop: Loop) -> list[Any]:
+    with loop.database.read() as session:
+        return list(session.execute(text("SELECT event_id, score, factors FROM predictions ORDER BY event_id")))
+
+
+def test_crm_lookup_reads_what_the_event_does_not_carry_once(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox
+) -> None:
+    loop = make_loop(addresses)
+    player = HubSpotPlayer(sandbox, "http://unused", "secret")
+    player.define({"engaged_sessions", "is_first_visit"})
+    for number in range(1, 6):
+        player.created(str(number), {"email": f"lead{number}@example.com", **HOT})
+    post(loop, "hubspot", [hubspot_change(number, "hs_analytics_num_visits", "7") for number in range(1, 6)])
+    worker.sweep_inbox(loop)
+    reads = [request for request in sandbox.requests if request.path.endswith("batch/read")]
+    assert len(reads) == 1, "five contacts, one call"
+    with loop.database.read() as session:
+        known = session.execute(text("SELECT known_values FROM entities LIMIT 1")).scalar_one()
+        known = json.loads(known) if isinstance(known, str) else known
+    assert (known["channel"], known["page_views"], known["sessions"]) == ("referral", "16", "7")
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "8", second=1)])
+    worker.sweep_inbox(loop)
+    assert len([request for request in sandbox.requests if request.path.endswith("batch/read")]) == 1, "it is known now"
+
+
+def test_a_change_that_is_no_input_asks_nothing_and_is_remembered(loop: Loop) -> None:
+    collected = post(loop, "generic", [generic("bo@example.com", shoe_size=43)])
+    assert collected.events[0].models == []
+    with loop.database.read() as session:
+        assert session.execute(text("SELECT state FROM events")).scalar_one() == "done"
+        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
+    assert "shoe_size" in json.dumps(known)
+
+
+def test_our_own_write_back_asks_nothing(loop: Loop) -> None:
+    collected = post(loop, "hubspot", [hubspot_change(1, "predicted_score", "0.9")])
+    assert collected.events[0].models == []
+
+
+def test_a_won_deal_becomes_an_outcome_once(loop: Loop) -> None:
+    deal = {**hubspot_change(5, "dealstage", "closedwon"), "subscriptionType": "deal.propertyChange"}
+    post(loop, "hubspot", [deal])
+    post(loop, "hubspot", [deal])
+    with loop.database.read() as session:
+        assert session.execute(text("SELECT result FROM outcomes")).scalars().all() == ["won"]
+
+
+def test_events_of_one_entity_are_scored_in_the_order_in_which_they_happened(loop: Loop) -> None:
+    later, sooner = NOON.replace(minute=2), NOON.replace(minute=1)
+    post(loop, "generic", [generic("cy@example.com", at=later, **HOT), generic("cy@example.com", at=sooner, **COLD)])
+    worker.sweep_inbox(loop)
+    (first, second) = predictions(loop)
+    assert first.score > second.score
+    with loop.database.read() as session:
+        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
+    assert "referral" in json.dumps(known), "the later value stays, whichever came in first"
+
+
+def test_a_payload_that_was_never_parsed_is_found_again(loop: Loop, clock: FakeClock) -> None:
+    body = json.dumps([generic("di@example.com", **HOT)]).encode()
+    with loop.database.write() as session:
+        payloads.add(session, Payload(source="generic", driver="worker", body=body, received_at=clock.now()))
+    worker.sweep_payloads(loop)
+    assert predictions_count(loop) == 0, "its process may be parsing it right now"
+    clock.move(seconds=31)
+    worker.sweep_payloads(loop)
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 1
+    worker.sweep_payloads(loop)
+    assert predictions_count(loop) == 1
+
+
+def predictions_count(loop: Loop) -> int:
+    with loop.database.read() as session:
+        return int(session.execute(text("SELECT count(*) FROM predictions")).scalar_one())
+
+
+def test_without_a_model_events_wait_until_there_is_one(
+    make_loop: LoopFactory, clock: FakeClock, trained_models: Any, tmp_path: Any
+) -> None:
+    loop = make_loop(model=False)
+    post(loop, "generic", [generic(**HOT)])
+    for _ in range(20):
+        worker.sweep_inbox(loop)
+        clock.move(seconds=6)
+    assert predictions_count(loop) == 0
+    shutil.copytree(trained_models, tmp_path / "models", dirs_exist_ok=True)
+    loop.predictor.refresh()
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 1
+
+
+def test_a_dead_letter_is_replayed_from_its_bytes_and_stays_if_it_still_does_not_fit(api: httpx.Client, loop: Loop) -> None:
+    post(loop, "generic", [generic(**HOT), {"id": "broken"}])
+    (letter,) = api.get("/dead-letters", headers=bearer(Scope.READ)).json()
+    answer = api.post(f"/dead-letters/{letter['id']}/replay", headers=bearer(Scope.ADMIN)).json()
+    assert answer["replayed"] is False
+    assert api.get("/dead-letters?state=open", headers=bearer(Scope.READ)).json()[0]["id"] == letter["id"]
+    assert api.post(f"/dead-letters/{letter['id']}/replay", headers=bearer(Scope.READ)).status_code == 403
+    assert api.post("/dead-letters/999/replay", headers=bearer(Scope.ADMIN)).status_code == 404
+
+
+def test_an_event_given_up_goes_on_after_a_replay(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
+    loop = make_loop(addresses)
+    post(loop, "hubspot", [hubspot_change(77, "hs_analytics_num_visits", "3")])
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        number = session.execute(text("SELECT id FROM dead_letters")).scalar_one()
+    sandbox.put("hubspot", "contacts", "77", {"email": "back@example.com", "hs_analytics_num_visits": "3"})
+    assert replay_letter(loop, number, dry_run=True).done
+    assert predictions_count(loop) == 0
+    assert replay_letter(loop, number).done
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 1
+
+
+def test_one_event_that_breaks_our_code_does_not_hold_up_the_others(loop: Loop, clock: FakeClock) -> None:
+    good, bad = generic("good@example.com", **HOT), generic("bad@example.com", **HOT)
+    post(loop, "generic", [good, bad])
+    broken = loop.predictor.champion("lead_score")
+
+    class Stumbling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(broken, name)
+
+        def predict(self, rows: Any, **options: Any) -> Any:
+            if any(row.get("trap") for row in rows):
+                raise RuntimeError("our own fault")
+            return broken.predict(rows, **options)
+
+    with loop.database.write() as session:
+        session.execute(text("UPDATE entities SET known_values = '{\"trap\": 1}' WHERE vendor_id = 'bad@example.com'"))
+    loop.predictor._served = {"lead_score": Stumbling()}  # type: ignore[dict-item]
+    for _ in range(loop.settings.max_attempts):
+        worker.sweep_inbox(loop)
+        clock.move(seconds=700)
+    assert predictions_count(loop) == 1
+    with loop.database.read() as session:
+        assert session.execute(text("SELECT reason FROM dead_letters")).scalar_one() == "an unexpected fault: RuntimeError"
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>'])
+def test_the_first_page_shows_what_happened_and_escapes_it(api: httpx.Client, loop: Loop, name: str) -> None:
+    assert api.get("/").status_code == 401
+    assert "Basic" in api.get("/").headers["www-authenticate"]
+    post(loop, "generic", [generic("eve@example.com", name=name, **HOT), {"id": name}])
+    worker.sweep_inbox(loop)
+    page = api.get("/", auth=("anyone", bearer(Scope.READ)["Authorization"].removeprefix("Bearer ")))
+    assert page.status_code == 200
+    assert name not in page.text
+    assert "contact.changed" in page.text
+    assert "raises the odds" in page.text
+
+
+def test_the_probes_answer_without_a_token(api: httpx.Client) -> None:
+    assert api.get("/health/live").json()["status"] == "ok"
+    assert api.get("/health/ready").json()["models"] == {"lead_score": "1"}
+
+
+def test_models_are_listed_with_what_they_need(api: httpx.Client) -> None:
+    (model,) = api.get("/models", headers=bearer(Scope.READ)).json()
+    assert model["inputs"] == ["sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"]
+    assert api.get("/models/lead_score", headers=bearer(Scope.READ)).json() == model
