@@ -111,19 +111,23 @@ def import_workflows(
     Secrets go through a file that only this user can read and that is removed at once; n8n encrypts them.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        secrets = Path(scratch) / "credentials.json"
-        secrets.touch(mode=0o600)
-        secrets.write_text(json.dumps(credentials(settings)))
+        secrets, flows = render(settings, Path(scratch), service_url=service_url)
         _run(place, db, "import:credentials", f"--input={secrets}")
-        workflows = {path.stem: filled(path, settings, service_url) for path in workflow_files()}
-        for name, workflow in workflows.items():
-            workflow["active"] = name in publish
-        path = Path(scratch) / "workflows.json"
-        path.write_text(json.dumps(list(workflows.values())))
-        _run(place, db, "import:workflow", f"--input={path}")
-        for name in publish:
-            _run(place, db, "publish:workflow", f"--id={workflows[name]['id']}")
+        _run(place, db, "import:workflow", f"--input={flows}")
+    workflows = {path.stem: json.loads(path.read_text()) for path in workflow_files()}
+    for name in publish:
+        _run(place, db, "publish:workflow", f"--id={workflows[name]['id']}")
     return list(workflows)
+
+
+def render(settings: Settings, folder: Path, *, service_url: str) -> tuple[Path, Path]:
+    """Writes credentials (readable by this user only) and workflows as n8n's own import takes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    secrets, flows = folder / "credentials.json", folder / "workflows.json"
+    secrets.touch(mode=0o600)
+    secrets.write_text(json.dumps(credentials(settings)))
+    flows.write_text(json.dumps([filled(path, settings, service_url) for path in workflow_files()]))
+    return secrets, flows
 
 
 def workflow_files() -> list[Path]:

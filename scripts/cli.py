@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -27,6 +26,11 @@ app.add_typer(pipedrive_app, name="pipedrive")
 console = Console()
 errors = Console(stderr=True)
 
+
+class Usage(LeadloopError):
+    """The command was not understood."""
+
+
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 
 
@@ -46,7 +50,7 @@ def serve(
 
     settings = _settings(logs=True)
     if workers > 1 and settings.is_sqlite:
-        raise click.UsageError("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
+        raise Usage("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
     if not settings.tokens:
         errors.print(
             "No API token is set, so every call will be refused: set LEADLOOP_API_TOKENS (see .env.example).", markup=False
@@ -55,11 +59,14 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
+def worker(check: Annotated[bool, typer.Option("--check", help="Only say whether the worker here is alive.")] = False) -> None:
     """Run the scheduler and worker alone; on PostgreSQL any number of them."""
-    from automation.jobs.process import run_worker
+    from automation.jobs import process
 
-    run_worker(_settings(logs=True))
+    if check:
+        process.check(_settings())
+    else:
+        process.run_worker(_settings(logs=True))
 
 
 @app.command()
@@ -79,14 +86,14 @@ def train(
     settings = _settings()
     if csv is not None:
         if not target or not name:
-            raise click.UsageError("--csv needs --target COLUMN and --name NAME")
+            raise Usage("--csv needs --target COLUMN and --name NAME")
         dropped = [part.strip() for part in drop.split(",") if part.strip()]
         training.train_csv(
             settings, csv, target=target, time=time, drop=dropped, name=_checked_name(name), seed=seed, console=console
         )
         return
     if model is None:
-        raise click.UsageError("name a model (lead_score), or a table with --csv")
+        raise Usage("name a model (lead_score), or a table with --csv")
     if not sample:
         raise LeadloopError(
             f"the warehouse has no outcomes to train {model} on: use --sample for the generated table, or --csv for your own"
@@ -110,7 +117,7 @@ def demo(
     own = None
     if csv is not None:
         if not target:
-            raise click.UsageError("--csv needs --target COLUMN")
+            raise Usage("--csv needs --target COLUMN")
         own = OwnTable(csv, target, time, tuple(part.strip() for part in drop.split(",") if part.strip()))
     raise typer.Exit(0 if run_demo(once=once, events=events, own=own, seed=seed, console=console) else 1)
 
@@ -135,7 +142,7 @@ def replay(
     from data.migrations import upgrade
 
     if not dead_letters:
-        raise click.UsageError("say what to replay: --dead-letters")
+        raise Usage("say what to replay: --dead-letters")
     loop = build_loop(_settings())
     upgrade(loop.database)
     refresh(loop)
@@ -192,6 +199,16 @@ def n8n_import() -> None:
     console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
 
 
+@n8n_app.command("render")
+def n8n_render(to: Annotated[Path, typer.Option(help="A folder for credentials.json and workflows.json.")]) -> None:
+    """Write what `import` would import, for an n8n elsewhere. The credentials are in clear: remove them after use."""
+    from automation import n8n
+
+    settings = _settings()
+    paths = n8n.render(settings, to, service_url=settings.public_url)
+    console.print(f"Wrote {', '.join(str(path) for path in paths)}", markup=False)
+
+
 @n8n_app.command("start")
 def n8n_start() -> None:
     """Run n8n in the foreground, on a PostgreSQL of its own."""
@@ -211,7 +228,7 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         status = app(standalone_mode=False)
-    except (click.ClickException, click.Abort, KeyboardInterrupt, LeadloopError, OSError, ImportError) as error:
+    except (typer.TyperException, typer.Abort, KeyboardInterrupt, LeadloopError, OSError, ImportError) as error:
         if debug:
             raise
         message, status = _told(error)
@@ -221,12 +238,12 @@ def main() -> None:
 
 def _told(error: BaseException) -> tuple[str, int]:
     """An error as one line and an exit status."""
-    if isinstance(error, click.ClickException):
+    if isinstance(error, typer.TyperException):
         return error.format_message(), error.exit_code
-    if isinstance(error, click.Abort | KeyboardInterrupt):
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "interrupted", 130
     if isinstance(error, LeadloopError):
-        return error.detail, 1
+        return error.detail, 2 if isinstance(error, Usage) else 1
     return f"{type(error).__name__}: {error}", 1
 
 
@@ -246,7 +263,7 @@ def _wanted(value: str, name: str) -> str:
 
 def _checked_name(name: str) -> str:
     if not name.replace("_", "").replace("-", "").isalnum():
-        raise click.UsageError("--name may have letters, digits, - and _ only")
+        raise Usage("--name may have letters, digits, - and _ only")
     return name
 
 

@@ -2,16 +2,32 @@
 
 import signal
 import threading
+import time
 from typing import Any
 
 from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
 from automation.loop import build_loop
+from data.errors import NotReady
 from data.log import get_logger
 from data.migrations import upgrade
 from data.settings import Settings
 
 log = get_logger("worker")
+HEARTBEAT = "worker.heartbeat"
+BEAT_SECONDS = 10
+STALE_SECONDS = 60
+
+
+def check(settings: Settings) -> None:
+    """Passes if a worker with the same `VAR_DIR` has shown signs of life.
+
+    Raises:
+        NotReady: it has not.
+    """
+    beat = settings.var_dir / HEARTBEAT
+    if not beat.is_file() or time.time() - beat.stat().st_mtime > STALE_SECONDS:
+        raise NotReady(f"no worker has shown signs of life at {beat} within {STALE_SECONDS} s")
 
 
 def run_worker(settings: Settings) -> None:
@@ -25,6 +41,10 @@ def run_worker(settings: Settings) -> None:
     scheduler: Any = build_scheduler(loop)
     scheduler.start()
     log.info("worker.process.started")
-    stop.wait()
+    beat = settings.var_dir / HEARTBEAT
+    beat.parent.mkdir(parents=True, exist_ok=True)
+    beat.touch()
+    while not stop.wait(BEAT_SECONDS):
+        beat.touch()
     scheduler.shutdown()
     loop.database.dispose()

@@ -1,0 +1,105 @@
+"""The documents say what the code does: every setting, command, source and workflow is in its place."""
+
+import re
+
+import pytest
+import yaml
+
+from api.sources.registry import AUTHENTICATORS
+from automation.sources.registry import SOURCES
+from data.domain.prediction import GRADES
+from data.settings import ROOT, Settings
+from scripts.cli import app
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+ONE_SHOT = {"n8n-files", "n8n-import"}
+
+
+def section(title: str) -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return [line for line in text.split(f"## {title}\n")[1].split("\n## ")[0].splitlines() if line.strip()]
+
+
+def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
+    named = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_documented_defaults_are_the_code_s() -> None:
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| `?([^|`]*)`? \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    for name, default in rows:
+        value = Settings.model_fields[name.lower()].default
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            assert float(default) == value, name
+
+
+def test_the_example_names_settings_only() -> None:
+    named = re.findall(r"^#? ?LEADLOOP_([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert named
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+def test_no_secret_has_a_default() -> None:
+    for name, field in Settings.model_fields.items():
+        if "Secret" in str(field.annotation):
+            assert field.default.get_secret_value() == "", name
+
+
+def test_every_source_can_both_authenticate_and_parse() -> None:
+    assert AUTHENTICATORS.keys() == SOURCES.keys()
+
+
+def test_adding_a_source_takes_eight_lines_or_fewer_to_explain() -> None:
+    lines = section("Add a source")
+    assert 0 < len(lines) <= 8
+    assert "automation/sources/" in " ".join(lines)
+
+
+@pytest.mark.parametrize("command", [command.name or command.callback.__name__ for command in app.registered_commands])  # type: ignore[union-attr]
+def test_every_command_says_what_it_does(command: str) -> None:
+    found = next(c for c in app.registered_commands if (c.name or c.callback.__name__) == command)  # type: ignore[union-attr]
+    assert found.callback is not None
+    assert found.callback.__doc__
+
+
+def test_the_grades_are_documented_in_their_order() -> None:
+    letters = re.findall(r"^\| ([A-E]) \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    assert letters[:-1] == [grade.value for grade, _ in GRADES]
+
+
+def test_requirements_name_packages_with_hashes_and_no_index() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text
+        assert "--index-url" not in text
+        for entry in re.split(r"\n(?=[a-z0-9])", text):
+            assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+@pytest.mark.parametrize("service", COMPOSE["services"])
+def test_every_composed_service_has_a_health_check_and_a_volume(service: str) -> None:
+    definition = COMPOSE["services"][service]
+    assert definition["volumes"]
+    assert definition["healthcheck"].get("disable") is True if service in ONE_SHOT else definition["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in definition.get("ports", []))
+
+
+def test_the_composed_services_are_those_that_are_promised() -> None:
+    assert {"api", "worker", "n8n", "mlflow", "postgres", "valkey"} <= COMPOSE["services"].keys()
+    used = {volume.split(":")[0] for service in COMPOSE["services"].values() for volume in service["volumes"]}
+    assert used == COMPOSE["volumes"].keys()
+
+
+def test_compose_and_manifest_name_the_same_n8n() -> None:
+    manifest = (ROOT / "automation" / "workflows" / "package.json").read_text()
+    (version,) = re.findall(r'"n8n": ?"([\d.]+)"', manifest)
+    assert COMPOSE["services"]["n8n"]["image"] == f"n8nio/n8n:{version}"
+
+
+def test_the_image_copies_every_room_and_nothing_secret() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert all(f"COPY {room} {room}" in text for room in ("api", "automation", "ml", "data", "scripts"))
+    assert "requirements/run.txt" in text
+    assert "--require-hashes" in text
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".env", ".git", "data/var"} <= set(ignored)
