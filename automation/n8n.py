@@ -154,6 +154,20 @@ def started(place: Place, db: Mapping[str, str], *, log_file: Path | None = None
                 process.kill()
 
 
+@contextmanager
+def worker(place: Place, db: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker of n8n's queue mode, as long as the block runs; `place.extra_env` says where the queue is."""
+    process = subprocess.Popen(_command("worker"), env=_env(place, db), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
 def run(place: Place, db: Mapping[str, str]) -> int:
     """Runs n8n in the foreground until it ends; its exit status."""
     return subprocess.run(_command("start"), env=_env(place, db), check=False).returncode

@@ -15,8 +15,30 @@ BOOLEAN = Input(name="is_first_visit", kind=InputKind.BOOLEAN)
 CATEGORY = Input(name="channel", kind=InputKind.CATEGORY, categories=("7", "direct", "email"))
 COLUMNS = (NUMBER, BOOLEAN, CATEGORY)
 each_column = pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text())
-HUGE = [1e16, -1e16, 10**400, -(10**400), 10**5_000, math.inf, -math.inf, "1e999", "inf", "-Infinity", "9" * 400]
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.lists(st.integers())
+    | st.dictionaries(st.text(), st.text())
+)
+NO_COUNT = [
+    math.nan,
+    "nan",
+    1e16,
+    -1e16,
+    10**400,
+    -(10**400),
+    10**5_000,
+    math.inf,
+    -math.inf,
+    "1e999",
+    "inf",
+    "-Infinity",
+    "9" * 400,
+]
 
 
 def same(one: float, other: float) -> bool:
@@ -57,12 +79,16 @@ def test_several_values_are_no_value(column: Input, value: Any) -> None:
 
 @given(st.integers(-(10**15), 10**15) | st.floats(-LARGEST_NUMBER, LARGEST_NUMBER))
 def test_a_number_and_its_text_mean_the_same(number: float) -> None:
-    assert encode_strictly(NUMBER, number) == encode_strictly(NUMBER, str(number)) == encode_strictly(NUMBER, f" {number} ") == number
+    assert (
+        encode_strictly(NUMBER, number) == encode_strictly(NUMBER, str(number)) == encode_strictly(NUMBER, f" {number} ") == number
+    )
 
 
-@pytest.mark.parametrize("value", HUGE, ids=lambda value: f"{str(value)[:9]}" if not isinstance(value, int) else f"{value.bit_length()} bits")
+@pytest.mark.parametrize(
+    "value", NO_COUNT, ids=lambda value: f"{str(value)[:9]}" if not isinstance(value, int) else f"{value.bit_length()} bits"
+)
 @each_column
-def test_a_huge_number_is_an_error_or_unseen(column: Input, value: Any) -> None:
+def test_a_number_that_counts_nothing_is_an_error_or_unseen(column: Input, value: Any) -> None:
     assert math.isnan(encode(column, value))
     if column.kind is not InputKind.CATEGORY:
         with pytest.raises(BadInput, match=column.name):
@@ -74,9 +100,9 @@ def test_the_largest_number_still_counts(value: float) -> None:
     assert encode_strictly(NUMBER, value) == value
 
 
-@pytest.mark.parametrize("value", ["four", "1,5", "4 sessions", "0x10", "1_000", "--1"])
+@pytest.mark.parametrize("value", ["four", "1,5", "4 sessions", "0x10", "--1"])
 def test_a_text_that_is_no_number_is_an_error(value: str) -> None:
-    with pytest.raises(BadInput, match="^sessions: must be a number"):
+    with pytest.raises(BadInput, match=r"^sessions: must be a number"):
         encode_strictly(NUMBER, value)
 
 
@@ -94,7 +120,7 @@ def test_true_and_false_of_any_type(value: Any, number: float) -> None:
 
 @pytest.mark.parametrize("value", [2, -1, 0.5, "maybe", "tru", "none"])
 def test_what_is_neither_true_nor_false_is_an_error(value: Any) -> None:
-    with pytest.raises(BadInput, match="^is_first_visit: must be true or false"):
+    with pytest.raises(BadInput, match=r"^is_first_visit: must be true or false"):
         encode_strictly(BOOLEAN, value)
 
 

@@ -31,7 +31,14 @@ def test_a_deal_may_be_won_when_it_is_created() -> None:
 
 @pytest.mark.parametrize(
     "properties",
-    [{"dealstage": "contractsent"}, {"status": "open"}, {"dealstage": "won"}, {"status": "closedwon"}, {"name": "won"}, {"status": None}],
+    [
+        {"dealstage": "contractsent"},
+        {"status": "open"},
+        {"dealstage": "won"},
+        {"status": "closedwon"},
+        {"name": "won"},
+        {"status": None},
+    ],
     ids=str,
 )
 def test_a_deal_that_goes_on_is_no_outcome(properties: dict[str, Any]) -> None:

@@ -42,7 +42,10 @@ def test_only_contacts_ask(kind: EntityKind, verb: str) -> None:
     assert asked_by(verb, {"sessions": 4}, kind=kind) == ()
 
 
-@given(st.dictionaries(NAMES.map("predicted_".__add__), st.integers(), min_size=1), st.none() | st.lists(NAMES.map("predicted_".__add__)))
+@given(
+    st.dictionaries(NAMES.map("predicted_".__add__), st.integers(), min_size=1),
+    st.none() | st.lists(NAMES.map("predicted_".__add__)),
+)
 def test_our_own_properties_never_ask(changed: dict[str, int], inputs: list[str] | None) -> None:
     assert asked_by("changed", changed, inputs=None if inputs is None else (*inputs, *changed)) == ()
 

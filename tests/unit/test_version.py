@@ -1,0 +1,87 @@
+"""A version's card, and files that are never half written."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.domain.entity import EntityKind
+from ml.features.inputs import Input, InputKind
+from ml.version import CARD, QUANTILES, Card, read_card, write_atomically, write_card
+
+
+def card(**changes: Any) -> Card:
+    parts: dict[str, Any] = {
+        "model": "lead_score", "version": "1", "learner": "xgb", "entity": EntityKind.CONTACT, "target": "is_won",
+        "inputs": (Input(name="größe", kind=InputKind.CATEGORY, categories=("é", "日本")),), "base_rate": 0.13,
+        "holdout_quantiles": tuple(n / (QUANTILES - 1) for n in range(QUANTILES)),
+        "metrics": {"auc": 0.8}, "params": {"max_depth": 5},
+        "rows_train": 80, "rows_holdout": 20, "seed": 0, "data_hash": "d", "code_version": "c",
+        "trained_at": datetime(2026, 3, 2, tzinfo=UTC),
+    }  # fmt: skip
+    return Card(**parts | changes)
+
+
+def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_card(card(), tmp_path / "lead_score" / "1")
+    assert read_card(tmp_path / "lead_score" / "1") == card()
+
+
+@given(st.floats(0, 1), st.floats(0.001, 0.999))
+def test_a_given_threshold_is_taken_as_it_is(threshold: float, share: float) -> None:
+    assert card().threshold(threshold, share) == threshold
+
+
+@pytest.mark.parametrize(("share", "threshold"), [(0.05, 0.95), (0.5, 0.5), (0.001, 0.999), (0.999, 0.001)])
+def test_auto_is_the_quantile_that_leaves_the_hot_share_above(share: float, threshold: float) -> None:
+    assert card().threshold("auto", share) == pytest.approx(threshold)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50).map(sorted), st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_a_larger_hot_share_never_has_a_higher_threshold(quantiles: list[float], one: float, other: float) -> None:
+    made = card(holdout_quantiles=tuple(quantiles))
+    less, more = sorted((one, other))
+    assert made.threshold("auto", more) <= made.threshold("auto", less)
+    assert made.threshold("auto", one) in quantiles
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / CARD
+    for text in ("old", "the new one"):
+        write_atomically(path, text)
+        assert path.read_text() == text
+    assert [found.name for found in path.parent.iterdir()] == [CARD]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    path, texts = tmp_path / CARD, {"a" * 50_000, "b" * 20_000}
+    write_atomically(path, min(texts))
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(20):
+        for text in texts:
+            write_atomically(path, text)
+    done.set()
+    reader.join()
+    assert seen
+    assert seen <= texts
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / CARD
+    write_atomically(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "\ud800")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
