@@ -1,7 +1,6 @@
 """Signatures, tokens and the replay window: pure functions over bytes, in constant time where secrets are compared."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -50,7 +49,7 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
         return None
     try:
         user, separator, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not Base64, not ASCII, or not UTF-8 behind it
         return None
     return (user, password) if separator else None
 

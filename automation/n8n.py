@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -213,10 +214,17 @@ def _env(place: Place, db: Mapping[str, str]) -> dict[str, str]:
         "N8N_TEMPLATES_ENABLED": "false",
         "N8N_PERSONALIZATION_ENABLED": "false",
         "NO_PROXY": "127.0.0.1,localhost",
-        "EXECUTIONS_DATA_PRUNE": "true",
+        # n8n's task broker takes a fixed port by default, so two n8n on one machine would stand in each other's way.
+        "N8N_RUNNERS_BROKER_PORT": str(_free_port()),
         **db,
         **place.extra_env,
     }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _base_env() -> dict[str, str]:

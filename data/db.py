@@ -64,11 +64,11 @@ def unstorable(value: Any) -> str | None:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode("utf-8")
+        return "a NUL character" if "\\u0000" in text and _has_nul(value) else None
     except UnicodeEncodeError:
         return "a lone surrogate"
     except (ValueError, RecursionError):
         return "NaN, an infinity or a number or nesting too large"
-    return "a NUL character" if "\\u0000" in text and _has_nul(value) else None
 
 
 class Database:

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     # Storage
     database_url: Annotated[str, AfterValidator(_rooted)] = "sqlite:///data/var/leadloop.db"
     mlflow_tracking_uri: Annotated[str, AfterValidator(_mlflow_rooted)] = "sqlite:///data/var/mlflow.db"
-    var_dir: Path = VAR
+    var_dir: Annotated[Path, AfterValidator(lambda path: ROOT / path)] = VAR
 
     # The service
     api_tokens: SecretStr = SecretStr("")

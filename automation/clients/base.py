@@ -10,6 +10,12 @@ from data.errors import VendorError
 TIMEOUT_SECONDS = 10.0
 
 
+def retry_after(value: object) -> float | None:
+    """The seconds of a Retry-After header; None where it is missing or a date (which no vendor here sends)."""
+    text = str(value or "")
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
 @dataclass(frozen=True)
 class Record:
     """One record as the CRM has it, under the CRM's own property names."""

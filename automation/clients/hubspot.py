@@ -8,7 +8,7 @@ import urllib3
 from hubspot import HubSpot
 from hubspot.crm import companies, contacts, deals, properties
 
-from automation.clients.base import TIMEOUT_SECONDS, Record, Write
+from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
 from data.domain.entity import EntityKind
 from data.errors import Permanent, Retryable, VendorError
 
@@ -108,8 +108,7 @@ def _called(call: Callable[[], Any], *, passable: int | None = None) -> Any:
 def _vendor_error(error: Any) -> VendorError:
     detail = f"HubSpot answered {error.status}: {str(error.body)[:300]}"
     if error.status in (429, 423) or error.status >= 500:
-        wait = (error.headers or {}).get("Retry-After")
-        return Retryable(detail, retry_after_seconds=float(wait) if wait and wait.isdigit() else None)
+        return Retryable(detail, retry_after_seconds=retry_after((error.headers or {}).get("Retry-After")))
     return Permanent(detail)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from automation.clients.base import TIMEOUT_SECONDS, Record, Write
+from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.sources.pipedrive import flat
 from data.domain.entity import EntityKind
 from data.errors import Permanent, Retryable, VendorError
@@ -79,8 +79,8 @@ class PipedriveClient:
         except httpx.HTTPError as error:
             raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
         if answer.status_code == 429 or answer.status_code >= 500:
-            wait = answer.headers.get("Retry-After", "")
-            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=float(wait) if wait.isdigit() else None)
+            wait = retry_after(answer.headers.get("Retry-After"))
+            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait)
         try:
             body = answer.json()
         except ValueError:

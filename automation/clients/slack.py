@@ -7,7 +7,7 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from automation.clients.base import TIMEOUT_SECONDS
+from automation.clients.base import TIMEOUT_SECONDS, retry_after
 from data.errors import Permanent, Retryable, VendorError
 
 # Slack's own words for "not now". All other errors stay until someone acts.
@@ -71,7 +71,7 @@ def _vendor_error(method: str, error: SlackApiError) -> VendorError:
     word = response.get("error") if isinstance(response.data, dict) else None
     detail = f"Slack answered {response.status_code} to {method}: {word or 'no reason given'}"
     if response.status_code == 429 or response.status_code >= 500 or word in PASSING:
-        wait = str(response.headers.get("Retry-After", ""))
+        wait = retry_after(response.headers.get("Retry-After"))
         unsure = response.status_code >= 500  # an error after the work was done looks the same
-        return Retryable(detail, retry_after_seconds=float(wait) if wait.isdigit() else None, unsure=unsure)
+        return Retryable(detail, retry_after_seconds=wait, unsure=unsure)
     return Permanent(detail)

@@ -18,7 +18,8 @@ from ml.serving.explain import in_words
 
 BLOCK_PREFIX = "leadloop-"
 TOP_FACTORS = 3
-LONGEST_TEXT = 2900  # Slack refuses a section of more than 3,000 characters
+LONGEST_LINE = 150  # escaped five times as long at most; Slack refuses a section of more than 3,000 characters
+LONGEST_NAME = 500
 LONGEST_HEADER = 150
 # Other clocks differ from ours by seconds; a message is looked for from a little before its delivery was made.
 LOOK_BACK = timedelta(minutes=2)
@@ -41,7 +42,7 @@ class SlackDestination:
         content = Alert(
             channel=activation.settings.slack_channel,
             block_id=BLOCK_PREFIX + activation.delivery_id,
-            text=f"Hot lead: {escape(_who(activation))}, {activation.prediction.score:.0%} likely",
+            text=f"Hot lead: {escape(_who(activation)[:LONGEST_NAME])}, {activation.prediction.score:.0%} likely",
             blocks=_blocks(activation),
         )
         return content.model_dump(mode="json")
@@ -95,14 +96,14 @@ def _blocks(activation: Activation) -> list[dict[str, Any]]:
     times = prediction.score / activation.base_rate if activation.base_rate else 0.0
     lines = [
         f"*{prediction.score:.0%}* likely to be won, grade *{prediction.grade}*, {times:.1f} times the average lead",
-        *(f"• {escape(in_words(factor))}" for factor in prediction.factors[:TOP_FACTORS]),
+        *(f"• {escape(in_words(factor)[:LONGEST_LINE])}" for factor in prediction.factors[:TOP_FACTORS]),
     ]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": f"Hot lead: {_who(activation)}"[:LONGEST_HEADER]}},
         {
             "type": "section",
             "block_id": BLOCK_PREFIX + activation.delivery_id,
-            "text": {"type": "mrkdwn", "text": "\n".join(lines)[:LONGEST_TEXT]},
+            "text": {"type": "mrkdwn", "text": "\n".join(lines)},
         },
     ]
     if link := record_link(activation):
@@ -120,7 +121,8 @@ def record_link(activation: Activation) -> str | None:
         number = {EntityKind.CONTACT: "0-1", EntityKind.COMPANY: "0-2", EntityKind.DEAL: "0-3"}[entity.kind]
         return f"https://app.hubspot.com/contacts/{settings.hubspot_portal_id}/record/{number}/{entity.id}"
     if entity.source == "pipedrive" and settings.pipedrive_company_url:
-        return f"{settings.pipedrive_company_url.rstrip('/')}/person/{entity.id}"
+        page = {EntityKind.CONTACT: "person", EntityKind.COMPANY: "organization", EntityKind.DEAL: "deal"}[entity.kind]
+        return f"{settings.pipedrive_company_url.rstrip('/')}/{page}/{entity.id}"
     return None
 
 

@@ -99,6 +99,9 @@ def _checked(item: Any, to_event: Callable[[Any], Event]) -> Event:
         return to_event(item)
     except ValidationError as error:
         raise Rejected(VALIDATE, first_problem(error)) from None
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        # A fault of the parser's own: this item is set aside, its neighbours are not.
+        raise Rejected(PARSE, f"the parser failed: {type(error).__name__}: {error}"[:300]) from None
 
 
 def _name(value: Any) -> str:

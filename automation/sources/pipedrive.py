@@ -55,7 +55,10 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     Custom fields keep their 40-character keys: their names belong to the account and come by look-up.
     """
     fields = {name: value for name, value in record.items() if name != "custom_fields"}
-    fields |= record.get("custom_fields") or {}
+    custom = record.get("custom_fields") or {}
+    if not isinstance(custom, dict):
+        raise Rejected(VALIDATE, "custom_fields: must be an object")
+    fields |= custom
     return {name: _plain(value) for name, value in fields.items() if name not in HOUSEKEEPING}
 
 

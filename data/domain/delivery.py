@@ -10,6 +10,7 @@ from data.domain.entity import EntityKind
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 600.0
+LONGEST_RETRY_AFTER_SECONDS = 86_400.0  # what a vendor asks for beyond a day is a mistake of its own
 
 
 class DeliveryKind(StrEnum):
@@ -73,4 +74,4 @@ def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelt
     A vendor's own Retry-After wins where it asks for longer.
     """
     doubled = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(max(attempts - 1, 0), 30), LONGEST_BACKOFF_SECONDS)
-    return timedelta(seconds=max(doubled, retry_after_seconds or 0.0))
+    return timedelta(seconds=max(doubled, min(retry_after_seconds or 0.0, LONGEST_RETRY_AFTER_SECONDS)))

@@ -1,7 +1,7 @@
 """An entity is what an event is about: a contact, a company or a deal, as its source names it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -56,4 +56,4 @@ def merged(known: Known, facts: Iterable[tuple[dict[str, Any], datetime]]) -> Kn
 
 def stamp(moment: datetime) -> str:
     """An instant as text of one fixed width, which sorts as the instants do."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

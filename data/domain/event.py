@@ -66,7 +66,10 @@ class Event(BaseModel):
     def _in_utc(cls, value: datetime) -> datetime:
         if value < EARLIEST:
             raise ValueError(f"lies before {EARLIEST:%Y-%m-%d}: is it in milliseconds?")
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("lies beyond the calendar") from None
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "Event":

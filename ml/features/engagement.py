@@ -1,5 +1,6 @@
 """What a lead did on the web site. Each function takes the lead's properties and returns one value or None."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,5 +32,8 @@ def is_first_visit(lead: Properties) -> Any:
     """Whether the lead was here once only. Told by the source, or by the number of sessions."""
     if (told := lead.get("is_first_visit")) not in (None, ""):
         return told
-    count = str(lead.get("sessions") or "").strip()
-    return float(count) <= 1 if count.replace(".", "", 1).isdigit() else None
+    try:
+        count = float(lead.get("sessions", ""))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if math.isnan(count) else count <= 1

@@ -60,6 +60,8 @@ def encode_strictly(column: Input, value: Any) -> float:
         raise _wrong(column, value, "a single value")
     if column.kind is InputKind.NUMBER:
         return _number(column, value)
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise _wrong(column, value, "a category" if column.kind is InputKind.CATEGORY else "true or false")
     if column.kind is InputKind.BOOLEAN:
         return _boolean(column, value)
     text = str(value).strip()
@@ -91,5 +93,6 @@ def _boolean(column: Input, value: Any) -> float:
 
 
 def _wrong(column: Input, value: Any, wanted: str) -> BadInput:
-    shown = str(value)[:40] if not isinstance(value, int) else f"an integer of {value.bit_length()} bits"
+    huge = isinstance(value, int) and abs(value) > LARGEST_NUMBER
+    shown = f"an integer of {value.bit_length()} bits" if huge else str(value)[:40]
     return BadInput(f"{column.name}: must be {wanted}, not {shown!r}", field=column.name)

@@ -19,6 +19,8 @@ from ml.features.inputs import encode_row
 from ml.learners.registry import LEARNERS
 from ml.version import CHAMPION, Card, read_card
 
+LONGEST_NAME = 100
+
 
 @dataclass(frozen=True)
 class Served:
@@ -100,15 +102,21 @@ class Predictor:
     def refresh(self) -> list[str]:
         """Loads what the local champion pointers name; returns the models that changed.
 
-        A version that cannot be loaded leaves the old one in place and raises its own error.
+        A version that cannot be loaded leaves the old one in place; its error is raised when the others are loaded.
         """
-        changed = []
+        changed, broken = [], None
         for pointer in sorted(self._models_dir.glob(f"*/{CHAMPION}")):
             model, version = pointer.parent.name, pointer.read_text().strip()
             if (old := self._served.get(model)) is not None and old.card.version == version:
                 continue
-            self._served = {**self._served, model: self._load(pointer.parent / version)}
+            try:
+                self._served = {**self._served, model: self._load(pointer.parent / version)}
+            except Exception as error:
+                broken = broken or error
+                continue
             changed.append(model)
+        if broken is not None:
+            raise broken
         return changed
 
     def _load(self, folder: Path) -> Served:
@@ -119,7 +127,7 @@ class Predictor:
         return served
 
     def _folder(self, model: str, version: str) -> Path | None:
-        # Both names come from outside: neither may climb out of the folder.
-        if not all(part and part.replace("_", "").replace("-", "").isalnum() for part in (model, version)):
+        # Both names come from outside: neither may climb out of the folder, nor be longer than a file's name may be.
+        if not all(0 < len(part) <= LONGEST_NAME and part.replace("_", "").replace("-", "").isalnum() for part in (model, version)):
             return None
         return self._models_dir / model / version

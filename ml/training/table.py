@@ -7,6 +7,8 @@ CRM (which keeps everything as text) means exactly what it meant in the file.
 import csv
 import gzip
 import hashlib
+import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,11 @@ SEPARATORS = ",;\t|"
 RAREST_CATEGORY = 10
 MOST_CATEGORIES = 200
 NUMERIC_SHARE = 0.95
+# Days before months where a slash or dot could mean either: 31.12.2025 and 31/12/2025 are the world's usage outside the US.
+DATE_FORMS = (
+    "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M",
+)  # fmt: skip
 WON_WORDS = TRUE_WORDS | {"won", "closedwon", "closed won", "converted", "customer", "churned", "success"}
 LOST_WORDS = FALSE_WORDS | {"lost", "closedlost", "closed lost", "not converted", "none", "retained", "failure"}
 
@@ -55,7 +62,7 @@ def read_text(path: Path) -> tuple[pl.DataFrame, str]:
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
     content = path.read_bytes()
-    content = gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+    content = _unpacked(path, content)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
@@ -65,10 +72,22 @@ def read_text(path: Path) -> tuple[pl.DataFrame, str]:
         frame = pl.read_csv(content, separator=separator, infer_schema=False, truncate_ragged_lines=False)
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"{path}: not a table with {separator!r} between the columns: {str(error).splitlines()[0]}") from None
-    frame = frame.rename({name: name.strip().strip('"') for name in frame.columns})
+    names = [name.strip().strip('"') for name in frame.columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"{path}: two columns are called {twice[0]!r}", field=twice[0])
+    frame.columns = names
     if frame.is_empty():
         raise BadInput(f"{path}: the table has no rows")
     return frame, separator
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    if not content.startswith(GZIP_MAGIC):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: the gzip file is damaged: {error}") from None
 
 
 def read_labelled(path: Path, *, target: str, time: str | None = None, drop: Sequence[str] = ()) -> Table:
@@ -121,11 +140,12 @@ def _input(name: str, series: pl.Series) -> Input | str:
     numbers = cells.cast(pl.Float64, strict=False)
     if numbers.is_not_null().mean() >= NUMERIC_SHARE:  # type: ignore[operator]
         return Input(name=name, kind=InputKind.NUMBER)
-    counts = cells.value_counts()
-    common = counts.filter(pl.col("count") >= min(RAREST_CATEGORY, max(1, len(cells) // 100)))
-    if len(common) > MOST_CATEGORIES or len(common) < 2:
-        return f"{counts.height:,} different texts: a name or free text, not a category"
-    return Input(name=name, kind=InputKind.CATEGORY, categories=tuple(sorted(common[series.name])))
+    counts = Counter(cells.to_list())
+    rarest = min(RAREST_CATEGORY, max(2, len(cells) // 100))
+    common = sorted(text for text, count in counts.items() if count >= rarest)
+    if not 2 <= len(common) <= MOST_CATEGORIES:
+        return f"{len(counts):,} different texts: a name or free text, not a category"
+    return Input(name=name, kind=InputKind.CATEGORY, categories=tuple(common))
 
 
 def _labels(series: pl.Series) -> tuple[NDArray[np.int64], str]:
@@ -143,9 +163,22 @@ def _labels(series: pl.Series) -> tuple[NDArray[np.int64], str]:
 
 
 def _sortable(series: pl.Series) -> pl.Series:
-    """Numbers as numbers, dates as dates, and otherwise text, which is right for ISO 8601."""
+    """Numbers as numbers, dates as dates.
+
+    Raises:
+        BadInput: some cells are neither; an order of texts would let the future into the past.
+    """
     numbers = series.cast(pl.Float64, strict=False)
-    return numbers if numbers.is_not_null().all() else series
+    if numbers.is_not_null().all():
+        return numbers
+    for form in DATE_FORMS:
+        dates = series.str.strip_chars().str.to_datetime(form, strict=False, time_zone="UTC", time_unit="us")
+        if dates.is_not_null().all():
+            return dates
+    raise BadInput(
+        f"{series.name}: neither numbers nor dates that can be told apart; write them as 2026-01-31 or 2026-01-31T12:00:00",
+        field=str(series.name),
+    )
 
 
 def _separator(sample: str) -> str:
