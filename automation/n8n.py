@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -142,23 +142,21 @@ def started(place: Place, db: Mapping[str, str], *, log_file: Path | None = None
     Raises:
         NotReady: it did not come up in time.
     """
-    with (log_file or Path(os.devnull)).open("ab") as log:
-        process = subprocess.Popen(_command("start"), env=_env(place, db), stdout=log, stderr=log)
-        try:
-            _wait_until_ready(place, process, log_file)
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with (log_file or Path(os.devnull)).open("ab") as log, _ended_with_the_block("start", place, db, log) as process:
+        _wait_until_ready(place, process, log_file)
+        yield process
 
 
 @contextmanager
-def worker(place: Place, db: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def worker(place: Place, db: Mapping[str, str], *, log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A worker of n8n's queue mode, as long as the block runs; `place.extra_env` says where the queue is."""
-    process = subprocess.Popen(_command("worker"), env=_env(place, db), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with log_file.open("ab") as log, _ended_with_the_block("worker", place, db, log) as process:
+        yield process
+
+
+@contextmanager
+def _ended_with_the_block(command: str, place: Place, db: Mapping[str, str], log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(_command(command), env=_env(place, db), stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -1,5 +1,6 @@
 """The other column of the table of scale, as plain processes: n8n in queue mode on Valkey, MLflow as a server."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from scripts.stand import Stand, free_port
 from tests.conftest import new_postgres_database
 from tests.e2e.conftest import fresh
 from tests.e2e.steps import assert_everything_arrived, wait_for, what_arrived
+from tests.support import COLD
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +31,10 @@ def queue_mode(parts: Stand, valkey_port: int) -> Iterator[None]:
     assert parts.n8n_process is not None
     parts.n8n_process.terminate()
     parts.n8n_process.wait(20)
-    with n8n.started(place, parts.n8n_db, log_file=parts.folder / "n8n-main.log"), n8n.worker(place, parts.n8n_db):
+    with (
+        n8n.started(place, parts.n8n_db, log_file=parts.folder / "n8n-main.log"),
+        n8n.worker(place, parts.n8n_db, log_file=parts.folder / "n8n-worker.log"),
+    ):
         yield
 
 
@@ -38,6 +43,8 @@ def queue_mode(parts: Stand, valkey_port: int) -> Iterator[None]:
 def test_n8n_in_queue_mode_on_valkey_carries_the_loop(grounds_with_n8n: Stand, postgres_url: str) -> None:
     parts = fresh(grounds_with_n8n, new_postgres_database(postgres_url))
     with ValkeyServer() as valkey, queue_mode(parts, valkey.port):
+        first = parts.player.created("9", {"email": "first@example.com", **COLD})
+        assert wait_for(lambda: parts.player.post(json.dumps(first).encode()) == 202, seconds=30)
         script = play_world(parts.player, events=60, seed=5)
         effects = what_arrived(parts, script)
         assert_everything_arrived(effects, script)
