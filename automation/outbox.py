@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryState
-from data.warehouse import dead_letters, deliveries
-from data.warehouse.deliveries import DeliveryRow, LeaseLost
+from data.warehouse import dead_letters, deliveries, leases
+from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.leases import LeaseLost
 
 
 def lease(loop: Loop, destination: str, *, limit: int, seconds: float) -> tuple[str, list[DeliveryRow]]:
     """Hands n8n what waits for it."""
     with loop.database.write() as session:
-        return deliveries.lease_for_n8n(session, loop.clock.now(), seconds, destination=destination, limit=limit)
+        return leases.lease_for_n8n(session, loop.clock.now(), seconds, destination=destination, limit=limit)
 
 
 def confirm(loop: Loop, delivery_id: str, lease_id: str, receipt: str | None) -> DeliveryRow:
@@ -24,7 +25,7 @@ def confirm(loop: Loop, delivery_id: str, lease_id: str, receipt: str | None) ->
     """
     try:
         with loop.database.write() as session:
-            return deliveries.confirm(session, delivery_id, lease_id, loop.clock.now(), receipt=receipt)
+            return leases.confirm(session, delivery_id, lease_id, loop.clock.now(), receipt=receipt)
     except LeaseLost as error:
         _send_newest_again(loop, error)
         raise
@@ -38,7 +39,7 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
     try:
         with loop.database.write() as session:
             now = loop.clock.now()
-            row = deliveries.fail(
+            row = leases.fail(
                 session, delivery_id, lease_id, now, error=error, permanent=permanent, max_attempts=loop.settings.max_attempts
             )
             if row.state == DeliveryState.DEAD and not dead_letters.has_delivery(session, row.id):
@@ -56,4 +57,4 @@ def listed(loop: Loop, *, state: str | None, destination: str | None, limit: int
 
 def _send_newest_again(loop: Loop, lost: LeaseLost) -> None:
     with loop.database.write() as session:
-        deliveries.send_newest_again(session, lost.delivery_id, loop.clock.now())
+        leases.send_newest_again(session, lost.delivery_id, loop.clock.now())

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from automation.pipeline.collect import reparse
 from automation.pipeline.context import Loop
 from data.errors import Conflict, NotFound
-from data.warehouse import dead_letters, deliveries, events, payloads
+from data.warehouse import dead_letters, events, leases, payloads
 from data.warehouse.dead_letters import DeadLetter, DeadLetterState
 
 
@@ -62,7 +62,7 @@ def _replay(loop: Loop, session: Session, letter_id: int) -> Replayed:
 def _again(loop: Loop, session: Session, letter: DeadLetter) -> tuple[bool, str]:
     now = loop.clock.now()
     if letter.delivery_id is not None:
-        done = deliveries.revive(session, letter.delivery_id, now)
+        done = leases.revive(session, letter.delivery_id, now)
         return True, "back in the outbox" if done else "a newer delivery took its place"
     if letter.event_id is not None:
         done = events.revive(session, letter.event_id, now)

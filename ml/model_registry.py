@@ -12,7 +12,7 @@ from typing import Any
 from ml.learners.registry import LEARNERS
 from ml.tracking import CARD_FOLDER, Logged
 from ml.training.train import Trained
-from ml.version import CHAMPION, Card, read_card, write_atomically, write_card
+from ml.version import CHAMPION, Card, is_plain, read_card, write_atomically, write_card
 
 
 def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) -> Card:
@@ -41,23 +41,28 @@ def pull_champions(mlflow: Any, models_dir: Path) -> list[str]:
     for registered in client.search_registered_models():
         version = registered.aliases.get(CHAMPION)
         pointer = models_dir / registered.name / CHAMPION
-        if version is None or (pointer.is_file() and pointer.read_text().strip() == str(version)):
+        if version is None or not is_plain(registered.name) or (pointer.is_file() and pointer.read_text().strip() == str(version)):
             continue
-        _fetch(mlflow, client, registered.name, str(version), models_dir)
+        if not _fetch(mlflow, client, registered.name, str(version), models_dir):
+            continue
         write_atomically(pointer, str(version))
         moved.append(registered.name)
     return moved
 
 
-def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path) -> None:
+def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path) -> bool:
+    """Copies a version here; False for one that is not ours (somebody else's model in the same registry)."""
     if (models_dir / model / version / "card.json").is_file():
-        return
+        return True
     run_id = client.get_model_version(model, version).run_id
+    if not run_id or not any(item.path == CARD_FOLDER for item in client.list_artifacts(run_id)):
+        return False
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=CARD_FOLDER, dst_path=scratch))
         card = read_card(source).model_copy(update={"version": version})
         native = [path for path in source.iterdir() if path.name != "card.json"]
         _keep(models_dir, card, lambda folder: [shutil.copy(path, folder) for path in native])
+    return True
 
 
 def _keep(models_dir: Path, card: Card, write: Any) -> None:

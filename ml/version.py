@@ -18,6 +18,7 @@ from ml.features.inputs import Input
 CARD = "card.json"
 CHAMPION = "champion"
 QUANTILES = 1001
+LONGEST_NAME = 100
 
 
 class Card(BaseModel):
@@ -48,6 +49,14 @@ class Card(BaseModel):
             return float(hot_threshold)
         place = (1 - hot_share) * (len(self.holdout_quantiles) - 1)
         return self.holdout_quantiles[min(round(place), len(self.holdout_quantiles) - 1)]
+
+
+def is_plain(name: str) -> bool:
+    """Whether a model's or version's name may be a folder's: letters, digits, - and _, and not too long.
+
+    Names come from outside, and none may climb out of the folder.
+    """
+    return 0 < len(name) <= LONGEST_NAME and name.replace("_", "").replace("-", "").isalnum()
 
 
 def read_card(folder: Path) -> Card:

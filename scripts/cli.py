@@ -9,6 +9,7 @@ from rich.console import Console
 
 from data.errors import LeadloopError
 from data.settings import Settings, load_settings
+from ml.version import is_plain
 
 app = typer.Typer(
     help="CRM event in, hot lead in Slack and score on the CRM record: predictive sales on your own machine.",
@@ -262,8 +263,8 @@ def _wanted(value: str, name: str) -> str:
 
 
 def _checked_name(name: str) -> str:
-    if not name.replace("_", "").replace("-", "").isalnum():
-        raise Usage("--name may have letters, digits, - and _ only")
+    if not is_plain(name):
+        raise Usage("--name may have letters, digits, - and _ only, 100 at most")
     return name
 
 

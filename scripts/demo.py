@@ -28,7 +28,7 @@ from ml.training.table import Table, as_rows, read_labelled
 from ml.training.train import TRAIN_SHARE
 from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
 from scripts.effects import Effects, expected_scores, served_version, settled
-from scripts.play import Script, play_rows, play_world
+from scripts.play import Script, play_rows, play_world, seed_history
 from scripts.stand import CHANNEL, Stand, free_port, stand
 
 DEMO = VAR / "demo"
@@ -125,6 +125,7 @@ def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -
 
 
 def _plain(parts: Stand, events: int, seed: int, console: Console) -> bool:
+    seed_history(parts.sandbox, seed=seed)
     with _progress(console, "Playing CRM events", events) as progress:
         script = play_world(parts.player, events=events, seed=seed, progress=progress)
     effects = _settled(parts, script, expected_scores(parts, script.contacts), console)

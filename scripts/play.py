@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from automation.sandbox.player import HubSpotPlayer
+from automation.sandbox.player import HubSpotPlayer, hubspot_properties
+from automation.sandbox.state import Sandbox
 from data.samples import world
 
 REPEAT_SHARE = 0.10
 MALFORMED_SHARE = 0.03
 LARGEST_BATCH = 8
+PAST_CONTACTS = 300
 # Each of these is wrong in another way: an unknown type, a missing field, a wrong type, a NUL, no object at all.
 MALFORMED: tuple[Any, ...] = (
     {"subscriptionType": "contact.teleportation", "objectId": 1, "occurredAt": 1, "portalId": 1, "eventId": 1},
@@ -39,6 +41,23 @@ class Script:
         self.repeats += other.repeats
         self.malformed += other.malformed
         self.contacts |= other.contacts
+
+
+def seed_history(sandbox: Sandbox, *, seed: int) -> None:
+    """Fills the stand-in HubSpot with months of the synthetic CRM's past, so that the account is not empty."""
+    past = world.history(PAST_CONTACTS, seed)
+    for company in past.companies:
+        sandbox.put("hubspot", "companies", str(company.id), {"name": company.name, "domain": company.domain})
+    for person in past.contacts:
+        sandbox.put("hubspot", "contacts", str(person.id), hubspot_properties({**person.properties, **person.custom}))
+    for deal in past.deals:
+        stage, _ = deal.stages[-1]
+        sandbox.put(
+            "hubspot",
+            "deals",
+            str(deal.id),
+            {"dealname": f"Deal {deal.id}", "dealstage": stage, "amount": f"{deal.amount_cents / 100:.2f}"},
+        )
 
 
 def play_world(

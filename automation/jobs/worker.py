@@ -7,15 +7,17 @@ from automation.destinations.base import Destination, Sent
 from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
-from data.domain.delivery import DeliveryState
+from data.domain.delivery import DeliveryKind, DeliveryState
 from data.errors import Permanent, Retryable
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, payloads
+from data.warehouse import dead_letters, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
-from data.warehouse.deliveries import DeliveryRow, LeaseLost
+from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.leases import LeaseLost
 
 log = get_logger("worker")
 
+MOST_WRITES_AT_ONCE = 100
 # A payload this old whose events are not stored was left by a process that died.
 ORPHAN_AFTER = timedelta(seconds=30)
 
@@ -39,13 +41,17 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     """Sends the deliveries of one destination that are due."""
     if not destination.configured(loop.clients):
         return
+    alerts = destination.kind is DeliveryKind.ALERT
+    taken_at, seconds = loop.clock.now(), loop.settings.lease_seconds
     with loop.database.write() as session:
-        lease_id, rows = deliveries.lease_for_worker(session, destination.name, loop.clock.now(), loop.settings.lease_seconds)
-    if not rows:
-        return
-    # One at a time where each is a message: what is known of the first is stored before the second is sent.
-    batches = [rows] if destination.kind == "write_back" else [[row] for row in rows]
-    for batch in batches:
+        limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
+        lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
+    # One at a time where each is a message: what became of the first is stored before the second is sent. Past half of
+    # the lease none is begun: somebody else may soon take the rest, and two carriers must not both send it.
+    for batch in [[row] for row in rows] if alerts else [rows] if rows else []:
+        if loop.clock.now() - taken_at > timedelta(seconds=seconds / 2):
+            log.warning("activate.lease.too_short", destination=destination.name, left=len(rows))
+            return
         _settle(loop, batch, lease_id, _sent(loop, destination, batch))
 
 
@@ -69,13 +75,13 @@ def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None
     now = loop.clock.now()
     with loop.database.write() as session:
         if sent.error is None:
-            stored = deliveries.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
+            stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
             if sent.doubt:
                 stored.error = sent.doubt
                 log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
             return
         error = sent.error
-        stored = deliveries.fail(
+        stored = leases.fail(
             session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
             max_attempts=loop.settings.max_attempts,
             retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,

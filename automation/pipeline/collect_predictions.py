@@ -16,7 +16,7 @@ from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
 from data.errors import BadInput, LeadloopError, NotFound
 from data.log import get_logger
-from data.warehouse import deliveries, entities, events, predictions
+from data.warehouse import deliveries, entities, events, leases, predictions
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
@@ -111,7 +111,7 @@ def _store(loop: Loop, session: Session, row: EventRow, entity: EntityRow, entry
 def _lease(loop: Loop, session: Session, event_ids: Sequence[int], taken: Taken) -> None:
     stored = [row.id for row in predictions.of_events(session, event_ids) if row.id is not None]
     now, settings = loop.clock.now(), loop.settings
-    taken.lease_id, taken.deliveries = deliveries.lease_for_n8n(
+    taken.lease_id, taken.deliveries = leases.lease_for_n8n(
         session, now, settings.lease_seconds, prediction_ids=stored, limit=settings.n8n_lease_limit
     )
     deliveries.hand_to_worker(session, stored, now)

@@ -35,6 +35,7 @@ from data.warehouse.events import EventRow
 log = get_logger("loop")
 
 NOT_READY_PAUSE = timedelta(seconds=5)
+NOT_FOUND_ATTEMPTS = 3  # a CRM may tell of a record a moment before it gives it out
 
 
 @dataclass
@@ -134,7 +135,7 @@ def _set_back(loop: Loop, session: Session, case: Case) -> None:
     if isinstance(error, NotReady):
         case.event.attempts -= 1  # our own lack is not the event's fault: it waits as long as it takes
         events.postpone(session, case.event, now + NOT_READY_PAUSE, reason)
-    elif isinstance(error, NotFound) or case.event.attempts + 1 >= loop.settings.max_attempts:
+    elif case.event.attempts + 1 >= (NOT_FOUND_ATTEMPTS if isinstance(error, NotFound) else loop.settings.max_attempts):
         events.bury(session, case.event, reason)
         stage = "enrich" if isinstance(error, NotFound) else "predict"
         letter = DeadLetter(source=case.event.source, stage=stage, reason=reason, event_id=case.event.id, created_at=now)

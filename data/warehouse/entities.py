@@ -80,6 +80,7 @@ def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
 
 def lease(session: Session, entity_ids: Iterable[int], lease_id: str, now: datetime, seconds: float) -> set[int]:
     """Takes the entities that no other driver holds; returns their ids."""
+    lock(session, entity_ids)  # in one order, so that two drivers can't each wait for the other
     free = or_(col(EntityRow.lease_until).is_(None), col(EntityRow.lease_until) <= now)
     statement = (
         update(EntityRow)

@@ -17,9 +17,7 @@ from data.errors import NotFound, NotReady
 from ml.features.build import build
 from ml.features.inputs import encode_row
 from ml.learners.registry import LEARNERS
-from ml.version import CHAMPION, Card, read_card
-
-LONGEST_NAME = 100
+from ml.version import CHAMPION, Card, is_plain, read_card
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,6 @@ class Predictor:
         return served
 
     def _folder(self, model: str, version: str) -> Path | None:
-        # Both names come from outside: neither may climb out of the folder, nor be longer than a file's name may be.
-        if not all(0 < len(part) <= LONGEST_NAME and part.replace("_", "").replace("-", "").isalnum() for part in (model, version)):
+        if not (is_plain(model) and is_plain(version)):
             return None
         return self._models_dir / model / version

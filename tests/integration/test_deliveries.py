@@ -204,8 +204,12 @@ def test_a_record_without_an_address_goes_out_by_the_worker(api: httpx.Client, l
     assert states(api, "hubspot") == ["confirmed"]
 
 
-def test_an_event_about_nobody_becomes_a_dead_letter(api: httpx.Client, loop: Loop) -> None:
+def test_an_event_about_nobody_becomes_a_dead_letter_after_a_few_tries(api: httpx.Client, loop: Loop, clock: FakeClock) -> None:
     score(api, loop, "404", driver="worker")
+    assert api.get("/dead-letters", headers=bearer(Scope.READ)).json() == []
+    for _ in range(2):
+        clock.move(seconds=5)
+        worker.sweep_inbox(loop)
     (letter,) = api.get("/dead-letters", headers=bearer(Scope.READ)).json()
     assert letter["stage"] == "enrich"
     assert "does not exist" in letter["reason"]

@@ -1,0 +1,249 @@
+"""What carriers do with deliveries: lease, confirm, fail. Every change of state goes through here.
+
+A change takes the entity's row lock first, as the third door does when it adds a delivery, so that on PostgreSQL no
+two transactions can both make the one delivery of a (destination, entity, kind) that waits.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from data.domain.delivery import Carrier, DeliveryKind, DeliveryState, backoff
+from data.errors import Conflict, NotFound
+from data.warehouse import entities
+from data.warehouse.deliveries import DeliveryRow, new_id
+
+# Messages go out one by one at about one a second: more than these in one lease would outlive it.
+MOST_ALERTS_AT_ONCE = 20
+
+
+class LeaseLost(Conflict):
+    """The lease is not yours, has expired or is used up."""
+
+    def __init__(self, detail: str, *, delivery_id: str) -> None:
+        super().__init__(detail, field="lease_id")
+        self.delivery_id = delivery_id
+
+
+def lease_for_n8n(
+    session: Session,
+    now: datetime,
+    seconds: float,
+    *,
+    destination: str | None = None,
+    prediction_ids: Iterable[int] | None = None,
+    limit: int,
+) -> tuple[str, list[DeliveryRow]]:
+    """Hands n8n deliveries that wait for it; at most one to a (destination, entity, kind)."""
+    query = _pending().where(DeliveryRow.carrier == Carrier.N8N, DeliveryRow.attempts == 0)
+    if destination is not None:
+        query = query.where(DeliveryRow.destination == destination)
+    if prediction_ids is not None:
+        query = query.where(col(DeliveryRow.prediction_id).in_(set(prediction_ids)))
+    found = session.exec(query.order_by(col(DeliveryRow.created_at)).limit(limit)).all()
+    alerts = [row for row in found if row.kind == DeliveryKind.ALERT][:MOST_ALERTS_AT_ONCE]
+    writes = [row for row in found if row.kind != DeliveryKind.ALERT]
+    return _take(session, [*alerts, *writes], Carrier.N8N, now, seconds)
+
+
+def lease_for_worker(
+    session: Session, destination: str, now: datetime, seconds: float, *, limit: int = 100
+) -> tuple[str, list[DeliveryRow]]:
+    """Takes what is due, and what another carrier took and was not heard of again."""
+    _retire_lost_writes(session, destination, now)
+    lost = and_(col(DeliveryRow.state) == DeliveryState.LEASED, col(DeliveryRow.lease_until) <= now)
+    query = (
+        select(DeliveryRow)
+        .where(DeliveryRow.destination == destination, lost)
+        .order_by(col(DeliveryRow.created_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = list(session.exec(query))
+    for row in rows:
+        row.lost_leases += 1
+    due = _pending().where(DeliveryRow.destination == destination, DeliveryRow.next_attempt_at <= now)
+    rows += session.exec(due.order_by(col(DeliveryRow.next_attempt_at)).limit(limit - len(rows))).all()
+    return _take(session, rows, Carrier.WORKER, now, seconds)
+
+
+def confirm(session: Session, delivery_id: str, lease_id: str, now: datetime, *, receipt: str | None = None) -> DeliveryRow:
+    """The destination has it.
+
+    Raises:
+        NotFound: no such delivery.
+        Conflict: the lease is foreign or has expired; the newest state of a CRM record goes out again.
+    """
+    row = _locked(session, delivery_id)
+    if row.state == DeliveryState.CONFIRMED and row.lease_id == lease_id:
+        return row
+    _must_hold(session, row, lease_id, now)
+    row.state, row.confirmed_at, row.receipt, row.error = DeliveryState.CONFIRMED, now, receipt, None
+    session.add(row)
+    session.flush()
+    _let_the_next_one_go(session, row, now)
+    return row
+
+
+def fail(
+    session: Session,
+    delivery_id: str,
+    lease_id: str,
+    now: datetime,
+    *,
+    error: str,
+    permanent: bool,
+    max_attempts: int,
+    retry_after_seconds: float | None = None,
+) -> DeliveryRow:
+    """The destination did not take it: tried again by the worker after a pause, or given up.
+
+    Raises: as `confirm`.
+    """
+    row = _locked(session, delivery_id)
+    if row.state in (DeliveryState.PENDING, DeliveryState.DEAD, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
+        return row
+    _must_hold(session, row, lease_id, now)
+    row.attempts += 1
+    row.error, row.carrier = error[:2000], Carrier.WORKER
+    row.next_attempt_at = now + backoff(row.attempts, retry_after_seconds)
+    if permanent or row.attempts >= max_attempts:
+        row.state = DeliveryState.DEAD
+    else:
+        row.state = DeliveryState.SUPERSEDED if _waiting(session, row) else DeliveryState.PENDING
+    session.add(row)
+    session.flush()
+    _let_the_next_one_go(session, row, now)
+    return row
+
+
+def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None:
+    """After a late answer from a lost lease nobody knows what the CRM record says: the newest state goes out again.
+
+    Only for write-backs: they may be sent twice, an alert may not.
+    """
+    row = _locked(session, delivery_id)
+    if row.kind != DeliveryKind.WRITE_BACK or row.state in (DeliveryState.PENDING, DeliveryState.LEASED):
+        return
+    query = (
+        select(DeliveryRow).where(*_same_key(row)).order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.event_id).desc())
+    )
+    newest = session.exec(query.limit(1).with_for_update()).one()
+    if newest.state == DeliveryState.CONFIRMED and not _waiting(session, newest):
+        newest.state, newest.next_attempt_at, newest.carrier = DeliveryState.PENDING, now, Carrier.WORKER
+        newest.lease_id = None  # whoever confirmed it before has no say in this turn
+        session.add(newest)
+        session.flush()
+
+
+def revive(session: Session, delivery_id: str, now: datetime) -> bool:
+    """Puts a dead delivery back into the outbox, unless a newer one has taken its place; False then."""
+    row = _locked(session, delivery_id)
+    if row.state != DeliveryState.DEAD or not _is_newest(session, row):
+        return False
+    row.state, row.attempts, row.next_attempt_at, row.error, row.carrier = DeliveryState.PENDING, 0, now, None, Carrier.WORKER
+    session.add(row)
+    session.flush()
+    return True
+
+
+def _pending() -> Any:
+    other = aliased(DeliveryRow)
+    out = (
+        select(other.id)
+        .where(
+            other.destination == DeliveryRow.destination,
+            other.entity_id == DeliveryRow.entity_id,
+            other.kind == DeliveryRow.kind,
+            other.state == DeliveryState.LEASED,
+        )
+        .exists()
+    )
+    return select(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING, ~out).with_for_update(skip_locked=True)
+
+
+def _take(
+    session: Session, rows: Sequence[DeliveryRow], carrier: Carrier, now: datetime, seconds: float
+) -> tuple[str, list[DeliveryRow]]:
+    lease_id = new_id()
+    for row in rows:
+        row.state, row.lease_id, row.lease_until = DeliveryState.LEASED, lease_id, now + timedelta(seconds=seconds)
+        row.sent_by = carrier
+        session.add(row)
+    session.flush()
+    return lease_id, list(rows)
+
+
+def _locked(session: Session, delivery_id: str) -> DeliveryRow:
+    query = select(DeliveryRow).where(DeliveryRow.id == delivery_id)
+    if (found := session.exec(query).first()) is None:
+        raise NotFound(f"there is no delivery {delivery_id}")
+    entities.lock(session, [found.entity_id])
+    return session.exec(query.with_for_update().execution_options(populate_existing=True)).one()
+
+
+def _must_hold(session: Session, row: DeliveryRow, lease_id: str, now: datetime) -> None:
+    holds = row.state == DeliveryState.LEASED and row.lease_id == lease_id
+    if holds and row.lease_until is not None and row.lease_until > now:
+        return
+    why = "has expired" if holds else "is not the one that holds it"
+    raise LeaseLost(f"delivery {row.id}: this lease {why}", delivery_id=row.id)
+
+
+def _same_key(row: DeliveryRow) -> tuple[Any, ...]:
+    return (
+        DeliveryRow.destination == row.destination,
+        DeliveryRow.entity_id == row.entity_id,
+        DeliveryRow.kind == row.kind,
+    )
+
+
+def _waiting(session: Session, row: DeliveryRow) -> bool:
+    query = select(DeliveryRow.id).where(*_same_key(row), DeliveryRow.state == DeliveryState.PENDING)
+    return session.exec(query).first() is not None
+
+
+def _is_newest(session: Session, row: DeliveryRow) -> bool:
+    later = or_(
+        col(DeliveryRow.occurred_at) > row.occurred_at,
+        and_(col(DeliveryRow.occurred_at) == row.occurred_at, col(DeliveryRow.event_id) > row.event_id),
+    )
+    return session.exec(select(DeliveryRow.id).where(*_same_key(row), later)).first() is None
+
+
+def _let_the_next_one_go(session: Session, row: DeliveryRow, now: datetime) -> None:
+    session.execute(
+        update(DeliveryRow)
+        .where(*_same_key(row), col(DeliveryRow.state) == DeliveryState.PENDING, col(DeliveryRow.attempts) == 0)
+        .values(carrier=Carrier.WORKER.value, next_attempt_at=now)
+    )
+
+
+def _retire_lost_writes(session: Session, destination: str, now: datetime) -> None:
+    """A write that got lost while a newer one waits need not be sent: the newer one says it all."""
+    newer = aliased(DeliveryRow)
+    waits = (
+        select(newer.id)
+        .where(
+            newer.destination == DeliveryRow.destination,
+            newer.entity_id == DeliveryRow.entity_id,
+            newer.kind == DeliveryRow.kind,
+            newer.state == DeliveryState.PENDING,
+        )
+        .exists()
+    )
+    session.execute(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.destination) == destination,
+            col(DeliveryRow.kind) == DeliveryKind.WRITE_BACK.value,
+            col(DeliveryRow.state) == DeliveryState.LEASED,
+            col(DeliveryRow.lease_until) <= now,
+            waits,
+        )
+        .values(state=DeliveryState.SUPERSEDED.value)
+    )
