@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
-from data.domain.delivery import DeliveryState
+from data.domain.delivery import DeliveryKind, DeliveryState
 from data.warehouse import dead_letters, deliveries, leases
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import LeaseLost
@@ -42,6 +42,8 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
             row = leases.fail(
                 session, delivery_id, lease_id, now, error=error, permanent=permanent, max_attempts=loop.settings.max_attempts
             )
+            if row.kind == DeliveryKind.ALERT and row.state == DeliveryState.PENDING and not row.lost_leases:
+                row.lost_leases = 1  # Slack may have taken it all the same: it is looked for before it is sent again
             if row.state == DeliveryState.DEAD and not dead_letters.has_delivery(session, row.id):
                 dead_letters.add(session, [letter_for(row, now)])
             return row

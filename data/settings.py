@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     # The worker
     sweep_seconds: float = Field(0.5, gt=0, le=60)
     champion_poll_seconds: float = Field(15, gt=0, le=3600)
-    max_attempts: int = Field(8, ge=1, le=100)
+    max_attempts: int = Field(30, ge=1, le=1000)  # with the back-off, about four hours
 
     # n8n itself, for `leadloop n8n`
     n8n_port: int = Field(5678, ge=1, le=65535)

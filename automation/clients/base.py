@@ -33,9 +33,10 @@ class Write:
 
 
 class Crm(Protocol):
-    """A CRM that can be read and written in batches of up to `batch_size`."""
+    """A CRM that can be read in batches of up to `batch_size`, and written in calls of up to `write_size` records."""
 
     batch_size: int
+    write_size: int
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         """The records that exist, by id. Raises Retryable or Permanent."""

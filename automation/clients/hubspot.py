@@ -32,6 +32,7 @@ class HubSpotClient:
     """Implements `automation.clients.base.Crm`. HubSpot takes 100 inputs a batch."""
 
     batch_size = 100
+    write_size = 100
 
     def __init__(self, access_token: str, base_url: str) -> None:
         # No retries inside the SDK: the outbox retries, and it knows when.
@@ -107,7 +108,7 @@ def _called(call: Callable[[], Any], *, passable: int | None = None) -> Any:
 
 def _vendor_error(error: Any) -> VendorError:
     detail = f"HubSpot answered {error.status}: {str(error.body)[:300]}"
-    if error.status in (429, 423) or error.status >= 500:
+    if error.status in (401, 423, 429) or error.status >= 500:  # 401: a token that is being changed, not the row's fault
         return Retryable(detail, retry_after_seconds=retry_after((error.headers or {}).get("Retry-After")))
     return Permanent(detail)
 

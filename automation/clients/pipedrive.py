@@ -1,6 +1,7 @@
 """Pipedrive over HTTP (it has no SDK that is kept up): API v2 for persons and deals, v1 for the names of fields."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ FIELD_PATHS: dict[EntityKind, str] = {
     EntityKind.COMPANY: "organizationFields",
     EntityKind.DEAL: "dealFields",
 }
+NAMES_SECONDS = 300.0
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 
 
@@ -28,12 +30,14 @@ class PipedriveClient:
     """Implements `automation.clients.base.Crm`. Reads 100 at a time; writes one by one, as the API has no batch."""
 
     batch_size = 100
+    write_size = 5  # one call each: more would outlive a lease when Pipedrive is slow
 
     def __init__(self, api_token: str, base_url: str) -> None:
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
         self._keys: dict[EntityKind, dict[str, str]] = {}
+        self._asked_at: dict[EntityKind, float] = {}
         self._lock = threading.Lock()
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
@@ -43,8 +47,12 @@ class PipedriveClient:
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
         keys = {name: key for key, name in self.names(kind).items()}
         failures: dict[str, VendorError] = {}
+        asked_again = False
         for write in writes:
             unknown = sorted(write.properties.keys() - keys.keys())
+            if unknown and not asked_again:
+                asked_again, keys = True, {name: key for key, name in self._fresh_names(kind).items()}
+                unknown = sorted(write.properties.keys() - keys.keys())
             if unknown:
                 failures[write.id] = Permanent(f"Pipedrive has no field {', '.join(unknown)}: run `leadloop pipedrive setup`")
                 continue
@@ -56,11 +64,17 @@ class PipedriveClient:
         return failures
 
     def names(self, kind: EntityKind) -> dict[str, str]:
-        """Custom field key -> name; asked for once, and again after `ensure_properties`."""
+        """Custom field key -> name; what was asked for is good for a few minutes."""
         with self._lock:
-            if kind not in self._keys:
-                rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})
-                self._keys[kind] = {row["key"]: row["name"] for row in rows if len(row["key"]) == KEY_LENGTH}
+            if kind in self._keys and time.monotonic() - self._asked_at[kind] < NAMES_SECONDS:
+                return dict(self._keys[kind])
+        return self._fresh_names(kind)
+
+    def _fresh_names(self, kind: EntityKind) -> dict[str, str]:
+        rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})
+        with self._lock:
+            self._keys[kind] = {row["key"]: row["name"] for row in rows if len(row["key"]) == KEY_LENGTH}
+            self._asked_at[kind] = time.monotonic()
             return dict(self._keys[kind])
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -78,7 +92,7 @@ class PipedriveClient:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
-        if answer.status_code == 429 or answer.status_code >= 500:
+        if answer.status_code in (401, 429) or answer.status_code >= 500:
             wait = retry_after(answer.headers.get("Retry-After"))
             raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait)
         try:

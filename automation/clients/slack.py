@@ -10,8 +10,11 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from automation.clients.base import TIMEOUT_SECONDS, retry_after
 from data.errors import Permanent, Retryable, VendorError
 
-# Slack's own words for "not now". All other errors stay until someone acts.
-PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+# Slack's own words for "not now", or for a token that is being changed. All other errors stay until someone acts.
+PASSING = frozenset({
+    "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
+    "invalid_auth", "not_authed", "token_expired", "token_revoked",
+})  # fmt: skip
 PAGE = 200
 MOST_PAGES = 10
 
@@ -70,7 +73,7 @@ def _vendor_error(method: str, error: SlackApiError) -> VendorError:
     response: Any = error.response
     word = response.get("error") if isinstance(response.data, dict) else None
     detail = f"Slack answered {response.status_code} to {method}: {word or 'no reason given'}"
-    if response.status_code == 429 or response.status_code >= 500 or word in PASSING:
+    if response.status_code in (401, 429) or response.status_code >= 500 or word in PASSING:
         wait = retry_after(response.headers.get("Retry-After"))
         unsure = response.status_code >= 500  # an error after the work was done looks the same
         return Retryable(detail, retry_after_seconds=wait, unsure=unsure)

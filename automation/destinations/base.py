@@ -26,6 +26,7 @@ class Activation:
     fields: dict[str, Any]
     base_rate: float
     occurred_at: datetime
+    now: datetime
     cooled: bool
     """Whether the prediction before this one was not hot, or there was none."""
     last_alert_at: datetime | None
@@ -58,8 +59,11 @@ class Destination(Protocol):
     def content(self, activation: Activation) -> dict[str, Any] | None:
         """What to send, as JSON; None where this prediction has nothing for this destination."""
 
-    def n8n_can(self, content: dict[str, Any]) -> bool:
+    def n8n_can(self, activation: Activation) -> bool:
         """Whether n8n's native node can address it."""
+
+    def chunk(self, clients: Clients) -> int:
+        """How many go out before what became of them is stored."""
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         """Sends; one answer for each delivery id."""

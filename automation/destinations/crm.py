@@ -3,16 +3,20 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
 from automation.destinations.base import Activation, Sent
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
-from data.domain.entity import EntityKind
+from data.domain.entity import EntityKind, stamp
 from data.errors import VendorError
 from data.settings import Settings
 from data.warehouse.deliveries import DeliveryRow
+
+# HubSpot's node writes by e-mail address and makes a new contact where there is none: an old address is not used for it.
+FRESH_ADDRESS = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,17 @@ class CrmDestination:
         )
         return content.model_dump(mode="json", exclude_none=False)
 
-    def n8n_can(self, content: dict[str, Any]) -> bool:
-        return content["object"] == EntityKind.CONTACT and (bool(content["email"]) or not self.n8n_needs_email)
+    def n8n_can(self, activation: Activation) -> bool:
+        """A contact, and for HubSpot's node (which creates whom it does not find) one whose address is known to be current."""
+        if activation.entity.kind is not EntityKind.CONTACT:
+            return False
+        if not self.n8n_needs_email:
+            return True
+        known_since = activation.known.times.get("email", "")
+        return bool(activation.known.values.get("email")) and known_since >= stamp(activation.now - FRESH_ADDRESS)
+
+    def chunk(self, clients: Clients) -> int:
+        return clients.crms[self.name].write_size
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         crm = clients.crms[self.name]

@@ -47,8 +47,11 @@ class SlackDestination:
         )
         return content.model_dump(mode="json")
 
-    def n8n_can(self, content: dict[str, Any]) -> bool:
+    def n8n_can(self, activation: Activation) -> bool:
         return True
+
+    def chunk(self, clients: Clients) -> int:
+        return 1
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         assert clients.slack is not None

@@ -10,6 +10,7 @@ from datetime import timedelta
 from automation.clients.base import Crm, Record
 from automation.pipeline.context import Case, Loop
 from automation.sources.properties import NAMES_BY_LOOKUP, PERSON, canonical, vendor_property
+from data.db import unstorable
 from data.domain.entity import EntityKind
 from data.errors import NotFound, VendorError
 from data.log import get_logger
@@ -55,6 +56,8 @@ def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]
             case.error = NotFound(f"{case.ref} does not exist in {source}")
             continue
         named = {names.get(key, key): value for key, value in record.properties.items()}
-        complete = {**dict.fromkeys([*PERSON[source], *inputs]), **canonical(source, named, inputs)}
+        # What a database would refuse (half an emoji, a NUL) counts as missing: one record must not stop the others.
+        storable = {name: value for name, value in named.items() if unstorable({name: value}) is None}
+        complete = {**dict.fromkeys([*PERSON[source], *inputs]), **canonical(source, storable, inputs)}
         case.learn(complete, asked_at)
         case.looked_up_at = asked_at

@@ -27,8 +27,12 @@ def sweep_payloads(loop: Loop) -> None:
     with loop.database.read() as session:
         waiting = [row.id for row in payloads.unparsed(session, loop.clock.now(), after=ORPHAN_AFTER)]
     for payload_id in waiting:
-        if payload_id is not None:
+        if payload_id is None:
+            continue
+        try:
             parse_payload(loop, payload_id)
+        except Exception:
+            log.exception("collect.payload.not_stored", payload_id=payload_id)
 
 
 def sweep_inbox(loop: Loop) -> None:
@@ -46,9 +50,9 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     with loop.database.write() as session:
         limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
         lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
-    # One at a time where each is a message: what became of the first is stored before the second is sent. Past half of
-    # the lease none is begun: somebody else may soon take the rest, and two carriers must not both send it.
-    for batch in [[row] for row in rows] if alerts else [rows] if rows else []:
+    # In chunks that a call can carry, one at a time where each is a message: what became of the first is stored before
+    # the second is sent. Past half of the lease none is begun: somebody else may soon take the rest.
+    for batch in batched(rows, destination.chunk(loop.clients)):
         if loop.clock.now() - taken_at > timedelta(seconds=seconds / 2):
             log.warning("activate.lease.too_short", destination=destination.name, left=len(rows))
             return
@@ -63,12 +67,18 @@ def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) ->
         return {row.id: Sent(error=Retryable(f"an unexpected fault: {type(error).__name__}", unsure=True)) for row in batch}
 
 
+def batched(rows: Sequence[DeliveryRow], size: int) -> list[Sequence[DeliveryRow]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
     for row in rows:
         try:
             _settle_one(loop, row, lease_id, sent[row.id])
         except LeaseLost as error:
             log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
+            with loop.database.write() as session:
+                leases.send_newest_again(session, row.id, loop.clock.now())
 
 
 def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None:

@@ -18,25 +18,31 @@ from data.warehouse.predictions import PredictionRow
 
 
 def activate(loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, driver: Driver) -> None:
-    """Makes the deliveries of a stored prediction. One that belongs to an earlier event than the newest makes none.
+    """Makes the deliveries of a stored prediction.
+
+    An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
+    is known by now, then speaks for the entity's newest event; where it says nothing new it makes no delivery.
 
     The caller holds the entity's row.
     """
-    if not predictions.is_newest(session, row):
-        return
+    newest = predictions.newest_of(session, row.entity_id, row.model)
+    assert newest is not None
     assert row.id is not None
+    if newest.id != row.id and newest.score == row.score:
+        return
     for destination in DESTINATIONS.values():
         if not destination.configured(loop.clients):
             continue
         delivery_id = deliveries.new_id()
-        content = destination.content(_activation(loop, session, entity, row, prediction, delivery_id, destination.name))
+        activation = _activation(loop, session, entity, row, prediction, delivery_id, destination.name)
+        content = destination.content(activation)
         if content is None:
             continue
-        by_n8n = driver is Driver.N8N and destination.carrier(loop.settings) == Carrier.N8N and destination.n8n_can(content)
+        by_n8n = driver is Driver.N8N and destination.carrier(loop.settings) == Carrier.N8N and destination.n8n_can(activation)
         draft = Draft(destination.name, destination.kind, content, *_carrier(loop, by_n8n=by_n8n))
         deliveries.add(
             session, draft, delivery_id=delivery_id, prediction_id=row.id, event_id=row.event_id,
-            entity_id=row.entity_id, occurred_at=row.occurred_at, now=loop.clock.now(),
+            entity_id=row.entity_id, occurred_at=newest.occurred_at, now=loop.clock.now(),
         )  # fmt: skip
 
 
@@ -60,6 +66,7 @@ def _activation(
         fields=row.fields,
         base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,
         occurred_at=row.occurred_at,
+        now=loop.clock.now(),
         cooled=earlier is None or earlier.label != Label.HIGH,
         last_alert_at=deliveries.last_alert_at(session, row.entity_id, destination),
     )

@@ -15,7 +15,7 @@ from data.domain.event import Driver, too_far_ahead
 from data.domain.outcome import outcome_of
 from data.errors import NotFound, Rejected
 from data.log import get_logger
-from data.warehouse import dead_letters, entities, events, outcomes, payloads
+from data.warehouse import dead_letters, deliveries, entities, events, outcomes, payloads
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.events import Arrival
 from data.warehouse.payloads import Payload, PayloadState
@@ -59,9 +59,9 @@ def parse_payload(loop: Loop, payload_id: int) -> Collected:
     with loop.database.read() as session:
         payload = payloads.get(session, payload_id)
     assert payload is not None
-    parsed = _parse(loop, payload)
+    parsed = _parse(loop, payload, payload.received_at)
     with loop.database.write() as session:
-        stored = payloads.get(session, payload_id)
+        stored = payloads.get(session, payload_id, lock=True)
         if stored is None or stored.state == PayloadState.PARSED:
             return Collected(0, len(parsed.events), 0, [])
         stored.state = PayloadState.PARSED
@@ -75,7 +75,7 @@ def parse_payload(loop: Loop, payload_id: int) -> Collected:
 
 def reparse(loop: Loop, session: Session, payload: Payload, position: int | None) -> Collected:
     """Parses a payload again for a replay, only the item at `position` where one is named."""
-    parsed = _parse(loop, payload)
+    parsed = _parse(loop, payload, loop.clock.now())
     if position is not None:
         parsed = Parsed(
             [(place, event) for place, event in parsed.events if place == position],
@@ -84,7 +84,7 @@ def reparse(loop: Loop, session: Session, payload: Payload, position: int | None
     return _store(loop, session, payload, parsed, letters=False)
 
 
-def _parse(loop: Loop, payload: Payload) -> Parsed:
+def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
     try:
         parsed = SOURCES[payload.source](payload.body, app_id=loop.settings.hubspot_app_id)
     except Rejected as error:
@@ -92,7 +92,7 @@ def _parse(loop: Loop, payload: Payload) -> Parsed:
     except Exception as error:  # A parser's fault must cost no bytes and no 500: the payload is replayable.
         log.exception("collect.parser.failed", source=payload.source)
         return Parsed(rejects=[Reject(None, PARSE, f"the parser failed: {type(error).__name__}", payload.body)])
-    ahead = [(place, event) for place, event in parsed.events if too_far_ahead(event, payload.received_at)]
+    ahead = [(place, event) for place, event in parsed.events if too_far_ahead(event, now)]
     for place, event in ahead:
         reason = f"occurred_at: {event.occurred_at:%Y-%m-%d %H:%M} lies more than a day in the future"
         parsed.rejects.append(Reject(place, VALIDATE, reason, event.model_dump_json().encode()))
@@ -135,10 +135,15 @@ def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
 
 def _remember_what_asks_nothing(loop: Loop, session: Session, source: str, fresh: list[Arrival]) -> None:
     """An event that asks no model is done now; what it says of its entity is kept all the same."""
-    quiet = [arrival for arrival in fresh if not arrival.models and arrival.event.properties]
+    quiet = [arrival for arrival in fresh if not arrival.models]
     rows = entities.lock(session, [arrival.entity_id for arrival in quiet])
     for arrival in quiet:
         row = rows[arrival.entity_id]
+        if arrival.event.type.verb == "deleted":
+            # Nothing more is written to it, and whatever comes after asks the CRM first whether it is there.
+            row.known_values, row.known_times, row.looked_up_at = {}, {}, None
+            deliveries.withdraw(session, arrival.entity_id)
+            continue
         changes = canonical(source, arrival.event.properties, loop.inputs())
         known = row.known.merged(changes, arrival.event.occurred_at)
         row.known_values, row.known_times = known.values, known.times

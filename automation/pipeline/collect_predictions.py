@@ -60,12 +60,18 @@ def collect_predictions(loop: Loop, entries: Sequence[Entry], driver: Driver) ->
         for index in order:
             entry = entries[index]
             try:
-                row = _checked(loop, rows, held, entry)
+                with session.begin_nested():  # one entry that cannot be stored takes no other with it
+                    row = _checked(loop, rows, held, entry)
+                    _store(loop, session, row, held[row.entity_id], entry, driver)
             except LeadloopError as error:
                 taken.refused.append(Refused(index, entry.event_id, error))
                 log.warning("predictions.entry.refused", event_id=entry.event_id, reason=error.detail)
                 continue
-            _store(loop, session, row, held[row.entity_id], entry, driver)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                log.exception("predictions.entry.failed", event_id=entry.event_id)
+                fault = BadInput(f"cannot be stored: {type(error).__name__}")
+                taken.refused.append(Refused(index, entry.event_id, fault))
+                continue
             taken.accepted += 1
         if driver is Driver.N8N:
             _lease(loop, session, [entry.event_id for entry in entries], taken)

@@ -9,6 +9,7 @@ enrich_predictions   the predicted_ fields              │  door 3 (n8n), or th
 activate             one delivery per destination       ┘
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -54,7 +55,8 @@ def drive(loop: Loop, *, limit: int = 100) -> int:
     cases = _walk(loop, None, limit=limit)
     entries = [Entry(_id(case), tuple(case.predictions)) for case in cases if case.predictions]
     if entries:
-        collect_predictions(loop, entries, Driver.WORKER)
+        for refused in collect_predictions(loop, entries, Driver.WORKER).refused:
+            give_back(loop, refused.event_id, Retryable(refused.error.detail))
     return len(cases)
 
 
@@ -82,11 +84,7 @@ def _walk(loop: Loop, event_ids: Sequence[int] | None, *, limit: int) -> list[Ca
         owners = entities.by_ids(session, [row.entity_id for row in taken])
     if not taken:
         return []
-    cases = _stages(loop, taken, owners)
-    with loop.database.write() as session:
-        _remember(session, cases)
-        _settle(loop, session, cases, lease_id)
-    return cases
+    return _keep(loop, _stages(loop, taken, owners), lease_id)
 
 
 def _stages(loop: Loop, rows: list[EventRow], owners: dict[int, EntityRow]) -> list[Case]:
@@ -98,23 +96,64 @@ def _stages(loop: Loop, rows: list[EventRow], owners: dict[int, EntityRow]) -> l
         predict(loop, cases)
     except Exception as error:
         log.exception("loop.stage.failed", events=[row.id for row in rows])
-        if len(rows) > 1:
-            return [case for row in rows for case in _stages(loop, [row], owners)]
+        if len(groups := _split(rows)) > 1:
+            return [case for group in groups for case in _stages(loop, group, owners)]
         cases[0].error = Retryable(f"an unexpected fault: {type(error).__name__}")
     return cases
 
 
-def _remember(session: Session, cases: list[Case]) -> None:
-    """Stores what was learned, and the models that are asked after all."""
+def _split(rows: list[EventRow]) -> list[list[EventRow]]:
+    """By entity, whose events build on each other; the events of one entity one by one."""
+    by_entity: dict[int, list[EventRow]] = defaultdict(list)
+    for row in rows:
+        by_entity[row.entity_id].append(row)
+    return list(by_entity.values()) if len(by_entity) > 1 else [[row] for row in rows]
+
+
+def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
+    """Stores what the stages found, in one transaction, or one by one if it fails; returns the cases that are still ours."""
+    try:
+        with loop.database.write() as session:
+            ours = _remember(session, cases, lease_id)
+            _settle(loop, session, ours, lease_id)
+            return ours
+    except NotReady:
+        raise
+    except Exception as error:
+        log.exception("loop.cases.not_stored", events=[_id(case) for case in cases])
+        if len(cases) > 1:
+            return [kept for case in cases for kept in _keep(loop, [case], lease_id)]
+        give_back(loop, _id(cases[0]), Retryable(f"could not be stored: {type(error).__name__}"))
+        return []
+
+
+def give_back(loop: Loop, event_id: int, error: LeadloopError) -> None:
+    """Sets one event back, whatever came of it; nothing else about it is stored."""
+    with loop.database.write() as session:
+        row = events.by_ids(session, [event_id])[event_id]
+        if row.state != EventState.NEW:
+            return
+        lease_id = row.lease_id
+        _set_back(loop, session, row, error)
+        if lease_id:
+            entities.release(session, [row.entity_id], lease_id)
+
+
+def _remember(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
+    """Stores what was learned, and the models that are asked after all. Cases whose lease was lost meanwhile drop out."""
     rows = entities.lock(session, [case.event.entity_id for case in cases])
-    for case in cases:
-        row = rows[case.event.entity_id]
-        known = merged(row.known, case.facts)
-        row.known_values, row.known_times = known.values, known.times
-        row.looked_up_at = case.looked_up_at or row.looked_up_at
-        case.event.models, case.event.notes = list(case.models), dict(case.notes)
-        session.add(case.event)
+    fresh = events.by_ids(session, [_id(case) for case in cases])
+    ours = [case for case in cases if fresh[_id(case)].state == EventState.NEW and fresh[_id(case)].lease_id == lease_id]
+    for case in ours:
+        entity, row = rows[case.event.entity_id], fresh[_id(case)]
+        known = merged(entity.known, case.facts)
+        entity.known_values, entity.known_times = known.values, known.times
+        entity.looked_up_at = case.looked_up_at or entity.looked_up_at
+        row.models, row.notes, row.properties = list(case.models), dict(case.notes), case.event.properties
+        case.event = row
+        session.add(row)
     entities.save_known(session, list(rows.values()))
+    return ours
 
 
 def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> None:
@@ -122,27 +161,26 @@ def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> N
     now = loop.clock.now()
     for case in cases:
         if case.error is not None:
-            _set_back(loop, session, case)
+            _set_back(loop, session, case.event, case.error)
         elif not case.models:
             events.finish(session, [case.event], now)
     kept = {case.event.entity_id for case in cases if case.error is None and case.models}
     entities.release(session, {case.event.entity_id for case in cases} - kept, lease_id)
 
 
-def _set_back(loop: Loop, session: Session, case: Case) -> None:
-    now, error = loop.clock.now(), case.error
+def _set_back(loop: Loop, session: Session, row: EventRow, error: Exception) -> None:
+    now = loop.clock.now()
     reason = error.detail if isinstance(error, LeadloopError) else str(error)
     if isinstance(error, NotReady):
-        case.event.attempts -= 1  # our own lack is not the event's fault: it waits as long as it takes
-        events.postpone(session, case.event, now + NOT_READY_PAUSE, reason)
-    elif case.event.attempts + 1 >= (NOT_FOUND_ATTEMPTS if isinstance(error, NotFound) else loop.settings.max_attempts):
-        events.bury(session, case.event, reason)
+        row.attempts -= 1  # our own lack is not the event's fault: it waits as long as it takes
+        events.postpone(session, row, now + NOT_READY_PAUSE, reason)
+    elif row.attempts + 1 >= (NOT_FOUND_ATTEMPTS if isinstance(error, NotFound) else loop.settings.max_attempts):
+        events.bury(session, row, reason)
         stage = "enrich" if isinstance(error, NotFound) else "predict"
-        letter = DeadLetter(source=case.event.source, stage=stage, reason=reason, event_id=case.event.id, created_at=now)
-        dead_letters.add(session, [letter])
+        dead_letters.add(session, [DeadLetter(source=row.source, stage=stage, reason=reason, event_id=row.id, created_at=now)])
     else:
-        events.postpone(session, case.event, now + backoff(case.event.attempts + 1), reason)
-    log.warning("loop.event.set_back", event_id=case.event.id, state=case.event.state, reason=reason)
+        events.postpone(session, row, now + backoff(row.attempts + 1), reason)
+    log.warning("loop.event.set_back", event_id=row.id, state=row.state, reason=reason)
 
 
 def _answer(session: Session, number: int, case: Case | None, row: EventRow | None, owners: dict[int, EntityRow]) -> Answer:

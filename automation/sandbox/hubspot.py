@@ -9,10 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from automation.sandbox.http import route
+from automation.sandbox.http import AsciiJson, route
 from automation.sandbox.state import Record, Sandbox
 
 MOST_INPUTS = 100
@@ -81,7 +81,7 @@ def _get_one(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     if record is None:
         return _error(404, "OBJECT_NOT_FOUND", "resource not found")
     wanted = request.query_params.get("properties", "").split(",")
-    return JSONResponse(_object(record, [*wanted, *ALWAYS]))
+    return AsciiJson(_object(record, [*wanted, *ALWAYS]))
 
 
 def _patch_one(sandbox: Sandbox, request: Request, body: Any) -> Response:
@@ -99,49 +99,47 @@ def _written(sandbox: Sandbox, kind: str, number: str, properties: dict[str, Any
     if unknown := _unknown(sandbox, kind, properties):
         return _error(400, "VALIDATION_ERROR", _unknown_message(unknown))
     record = sandbox.write("hubspot", kind, number, properties, through="object")
-    return JSONResponse(_object(record, [*properties, *ALWAYS]), status)
+    return AsciiJson(_object(record, [*properties, *ALWAYS]), status)
 
 
 def _list_properties(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     names = sorted(sandbox.hubspot_properties.get(request.path_params["kind"], ()))
-    return JSONResponse({"results": [_property({"name": name}) for name in names]})
+    return AsciiJson({"results": [_property({"name": name}) for name in names]})
 
 
 def _create_property(sandbox: Sandbox, request: Request, body: Any) -> Response:
     missing = [name for name in ("name", "label", "type", "fieldType", "groupName") if not body.get(name)]
     if missing:
         return _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {', '.join(missing)} is required")
-    if not sandbox.define_hubspot_property(request.path_params["kind"], body["name"]):
+    if not sandbox.define_hubspot_property(request.path_params["kind"], body["name"], body["type"]):
         return _error(409, "OBJECT_ALREADY_EXISTS", f"Property {body['name']} already exists")
-    return JSONResponse(_property(body), 201)
+    return AsciiJson(_property(body), 201)
 
 
 def _create_group(_sandbox: Sandbox, _request: Request, body: Any) -> Response:
-    return JSONResponse({"name": body["name"], "label": body["label"], "displayOrder": -1, "archived": False}, 201)
+    return AsciiJson({"name": body["name"], "label": body["label"], "displayOrder": -1, "archived": False}, 201)
 
 
 def _v1_upsert(sandbox: Sandbox, request: Request, body: Any) -> Response:
     properties = {row["property"]: row["value"] for row in body.get("properties", [])}
     if unknown := _unknown(sandbox, "contacts", properties):
-        results = [
-            {"isValid": False, "message": _unknown_message([name]), "error": "PROPERTY_DOESNT_EXIST", "name": name}
-            for name in unknown
-        ]
-        return JSONResponse(
-            {
-                "status": "error",
-                "message": "Property values were not valid",
-                "correlationId": str(uuid4()),
-                "validationResults": results,
-            },
-            400,
-        )
+        return _v1_refused("PROPERTY_DOESNT_EXIST", unknown)
+    if late := [name for name in properties if name in sandbox.hubspot_datetimes and not str(properties[name]).isdigit()]:
+        # The older API takes a datetime as milliseconds only.
+        return _v1_refused("INVALID_LONG", late)
     email = request.path_params["email"]
     record = sandbox.by_email(email)
     number = record.id if record else str(next(_new_ids))
     texts = {name: _text(value) for name, value in properties.items()}
     sandbox.write("hubspot", "contacts", number, {"email": email, **texts}, through="v1")
-    return JSONResponse({"vid": int(number), "isNew": record is None})
+    return AsciiJson({"vid": int(number), "isNew": record is None})
+
+
+def _v1_refused(error: str, names: list[str]) -> Response:
+    results = [{"isValid": False, "message": f"{name}: {error}", "error": error, "name": name} for name in names]
+    message = "Property values were not valid"
+    body = {"status": "error", "message": message, "correlationId": str(uuid4()), "validationResults": results}
+    return AsciiJson(body, 400)
 
 
 def _v1_profile(sandbox: Sandbox, request: Request, _body: Any) -> Response:
@@ -149,7 +147,7 @@ def _v1_profile(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     if record is None:
         return _error(404, "OBJECT_NOT_FOUND", "contact does not exist")
     values = {name: {"value": _text(value)} for name, value in record.properties.items()}
-    return JSONResponse({"vid": int(record.id), "canonical-vid": int(record.id), "properties": values})
+    return AsciiJson({"vid": int(record.id), "canonical-vid": int(record.id), "properties": values})
 
 
 def _check_batch(sandbox: Sandbox, kind: str, inputs: list[Any]) -> Response | None:
@@ -179,8 +177,8 @@ def _batch(results: list[Any], errors: list[Any]) -> Response:
     now = _stamp(datetime.now(UTC))
     body = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
     if errors:
-        return JSONResponse({**body, "numErrors": len(errors), "errors": errors}, 207)
-    return JSONResponse(body)
+        return AsciiJson({**body, "numErrors": len(errors), "errors": errors}, 207)
+    return AsciiJson(body)
 
 
 def _row_error(category: str, message: str, context: dict[str, Any]) -> dict[str, Any]:
@@ -205,4 +203,4 @@ def _stamp(moment: datetime) -> str:
 
 def _error(status: int, category: str, message: str) -> Response:
     body = {"status": "error", "message": message, "correlationId": str(uuid4()), "category": category}
-    return JSONResponse(body, status)
+    return AsciiJson(body, status)

@@ -60,6 +60,7 @@ class Sandbox:
         self.lock = threading.RLock()
         self.hubspot: dict[str, dict[str, Record]] = {"contacts": {}, "companies": {}, "deals": {}}
         self.hubspot_properties: dict[str, set[str]] = {kind: set(HUBSPOT_STANDARD) for kind in self.hubspot}
+        self.hubspot_datetimes: set[str] = set()
         self.pipedrive: dict[str, dict[str, Record]] = {"persons": {}, "organizations": {}, "deals": {}}
         self.pipedrive_fields: dict[str, dict[str, str]] = {kind: {} for kind in self.pipedrive}
         self.channels = {name: Channel(f"C{number:09d}X", name) for number, name in enumerate(channels, 1)}
@@ -112,9 +113,11 @@ class Sandbox:
         with self.lock:
             return list(self._store(vendor)[kind].values())
 
-    def define_hubspot_property(self, kind: str, name: str) -> bool:
+    def define_hubspot_property(self, kind: str, name: str, type_: str = "string") -> bool:
         """False if it was there."""
         with self.lock:
+            if type_ == "datetime":
+                self.hubspot_datetimes.add(name)
             known = self.hubspot_properties[kind]
             new = name not in known
             known.add(name)

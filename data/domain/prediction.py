@@ -29,6 +29,10 @@ class Grade(StrEnum):
 GRADES: tuple[tuple[Grade, float], ...] = ((Grade.A, 4.0), (Grade.B, 2.0), (Grade.C, 1.0), (Grade.D, 0.5))
 
 
+# Far beyond any tree's; e to this is still a float.
+LARGEST_LOG_ODDS = 500.0
+
+
 class Factor(BaseModel):
     """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's."""
 
@@ -36,7 +40,7 @@ class Factor(BaseModel):
 
     feature: str
     value: Any = None
-    contribution: float
+    contribution: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
 
 
 class Prediction(BaseModel):
@@ -52,7 +56,7 @@ class Prediction(BaseModel):
     grade: Grade
     threshold: Probability
     confidence: Probability
-    base_value: float
+    base_value: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
     factors: tuple[Factor, ...]
 
 

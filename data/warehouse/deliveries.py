@@ -112,6 +112,15 @@ def add(
     return bool(insert_new(session, DeliveryRow, [row], UNIQUE))
 
 
+def withdraw(session: Session, entity_id: int) -> None:
+    """Takes back what waits for an entity that is no longer there."""
+    session.execute(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.entity_id) == entity_id, col(DeliveryRow.state) == DeliveryState.PENDING)
+        .values(state=DeliveryState.SUPERSEDED.value)
+    )
+
+
 def hand_to_worker(session: Session, prediction_ids: Iterable[int], now: datetime) -> None:
     """What n8n was not given goes out by the worker at once."""
     session.execute(
@@ -127,7 +136,7 @@ def last_alert_at(session: Session, entity_id: int, destination: str) -> datetim
         DeliveryRow.entity_id == entity_id,
         DeliveryRow.destination == destination,
         DeliveryRow.kind == DeliveryKind.ALERT,
-        col(DeliveryRow.state) != DeliveryState.SUPERSEDED,
+        col(DeliveryRow.state).not_in([DeliveryState.SUPERSEDED, DeliveryState.DEAD]),
     )
     return session.exec(query).one()
 

@@ -12,6 +12,7 @@ from data.db import insert_new
 from data.domain.event import Driver, Event, EventState
 from data.warehouse import entities
 from data.warehouse.columns import RowId, instant, json_column, row_id
+from data.warehouse.entities import EntityRow
 
 UNIQUE = ("source", "dedupe_key")
 
@@ -101,15 +102,30 @@ def claim(
     holds is left out.
     """
     free = or_(col(EventRow.lease_until).is_(None), col(EventRow.lease_until) <= now)
-    query = select(EventRow).where(EventRow.state == EventState.NEW, free)
+    owner_is_free = or_(col(EntityRow.lease_until).is_(None), col(EntityRow.lease_until) <= now)
+    query = (
+        select(EventRow.id, EventRow.entity_id)
+        .join(EntityRow, col(EntityRow.id) == EventRow.entity_id)
+        .where(EventRow.state == EventState.NEW, free, owner_is_free)
+    )
     if event_ids is not None:
         query = query.where(col(EventRow.id).in_(set(event_ids)))
     else:
         query = query.where(EventRow.next_attempt_at <= now)
-    query = query.order_by(col(EventRow.occurred_at), col(EventRow.id)).limit(limit).with_for_update(skip_locked=True)
-    candidates = session.exec(query).all()
-    ours = entities.lease(session, [row.entity_id for row in candidates], lease_id, now, seconds)
-    claimed = [row for row in candidates if row.entity_id in ours]
+    candidates = session.exec(query.order_by(col(EventRow.occurred_at), col(EventRow.id)).limit(limit)).all()
+    # Entities first, then events: the third door locks in this order too.
+    ours = entities.lease(session, {entity for _, entity in candidates}, lease_id, now, seconds)
+    wanted = [number for number, entity in candidates if entity in ours]
+    claimed = list(
+        session.exec(
+            select(EventRow)
+            .where(col(EventRow.id).in_(wanted), EventRow.state == EventState.NEW, free)
+            .order_by(col(EventRow.occurred_at), col(EventRow.id))
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+    entities.release(session, ours - {row.entity_id for row in claimed}, lease_id)
     for row in claimed:
         row.lease_id, row.lease_until = lease_id, now + timedelta(seconds=seconds)
         session.add(row)

@@ -34,8 +34,9 @@ def add(session: Session, payload: Payload) -> int:
     return payload.id
 
 
-def get(session: Session, payload_id: int) -> Payload | None:
-    return session.get(Payload, payload_id)
+def get(session: Session, payload_id: int, *, lock: bool = False) -> Payload | None:
+    """The payload; with `lock` until the transaction ends, so that one process parses it."""
+    return session.get(Payload, payload_id, with_for_update=lock, populate_existing=lock)
 
 
 def unparsed(session: Session, now: datetime, *, after: timedelta, limit: int = 100) -> Sequence[Payload]:

@@ -75,13 +75,15 @@ def of_events(session: Session, event_ids: Iterable[int]) -> Sequence[Prediction
     return session.exec(select(PredictionRow).where(col(PredictionRow.event_id).in_(set(event_ids)))).all()
 
 
-def is_newest(session: Session, row: PredictionRow) -> bool:
-    """Whether no prediction of the same entity and model belongs to a later event."""
-    later = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) > tuple_(row.occurred_at, row.event_id)
+def newest_of(session: Session, entity_id: int, model: str) -> PredictionRow | None:
+    """The prediction of the entity's newest event."""
     query = (
-        select(PredictionRow.id).where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, later).limit(1)
+        select(PredictionRow)
+        .where(PredictionRow.entity_id == entity_id, PredictionRow.model == model)
+        .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
+        .limit(1)
     )
-    return session.exec(query).first() is None
+    return session.exec(query).first()
 
 
 def before(session: Session, row: PredictionRow) -> PredictionRow | None:

@@ -1,6 +1,7 @@
 """The outbox: leases, order per entity, confirm and fail, on both databases."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -244,3 +245,70 @@ def test_two_workers_on_one_entity_send_it_once(api: httpx.Client, loop: Loop, s
     assert len(sandbox.messages()) == 30
     assert set(states(api, "slack") + states(api, "hubspot")) == {"confirmed"}
     assert all(len(record.writes) == 1 for record in sandbox.records("hubspot", "contacts"))
+
+
+def test_an_alert_that_n8n_reports_as_failed_is_looked_for_before_it_is_sent_again(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **HOT)
+    row = by_destination(score(api, loop))["slack"]
+    assert loop.clients.slack is not None
+    loop.clients.slack.post("#sales", row["content"]["text"], row["content"]["blocks"])  # it arrived, the answer did not
+    assert settle(api, row, "fail", error="socket hang up").status_code == 200
+    clock.move(seconds=5)
+    worker.sweep_outbox(loop, SLACK)
+    assert len(sandbox.messages()) == 1
+    assert states(api, "slack") == ["confirmed"]
+
+
+def test_a_slow_worker_whose_lease_is_over_does_not_leave_an_old_score(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, at_seconds=1, driver="worker")
+    slow = threading.Event()
+
+    def stall(vendor: str, path: str) -> int | None:
+        """The first write waits in the network until another worker has written something newer."""
+        if path.endswith("update") and not slow.is_set():
+            slow.set()
+            clock.move(seconds=61)
+            contact(sandbox, **HOT)
+            score(api, loop, at_seconds=2, driver="worker")
+            worker.sweep_outbox(loop, HUBSPOT)
+        return None
+
+    sandbox.fault = stall
+    worker.sweep_outbox(loop, HUBSPOT)
+    worker.sweep_outbox(loop, HUBSPOT)
+    record = sandbox.get("hubspot", "contacts", "1")
+    assert record is not None
+    assert record.properties["predicted_label"] == "high"
+    assert "leased" not in states(api, "hubspot")
+
+
+def test_what_waits_for_a_deleted_contact_is_withdrawn(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, driver="worker")
+    moment = int(NOON.timestamp() * 1000)
+    gone = {"eventId": 9, "portalId": 1, "objectId": 1, "occurredAt": moment, "subscriptionType": "contact.deletion"}
+    collect(loop, "hubspot", json.dumps([gone]).encode(), Driver.WORKER)
+    assert states(api, "hubspot") == ["superseded"]
+
+
+def test_n8n_is_not_given_an_address_that_may_have_changed(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, at_seconds=1, driver="worker")
+    worker.sweep_outbox(loop, HUBSPOT)
+    clock.move(hours=2)
+    moment = int(clock.now().timestamp() * 1000)
+    change = {"eventId": 7, "portalId": 1, "objectId": 1, "occurredAt": moment, "subscriptionType": "contact.propertyChange",
+              "propertyName": "hs_analytics_num_visits", "propertyValue": "4"}  # fmt: skip
+    (taken,) = collect(loop, "hubspot", json.dumps([change]).encode(), Driver.N8N).events
+    scored = api.post("/predict/events", json={"event_ids": [taken.event_id]}, headers=bearer(Scope.SCORE)).json()["scored"]
+    answer = api.post("/collect/predictions", json=scored, headers=bearer(Scope.PREDICTIONS)).json()
+    assert answer["deliveries"] == []
+    worker.sweep_outbox(loop, HUBSPOT)
+    assert states(api, "hubspot") == ["confirmed", "confirmed"]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from automation.destinations.crm import HUBSPOT
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
@@ -202,3 +203,78 @@ def test_models_are_listed_with_what_they_need(api: httpx.Client) -> None:
     (model,) = api.get("/models", headers=bearer(Scope.READ)).json()
     assert model["inputs"] == ["sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"]
     assert api.get("/models/lead_score", headers=bearer(Scope.READ)).json() == model
+
+
+@pytest.mark.parametrize("name", ["half an emoji \ud83d", "nul\x00"])
+def test_a_record_that_no_database_takes_does_not_stop_the_others(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, name: str
+) -> None:
+    loop = make_loop(addresses)
+    for number in ("1", "2"):
+        sandbox.put("hubspot", "contacts", number, {"email": f"{number}@example.com", "hs_analytics_num_visits": "3"})
+    sandbox.put("hubspot", "contacts", "1", {"firstname": name})
+    post(loop, "hubspot", [hubspot_change(number, "hs_analytics_num_visits", "3") for number in (1, 2)])
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 2
+
+
+def test_a_new_contact_is_not_scored_by_a_fragment_while_the_crm_cannot_be_read(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.put("hubspot", "contacts", "1", {"email": "1@example.com", "hs_analytics_num_visits": "1"})
+    sandbox.fault = lambda _vendor, path: 429 if path.endswith("read") else None
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_page_views", "16")])
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 0
+    sandbox.fault = None
+    clock.move(seconds=5)
+    worker.sweep_inbox(loop)
+    assert predictions_count(loop) == 1
+
+
+def test_an_event_that_comes_late_still_reaches_the_score(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
+    loop = make_loop(addresses)
+    sandbox.define_hubspot_property("contacts", "predicted_score")
+    for name in ("grade", "label", "factors", "scored_at", "model_version"):
+        sandbox.define_hubspot_property("contacts", f"predicted_{name}")
+    sandbox.put("hubspot", "contacts", "1", {"email": "1@example.com", "hs_analytics_num_visits": "1"})
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "1")])
+    worker.sweep_inbox(loop)
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "6", second=20)])
+    worker.sweep_inbox(loop)
+    worker.sweep_outbox(loop, HUBSPOT)
+    late = [
+        hubspot_change(1, name, value, second=10)
+        for name, value in (("engaged_sessions", "6"), ("hs_analytics_source", "REFERRALS"))
+    ]
+    post(loop, "hubspot", late)
+    worker.sweep_inbox(loop)
+    worker.sweep_outbox(loop, HUBSPOT)
+    with loop.database.read() as session:
+        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
+    known = json.loads(known) if isinstance(known, str) else known
+    record = sandbox.get("hubspot", "contacts", "1")
+    assert record is not None
+    wanted = loop.predictor.champion("lead_score").predict([known])[0].score
+    assert float(record.properties["predicted_score"]) == pytest.approx(wanted, abs=1e-6)
+    assert wanted > 0.5
+
+
+def test_a_contribution_beyond_all_bounds_is_refused_by_entry(api: httpx.Client, loop: Loop) -> None:
+    event = api.post("/collect/generic?driver=n8n", json=generic(**HOT), headers=bearer(Scope.COLLECT)).json()["events"][0]
+    scored = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
+    scored[0]["predictions"][0]["factors"][0]["contribution"] = 1e6
+    answer = api.post("/collect/predictions", json=scored, headers=bearer(Scope.PREDICTIONS))
+    assert answer.status_code == 202
+    assert answer.json()["rejected"][0]["status"] == 422
+    assert loop.predictor.served()
+
+
+def test_a_far_future_event_goes_through_when_its_day_has_come(loop: Loop, clock: FakeClock) -> None:
+    post(loop, "generic", [generic(at=NOON.replace(day=9), **HOT)])
+    with loop.database.read() as session:
+        number = session.execute(text("SELECT id FROM dead_letters")).scalar_one()
+    assert not replay_letter(loop, number).done
+    clock.move(days=7)
+    assert replay_letter(loop, number).done

@@ -76,7 +76,7 @@ def test_pipedrive_keys_are_resolved_to_names_and_back(pipedrive: PipedriveClien
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(429, Retryable), (500, Retryable), (502, Retryable), (400, Permanent), (401, Permanent)]
+    ("status", "kind"), [(429, Retryable), (500, Retryable), (502, Retryable), (400, Permanent), (401, Retryable)]
 )
 def test_faults_are_told_apart(
     status: int, kind: type[Exception], hubspot: HubSpotClient, pipedrive: PipedriveClient, slack: SlackClient, sandbox: Sandbox
@@ -165,3 +165,19 @@ def test_the_page_and_the_json_show_what_came_in(
     assert {"vendor": "slack", "path": "/slack/api/chat.postMessage", "status": 200}.items() <= requests[-1].items()
     assert "hubspot-token" not in str(requests)
     assert httpx.get(f"{addresses.base_url}/_sandbox/records", trust_env=False).json()["hubspot"]["contacts"][0]["id"] == "5"
+
+
+def test_the_older_contacts_path_takes_a_datetime_as_milliseconds_only(
+    addresses: Addresses, hubspot: HubSpotClient, sandbox: Sandbox
+) -> None:
+    hubspot.ensure_properties(CONTACT, HUBSPOT_PROPERTIES)
+    url = f"{addresses.hubspot}/contacts/v1/contact/createOrUpdate/email/a@example.com"
+
+    def write(name: str, value: str) -> int:
+        body = {"properties": [{"property": name, "value": value}]}
+        return httpx.post(url, json=body, headers={"Authorization": "Bearer hubspot-token"}, trust_env=False).status_code
+
+    assert write("predicted_scored_at", "2026-03-02T12:00:00Z") == 400
+    assert write("predicted_scored_at", "1772452800000") == 200
+    assert write("nobody_made_this", "x") == 400
+    assert sandbox.by_email("a@example.com") is not None

@@ -46,6 +46,7 @@ def activation(
         fields={},
         base_rate=base_rate,
         occurred_at=NOON,
+        now=NOON,
         cooled=cooled,
         last_alert_at=last_alert_at,
     )
