@@ -21,8 +21,12 @@ def problem(
 ) -> JSONResponse:
     """One problem document. `field` names what in the request is meant."""
     body = {"type": kind, "title": title, "status": status, "detail": detail, **({"field": field} if field else {}), **more}
-    headers = {"WWW-Authenticate": 'Bearer, Basic realm="Leadloop", charset="UTF-8"'} if status == 401 else {}
-    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
+    answer = JSONResponse(body, status_code=status, media_type="application/problem+json")
+    if status == 401:
+        # One header each, Basic first: a browser that is told both in one header asks for neither.
+        answer.headers.append("WWW-Authenticate", 'Basic realm="Leadloop", charset="UTF-8"')
+        answer.headers.append("WWW-Authenticate", "Bearer")
+    return answer
 
 
 def install(app: FastAPI) -> None:

@@ -97,7 +97,7 @@ def train(
         raise Usage("name a model (lead_score), or a table with --csv")
     if not sample:
         raise LeadloopError(
-            f"the warehouse has no outcomes to train {model} on: use --sample for the generated table, or --csv for your own"
+            f"{model} cannot be trained from the warehouse yet: use --sample for the generated table, or --csv for your own"
         )
     training.train_sample(settings, model, seed=seed, console=console)
 

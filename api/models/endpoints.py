@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from api.dependencies import LoopDep, needs
+from data.errors import NotFound
 from data.settings import Scope
 from ml.serving.predictor import Served
 
@@ -34,7 +35,11 @@ def get_models(loop: LoopDep) -> list[ModelOut]:
 @router.get("/{model}")
 def get_model(model: str, loop: LoopDep) -> ModelOut:
     """One model's champion."""
-    return _out(loop.predictor.champion(model))
+    if (served := loop.predictor.served().get(model)) is None:
+        raise NotFound(
+            f"no model {model[:80]!r} is served here; the served ones are {', '.join(loop.predictor.served()) or 'none yet'}"
+        )
+    return _out(served)
 
 
 def _out(served: Served) -> ModelOut:
