@@ -124,11 +124,19 @@ def demo(
 
 
 @app.command()
-def sandbox(port: Annotated[int, typer.Option(help="Port of the page and the vendors' APIs.")] = 8025) -> None:
-    """Run the stand-in HubSpot, Pipedrive and Slack alone, until Ctrl-C."""
-    from scripts.demo import run_sandbox
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port of the page and the vendors' APIs.")] = 8025,
+    play: Annotated[int, typer.Option(min=0, help="How many HubSpot events of the synthetic CRM to play.")] = 0,
+    to: Annotated[str, typer.Option(help="Where to send them: the address that HubSpot would call and sign.")] = "",
+    secret: Annotated[str, typer.Option(help="What to sign them with: your LEADLOOP_HUBSPOT_CLIENT_SECRET.")] = "",
+    seed: Seed = 0,
+) -> None:
+    """Run the stand-in HubSpot, Pipedrive and Slack alone, until Ctrl-C; with --play they send signed events too."""
+    from scripts.sandbox import Playing, run_sandbox
 
-    run_sandbox(port, console)
+    if play and not (to and secret):
+        raise Usage("--play needs --to ADDRESS and --secret SECRET")
+    run_sandbox(port, console, Playing(play, to, secret, seed) if play else None)
 
 
 @app.command()

@@ -6,7 +6,6 @@ Everything it starts listens on loopback and keeps its data under `data/var/demo
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +16,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from automation.sandbox.server import running
-from automation.sandbox.state import Sandbox
 from automation.sources.properties import internal_name
 from data.settings import ROOT, VAR
 from ml.training import evaluate
@@ -29,7 +25,8 @@ from ml.training.train import TRAIN_SHARE
 from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
 from scripts.effects import Effects, expected_scores, served_version, settled
 from scripts.play import Script, play_rows, play_world, seed_history
-from scripts.stand import CHANNEL, Stand, free_port, stand
+from scripts.stand import Stand, free_port, stand
+from scripts.terminal import progress_bar, until_interrupted
 
 DEMO = VAR / "demo"
 OWN_MODEL = "own_table"
@@ -65,24 +62,8 @@ def run_demo(*, once: bool, events: int, own: OwnTable | None, seed: int, consol
         if not once:
             with _mlflow_ui(parts) as mlflow_url:
                 show_addresses(console, parts, mlflow_url)
-                _until_interrupted()
+                until_interrupted()
     return good
-
-
-def run_sandbox(port: int, console: Console) -> None:
-    """The stand-ins alone. Their tokens are fixed words: this holds no data and listens on loopback only."""
-    box = Sandbox(
-        hubspot_token="sandbox-hubspot", pipedrive_token="sandbox-pipedrive", slack_token="sandbox-slack", channels=(CHANNEL,)
-    )
-    with tempfile.TemporaryDirectory() as folder, running(box, Path(folder), port=free_port(port)) as addresses:
-        console.print(f"What was received   {addresses.base_url}/")
-        console.print(f"HubSpot             LEADLOOP_HUBSPOT_BASE_URL={addresses.hubspot} LEADLOOP_HUBSPOT_TOKEN=sandbox-hubspot")
-        console.print(
-            f"Pipedrive           LEADLOOP_PIPEDRIVE_BASE_URL={addresses.pipedrive} LEADLOOP_PIPEDRIVE_API_TOKEN=sandbox-pipedrive"
-        )
-        console.print(f"Slack               LEADLOOP_SLACK_BASE_URL={addresses.slack} LEADLOOP_SLACK_TOKEN=sandbox-slack")
-        console.print(f"For n8n's nodes     HTTPS_PROXY={addresses.proxy_url} NODE_EXTRA_CA_CERTS={addresses.ca_file}")
-        _until_interrupted()
 
 
 def _clear(folder: Path) -> None:
@@ -126,7 +107,7 @@ def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -
 
 def _plain(parts: Stand, events: int, seed: int, console: Console) -> bool:
     seed_history(parts.sandbox, seed=seed)
-    with _progress(console, "Playing CRM events", events) as progress:
+    with progress_bar(console, "Playing CRM events", events) as progress:
         script = play_world(parts.player, events=events, seed=seed, progress=progress)
     effects = _settled(parts, script, expected_scores(parts, script.contacts), console)
     show(console, effects)
@@ -144,7 +125,7 @@ def _own_table(parts: Stand, table: Table, events: int, seed: int, console: Cons
     chosen = np.sort(generator.choice(len(newest), size=min(events, len(newest)), replace=False))
     parts.player.define({internal_name(name) for name in table.columns})
     contacts = [_as_contact(newest[place], FIRST_ID + order) for order, place in enumerate(chosen)]
-    with _progress(console, "Playing your newest rows", len(contacts)) as progress:
+    with progress_bar(console, "Playing your newest rows", len(contacts)) as progress:
         play_rows(parts.player, contacts, first_id=FIRST_ID, generator=generator, progress=progress)
     numbers = [str(FIRST_ID + order) for order in range(len(chosen))]
     script = Script(good=len(chosen), contacts=set(numbers))
@@ -182,27 +163,6 @@ def _settled(parts: Stand, script: Script, wanted: dict[str, float], console: Co
 
 
 @contextmanager
-def _progress(console: Console, title: str, total: int) -> Iterator[Any]:
-    """A bar on a terminal, plain lines elsewhere."""
-    if not console.is_terminal:
-        done, told = 0, 0
-
-        def plain(step: int) -> None:
-            nonlocal done, told
-            done += step
-            if done - told >= max(1, total // 4) or done >= total:
-                told = done
-                console.print(f"{title}: {done} of {total}")
-
-        yield plain
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda step: bar.advance(task, step)
-
-
-@contextmanager
 def _mlflow_ui(parts: Stand) -> Iterator[str]:
     port = free_port(5000)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", parts.settings.mlflow_tracking_uri,
@@ -214,10 +174,3 @@ def _mlflow_ui(parts: Stand) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(20)
-
-
-def _until_interrupted() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        return

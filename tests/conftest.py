@@ -161,6 +161,11 @@ def running_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fast
 
 
 @pytest.fixture
+def api_url(running_app: tuple[FastAPI, str]) -> str:
+    return running_app[1]
+
+
+@pytest.fixture
 def api(running_app: tuple[FastAPI, str], loop: Loop) -> Iterator[httpx.Client]:
     """A client of the service over the test's loop."""
     app, url = running_app

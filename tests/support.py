@@ -32,16 +32,20 @@ _ids = itertools.count(1)
 
 
 class FakeClock:
-    """Stands still until it is moved."""
+    """Stands still until it is moved, unless it is told to follow the machine's."""
 
     def __init__(self, now: datetime = NOON) -> None:
-        self._now = now
+        self._now: datetime | None = now
 
     def now(self) -> datetime:
-        return self._now
+        return self._now or datetime.now(UTC)
+
+    def follow_the_machine(self) -> None:
+        """For events that are signed and dated elsewhere, now."""
+        self._now = None
 
     def move(self, **parts: float) -> None:
-        self._now += timedelta(**parts)
+        self._now = self.now() + timedelta(**parts)
 
 
 def settings_for(folder: Path, **overrides: Any) -> Settings:

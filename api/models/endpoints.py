@@ -36,9 +36,8 @@ def get_models(loop: LoopDep) -> list[ModelOut]:
 def get_model(model: str, loop: LoopDep) -> ModelOut:
     """One model's champion."""
     if (served := loop.predictor.served().get(model)) is None:
-        raise NotFound(
-            f"no model {model[:80]!r} is served here; the served ones are {', '.join(loop.predictor.served()) or 'none yet'}"
-        )
+        names = ", ".join(loop.predictor.served()) or "none yet"
+        raise NotFound(f"no model {model[:80]!r} is served here; the served ones are {names}")
     return _out(served)
 
 

@@ -41,6 +41,7 @@ def leadloop(*arguments: str, **settings: str) -> subprocess.CompletedProcess[st
         (("hubspot", "setup"), {}, 1, "LEADLOOP_HUBSPOT_TOKEN"),
         (("replay",), {}, 2, "--dead-letters"),
         (("worker", "--check"), {"VAR_DIR": "/nonexistent"}, 1, "signs of life"),
+        (("sandbox", "--play", "3"), {}, 2, "--secret"),
         (("demo", "--events", "0"), {}, 2, "--events"),
     ],
 )

@@ -1,0 +1,38 @@
+"""What several commands show on a terminal."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@contextmanager
+def progress_bar(console: Console, title: str, total: int) -> Iterator[Any]:
+    """A bar on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        done, told = 0, 0
+
+        def plain(step: int) -> None:
+            nonlocal done, told
+            done += step
+            if done - told >= max(1, total // 4) or done >= total:
+                told = done
+                console.print(f"{title}: {done} of {total}")
+
+        yield plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda step: bar.advance(task, step)
+
+
+def until_interrupted() -> None:
+    """Returns at Ctrl-C."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
