@@ -26,7 +26,7 @@ from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_
 from scripts.effects import Effects, expected_scores, served_version, settled
 from scripts.play import Script, play_rows, play_world, seed_history
 from scripts.stand import Stand, free_port, stand
-from scripts.terminal import progress_bar, until_interrupted
+from scripts.terminal import end_tidily, progress_bar, until_interrupted
 
 DEMO = VAR / "demo"
 OWN_MODEL = "own_table"
@@ -47,6 +47,7 @@ class OwnTable:
 
 def run_demo(*, once: bool, events: int, own: OwnTable | None, seed: int, console: Console) -> bool:
     """Runs it; True if every expected effect arrived. Without `once` all stays up until Ctrl-C."""
+    end_tidily()
     table = None
     if own is not None:
         table = read_labelled(own.path, target=own.target, time=own.time, drop=own.drop)

@@ -43,7 +43,6 @@ class Effects:
         """Every contact right, every hot lead alerted exactly once, every malformed item set aside, nothing waiting."""
         return (
             self.right == len(self.script.contacts)
-            and self.alerts >= 1
             and not self.alerted_twice
             and not self.unalerted
             and self.dead_letters == self.script.malformed

@@ -15,7 +15,7 @@ from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
 from scripts.play import play_world
 from scripts.stand import CHANNEL, free_port
-from scripts.terminal import progress_bar, until_interrupted
+from scripts.terminal import end_tidily, progress_bar, until_interrupted
 
 # Fixed words: the stand-ins hold no data of anybody's and listen on loopback only.
 HUBSPOT, PIPEDRIVE, SLACK = "sandbox-hubspot", "sandbox-pipedrive", "sandbox-slack"
@@ -33,6 +33,7 @@ class Playing:
 
 def run_sandbox(port: int, console: Console, playing: Playing | None = None) -> None:
     """Runs until Ctrl-C; says how to point Leadloop and n8n here."""
+    end_tidily()
     box = Sandbox(hubspot_token=HUBSPOT, pipedrive_token=PIPEDRIVE, slack_token=SLACK, channels=(CHANNEL,))
     with tempfile.TemporaryDirectory() as folder, running(box, Path(folder), port=free_port(port)) as addresses:
         for name, line in (

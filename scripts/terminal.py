@@ -1,5 +1,6 @@
 """What several commands show on a terminal."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,12 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Any]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total)
         yield lambda step: bar.advance(task, step)
+
+
+def end_tidily() -> None:
+    """Lets SIGTERM end a command as Ctrl-C does, so that what it started is stopped with it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def until_interrupted() -> None:
