@@ -114,6 +114,10 @@ class Stand:
     def start_n8n(self) -> None:
         log = self.folder / "n8n.log"
         self.n8n_process = self._stack.enter_context(n8n.started(self.place, self.n8n_db, log_file=log))
+        # n8n calls itself ready a moment before its webhooks are there. An unsigned post is refused by whoever is.
+        deadline = time.monotonic() + READY_SECONDS
+        while self.player.post(b"", timestamp_ms=0) in (0, 404) and time.monotonic() < deadline:
+            time.sleep(0.2)
 
     def kill_n8n(self) -> None:
         assert self.n8n_process is not None
