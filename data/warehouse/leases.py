@@ -124,7 +124,8 @@ def fail(
 def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None:
     """After a late answer from a lost lease nobody knows what the CRM record says: the newest state goes out again.
 
-    Only for write-backs: they may be sent twice, an alert may not.
+    Also when it is out at this very moment, for it may have landed before the late one: its lease is revoked. Only for
+    write-backs: they may be sent twice, an alert may not.
     """
     row = _locked(session, delivery_id)
     if row.kind != DeliveryKind.WRITE_BACK or row.state in (DeliveryState.PENDING, DeliveryState.LEASED):
@@ -133,7 +134,8 @@ def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None
         select(DeliveryRow).where(*_same_key(row)).order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.event_id).desc())
     )
     newest = session.exec(query.limit(1).with_for_update()).one()
-    if newest.state == DeliveryState.CONFIRMED and not _waiting(session, newest):
+    overtaken = newest.state == DeliveryState.CONFIRMED or (newest.state == DeliveryState.LEASED and newest.id != row.id)
+    if overtaken and not _waiting(session, newest):
         newest.state, newest.next_attempt_at, newest.carrier = DeliveryState.PENDING, now, Carrier.WORKER
         newest.lease_id = None  # whoever confirmed it before has no say in this turn
         session.add(newest)

@@ -107,6 +107,21 @@ def test_a_late_confirm_is_refused_and_the_newest_state_goes_out_again(
     assert states(api, "hubspot") == ["confirmed"]
 
 
+def test_a_late_answer_sends_the_newest_again_even_while_it_is_out(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **COLD)
+    older = by_destination(score(api, loop, at_seconds=1))["hubspot"]
+    clock.move(seconds=61)
+    worker.sweep_outbox(loop, HUBSPOT)  # the worker took the lost lease over
+    newest = by_destination(score(api, loop, at_seconds=2))["hubspot"]
+    assert settle(api, older).status_code == 409, "the older write landed late, perhaps after the newest"
+    assert settle(api, newest).status_code == 409
+    worker.sweep_outbox(loop, HUBSPOT)
+    assert states(api, "hubspot") == ["confirmed", "confirmed"]
+    assert len(sandbox.get("hubspot", "contacts", "1").writes) == 2  # type: ignore[union-attr]
+
+
 def test_a_newer_score_waits_behind_a_leased_one_and_replaces_a_waiting_one(
     api: httpx.Client, loop: Loop, sandbox: Sandbox
 ) -> None:
