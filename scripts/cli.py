@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -166,12 +166,10 @@ def hubspot_setup() -> None:
     """Create the property group and the predicted_ properties of contacts."""
     from automation.clients.hubspot import HubSpotClient
     from automation.record_fields import HUBSPOT_PROPERTIES
-    from data.domain.entity import EntityKind
 
     settings = _settings()
     token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
-    made = HubSpotClient(token, settings.hubspot_base_url).ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)
-    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+    _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
 
 
 @pipedrive_app.command("setup")
@@ -179,12 +177,10 @@ def pipedrive_setup() -> None:
     """Create the predicted_ fields of persons."""
     from automation.clients.pipedrive import PipedriveClient
     from automation.record_fields import PIPEDRIVE_FIELDS
-    from data.domain.entity import EntityKind
 
     settings = _settings()
     token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
-    made = PipedriveClient(token, settings.pipedrive_base_url).ensure_properties(EntityKind.CONTACT, PIPEDRIVE_FIELDS)
-    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+    _create_fields(PipedriveClient(token, settings.pipedrive_base_url), PIPEDRIVE_FIELDS)
 
 
 @n8n_app.command("install")
@@ -262,6 +258,13 @@ def _settings(*, logs: bool = False) -> Settings:
     settings = load_settings()
     log.configure(json=settings.log_json and logs, level=settings.log_level if logs else "WARNING")
     return settings
+
+
+def _create_fields(crm: Any, fields: Any) -> None:
+    from data.domain.entity import EntityKind
+
+    made = crm.ensure_properties(EntityKind.CONTACT, fields)
+    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
 
 
 def _wanted(value: str, name: str) -> str:

@@ -65,6 +65,7 @@ def show(console: Console, effects: Effects) -> None:
 
 
 def show_own_table(console: Console, effects: OwnTableEffects) -> None:
+    """How the hot leads of a user's own newest rows turned out, against the base rate."""
     grid = Table(title="On your own newest rows, which the model has not seen", title_justify="left", show_header=False)
     grid.add_column(justify="left")
     grid.add_column(justify="right")
