@@ -9,10 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ml.learners.registry import LEARNERS
 from ml.tracking import CARD_FOLDER, Logged
 from ml.training.train import Trained
-from ml.version import CHAMPION, Card, is_plain, read_card, write_atomically, write_card
+from ml.version import CHAMPION, Card, is_plain, read_card, save, write_atomically, write_card
 
 
 def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) -> Card:
@@ -23,7 +22,7 @@ def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) ->
     found = client.create_model_version(trained.card.model, source=logged.model_uri, run_id=logged.run_id)
     version = str(found.version)
     card = trained.card.model_copy(update={"version": version})
-    _keep(models_dir, card, lambda folder: LEARNERS[card.learner].save(trained.booster, folder))
+    _keep(models_dir, card, lambda folder: save(trained.version, folder))
     promote(mlflow, card.model, version, models_dir)
     return card
 

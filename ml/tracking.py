@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml.learners.registry import LEARNERS
-from ml.training import evaluate
+from data.settings import ROOT
+from ml.features.inputs import InputKind
+from ml.training import plots
 from ml.training.train import Trained
-from ml.version import write_card
+from ml.version import Card, save
 
 CARD_FOLDER = "leadloop"
-REQUIREMENTS = ["xgboost", "numpy", "pandas"]  # what loading the model elsewhere takes; mlflow cannot guess xgboost-cpu
+# What loading the model elsewhere takes; mlflow cannot guess xgboost-cpu.
+REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polars", "pydantic", "pydantic-settings"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
 
 
 def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Path, extra_metrics: Mapping[str, float]) -> Logged:
-    """Logs parameters, metrics, plots, the model with its signature, and its card."""
+    """Logs parameters, metrics, plots, and the version as one MLflow model with its signature."""
     card = trained.card
     with mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts_dir)) as run:
         mlflow.log_params(
@@ -51,14 +53,13 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
         mlflow.set_tags({"data_hash": card.data_hash, "code_version": card.code_version, "target": card.target})
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            for path in evaluate.plots(trained.holdout_labels, trained.holdout_scores, folder / "plots"):
+            for path in plots.png_files(trained.judges.labels, trained.scores, folder / "plots"):
                 mlflow.log_artifact(str(path), "plots")
             native = folder / CARD_FOLDER
             native.mkdir()
-            LEARNERS[card.learner].save(trained.booster, native)
-            write_card(card, native)
+            save(trained.version, native)
             mlflow.log_artifacts(str(native), CARD_FOLDER)
-        return Logged(str(run.info.run_id), _log_model(mlflow, trained))
+            return Logged(str(run.info.run_id), _log_model(mlflow, trained, native))
 
 
 def _experiment(mlflow: Any, name: str, artifacts_dir: Path) -> str:
@@ -68,14 +69,23 @@ def _experiment(mlflow: Any, name: str, artifacts_dir: Path) -> str:
     return str(mlflow.create_experiment(name, artifact_location=artifacts_dir.as_uri() if local else None))
 
 
-def _log_model(mlflow: Any, trained: Trained) -> str:
-    import pandas
-    from mlflow.models import infer_signature
-
-    names = [column.name for column in trained.card.inputs]
-    example = pandas.DataFrame(trained.inputs_matrix[:100], columns=names)
-    signature = infer_signature(example, trained.holdout_scores[:100])
-    info = mlflow.xgboost.log_model(
-        trained.booster, name="model", signature=signature, model_format="json", pip_requirements=REQUIREMENTS
+def _log_model(mlflow: Any, trained: Trained, folder: Path) -> str:
+    """The whole version, cleaning included, as a model that takes a user's own columns."""
+    info = mlflow.pyfunc.log_model(
+        name="model",
+        loader_module="ml.pyfunc",
+        data_path=str(folder),
+        code_paths=[str(ROOT / "ml"), str(ROOT / "data")],
+        signature=_signature(mlflow, trained.card),
+        pip_requirements=REQUIREMENTS,
     )
     return str(info.model_uri)
+
+
+def _signature(mlflow: Any, card: Card) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    kinds = {InputKind.NUMBER: "double", InputKind.BOOLEAN: "boolean"}
+    inputs = Schema([ColSpec(kinds.get(column.kind, "string"), column.name, required=False) for column in card.inputs])
+    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "score")]))

@@ -1,43 +1,77 @@
-"""A version: one trained artefact. Its card says all that serving must know, beside the learner's own file.
+"""A version: one trained artefact. Its card says all that serving must know; the learners' own files lie beside it.
 
-On disk a version is a folder `<model>/<version>/` with `card.json` and the learner's native file, in the registry as
-well as in the local copies that serving starts from.
+On disk a version is a folder `<model>/<version>/`, the same in the registry and in the local copies that serving starts
+from: `card.json`, `preparation.json`, one native file per member, and for people `report.html`.
 """
 
 import os
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from data.domain.entity import EntityKind
+from ml.calibration import Calibration
 from ml.features.inputs import Input
+from ml.learners.registry import LEARNERS
+from ml.preparation.base import Form
+from ml.preparation.prepare import Preparation
+from ml.scorer import Member, Scorer
 
 CARD = "card.json"
+PREPARATION = "preparation.json"
 CHAMPION = "champion"
 QUANTILES = 1001
 LONGEST_NAME = 100
 
 
+class MemberCard(BaseModel):
+    """One learner's part in a version, and the file that holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    learner: str
+    form: Form
+    weight: float
+    file: str
+
+
+class Observed(BaseModel):
+    """How rows of one grade turned out on rows that the version had not seen: the rate, with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grade: str
+    rows: int
+    rate: float
+    low: float
+    high: float
+
+
 class Card(BaseModel):
-    """Everything about a version but the trees. `holdout_quantiles` are the scores of the newest hold-out, in order."""
+    """Everything about a version but what the learners learned. `holdout_quantiles`: the scores of unseen rows, in order."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     model: str
     version: str
-    learner: str
+    learner: str  # the rung: a learner's name, or "stack"
     entity: EntityKind
     target: str
     inputs: tuple[Input, ...]
+    members: tuple[MemberCard, ...]
+    intercept: float
+    calibration: Calibration
     base_rate: float
     holdout_quantiles: tuple[float, ...]
+    observed: tuple[Observed, ...] = ()
     metrics: dict[str, float]
     params: dict[str, Any]
     rows_train: int
-    rows_holdout: int
+    rows_holdout: int  # 0: too few rows for a hold-out, the folds judged
     seed: int
     data_hash: str
     code_version: str
@@ -51,12 +85,52 @@ class Card(BaseModel):
         return self.holdout_quantiles[min(round(place), len(self.holdout_quantiles) - 1)]
 
 
+@dataclass(frozen=True)
+class Version:
+    """A card with the scorer that it describes."""
+
+    card: Card
+    scorer: Scorer
+
+
+class _Preparations(RootModel[dict[Form, Preparation]]):
+    pass
+
+
 def is_plain(name: str) -> bool:
     """Whether a model's or version's name may be a folder's: letters, digits, - and _, and not too long.
 
     Names come from outside, and none may climb out of the folder.
     """
     return 0 < len(name) <= LONGEST_NAME and name.replace("_", "").replace("-", "").isalnum()
+
+
+def member_cards(scorer: Scorer) -> tuple[MemberCard, ...]:
+    return tuple(
+        MemberCard(learner=one.learner, form=one.form, weight=one.weight, file=LEARNERS[one.learner].file) for one in scorer.members
+    )
+
+
+def save(version: Version, folder: Path) -> None:
+    """Writes all that serving needs into an existing folder."""
+    for member, card in zip(version.scorer.members, version.card.members, strict=True):
+        member.fitted.save(folder / card.file)
+    write_atomically(folder / PREPARATION, _Preparations(version.scorer.preparations).model_dump_json())
+    write_card(version.card, folder)
+
+
+def load(folder: Path) -> Version:
+    """Reads a version back for serving.
+
+    Raises:
+        OSError, ValueError, and the learners' own errors: the folder is not whole.
+    """
+    card = read_card(folder)
+    preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text()).root
+    members = tuple(
+        Member(one.learner, one.form, LEARNERS[one.learner].load(folder / one.file), one.weight) for one in card.members
+    )
+    return Version(card, Scorer(card.inputs, preparations, members, card.intercept, card.calibration))
 
 
 def read_card(folder: Path) -> Card:

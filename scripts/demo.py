@@ -21,7 +21,7 @@ from automation.sources.properties import internal_name
 from data.settings import ROOT, VAR
 from ml.training import evaluate
 from ml.training.table import Table, as_rows, read_labelled
-from ml.training.train import TRAIN_SHARE
+from ml.training.train import cut_of
 from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
 from scripts.effects import Effects, expected_scores, served_version, settled
 from scripts.play import Script, play_rows, play_world, seed_history
@@ -117,7 +117,7 @@ def _plain(parts: Stand, events: int, seed: int, console: Console) -> bool:
 
 def _own_table(parts: Stand, table: Table, events: int, seed: int, console: Console) -> bool:
     served = served_version(parts)
-    cut = table.cut(TRAIN_SHARE)
+    cut = cut_of(len(table.labels))
     newest = as_rows(table.rows[cut:].select(table.columns))
     labels = table.labels[cut:]
     scores = np.array([prediction.score for prediction in served.predict(newest)])

@@ -11,11 +11,14 @@ from data.clock import SystemClock
 from data.errors import BadInput
 from data.settings import Settings
 from ml import model_registry, tracking
+from ml.features.inputs import typed_frame
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
 from ml.training import samples
-from ml.training.table import as_rows, infer_inputs, read_labelled
-from ml.training.train import TRAIN_SHARE, Trained, train
+from ml.training.ladder import TypedTable
+from ml.training.split import HOLDOUT_SHARE
+from ml.training.table import infer_inputs, read_labelled
+from ml.training.train import Trained, cut_of, train
 from ml.version import Card
 
 SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
@@ -37,12 +40,11 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console) 
     with console.status("Generating the sample table ..."):
         sample = samples.lead_score(seed)
     console.print(
-        f"{len(sample.rows):,} rows, {sample.labels.mean():.1%} won; the earlier {TRAIN_SHARE:.0%} teach, the newest judge."
+        f"{len(sample.table.labels):,} rows, {sample.table.labels.mean():.1%} won; "
+        f"the earlier {1 - HOLDOUT_SHARE:.0%} teach, the newest judge."
     )
     with console.status("Training ..."):
-        trained = train(
-            MODELS[name], sample.inputs, sample.rows, sample.labels, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed
-        )
+        trained = train(MODELS[name], sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
     ceiling = {"auc": sample.ceiling_auc, "log_loss": sample.ceiling_log_loss}
     return _register(settings, MODELS[name], trained, ceiling, console)
 
@@ -54,13 +56,12 @@ def train_csv(
     model = of_user_table(name, target)
     with console.status(f"Reading {path.name} ..."):
         table = read_labelled(path, target=target, time=time, drop=drop)
-        inputs, left_out = infer_inputs(table, table.cut(TRAIN_SHARE))
+        inputs, left_out = infer_inputs(table, cut_of(len(table.labels)))
     for line in (*table.notes, *left_out):
         console.print(f"  {line}", markup=False)
     with console.status("Training ..."):
-        trained = train(
-            model, inputs, as_rows(table.rows), table.labels, data_hash=table.data_hash, now=SystemClock().now(), seed=seed
-        )
+        typed = TypedTable(inputs, typed_frame(inputs, table.rows), table.labels)
+        trained = train(model, typed, data_hash=table.data_hash, now=SystemClock().now(), seed=seed)
     return _register(settings, model, trained, {}, console)
 
 

@@ -15,11 +15,10 @@ from fastapi import FastAPI
 
 from data.clock import SystemClock
 from data.settings import Scope, Settings
-from ml.learners import xgb
 from ml.models.lead_score import MODEL
 from ml.training import samples
 from ml.training.train import train
-from ml.version import CHAMPION, write_atomically, write_card
+from ml.version import CHAMPION, Version, save, write_atomically
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HUBSPOT_SECRET = "hubspot-client-secret"
@@ -71,13 +70,10 @@ def bearer(scope: Scope) -> dict[str, str]:
 def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: str = "1") -> None:
     """Trains the lead score on a small table and puts it where serving looks, without MLflow."""
     sample = samples.lead_score(seed, rows)
-    trained = train(
-        MODEL, sample.inputs, sample.rows, sample.labels, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed
-    )
+    trained = train(MODEL, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
     folder = models_dir / MODEL.name / version
     folder.mkdir(parents=True, exist_ok=True)
-    xgb.save(trained.booster, folder)
-    write_card(trained.card.model_copy(update={"version": version}), folder)
+    save(Version(trained.card.model_copy(update={"version": version}), trained.version.scorer), folder)
     write_atomically(models_dir / MODEL.name / CHAMPION, version)
 
 

@@ -5,10 +5,11 @@ the same fact always becomes the same number.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import BadInput
@@ -24,6 +25,8 @@ class InputKind(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     CATEGORY = "category"
+    DATE = "date"
+    TEXT = "text"
 
 
 class Input(BaseModel):
@@ -96,3 +99,24 @@ def _wrong(column: Input, value: Any, wanted: str) -> BadInput:
     huge = isinstance(value, int) and abs(value) > LARGEST_NUMBER
     shown = f"an integer of {value.bit_length()} bits" if huge else str(value)[:40]
     return BadInput(f"{column.name}: must be {wanted}, not {shown!r}", field=column.name)
+
+
+def typed_value(column: Input, value: Any, *, strictly: bool) -> float | str | None:
+    if column.kind in (InputKind.CATEGORY, InputKind.TEXT):
+        if isinstance(value, dict | list | tuple):
+            if strictly:
+                raise _wrong(column, value, "a single value")
+            return None
+        return None if value is None or not str(value).strip() else str(value).strip()
+    number = encode_strictly(column, value) if strictly else encode(column, value)
+    return None if math.isnan(number) else number
+
+
+def typed_rows(inputs: tuple[Input, ...], rows: Sequence[Mapping[str, Any]], *, strictly: bool = False) -> pl.DataFrame:
+    data = {c.name: [typed_value(c, row.get(c.name), strictly=strictly) for row in rows] for c in inputs}
+    kinds = {c.name: pl.String if c.kind in (InputKind.CATEGORY, InputKind.TEXT) else pl.Float64 for c in inputs}
+    return pl.DataFrame(data, schema=kinds)
+
+
+def typed_frame(inputs: tuple[Input, ...], frame: pl.DataFrame) -> pl.DataFrame:
+    return typed_rows(inputs, frame.to_dicts())

@@ -1,7 +1,17 @@
-"""TABLE of learners: name -> module with `fit`, `contributions`, `save`, `load`."""
+"""TABLE of learners: name -> learner, from simple to complex. Of two that are as good, the simpler serves."""
 
-from types import ModuleType
+from ml.learners import forest, lgbm, logistic, naive_bayes, prior, svm, xgb
+from ml.learners.base import Learner
 
-from ml.learners import xgb
-
-LEARNERS: dict[str, ModuleType] = {"xgb": xgb}
+LEARNERS: dict[str, Learner] = {
+    learner.name: learner
+    for learner in (
+        prior.LEARNER,
+        naive_bayes.LEARNER,
+        logistic.LEARNER,
+        svm.LEARNER,
+        forest.LEARNER,
+        xgb.LEARNER,
+        lgbm.LEARNER,
+    )
+}

@@ -1,20 +1,30 @@
 """What every model says of itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from data.domain.entity import EntityKind
+from ml.learners.base import Params
+from ml.learners.registry import LEARNERS
+
+
+def _every_learner() -> Mapping[str, Sequence[Params]]:
+    return {name: learner.settings for name, learner in LEARNERS.items()}
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is predicted, of what, and under which MLflow experiment its trainings are logged."""
+    """What is predicted, of what, and under which MLflow experiment its trainings are logged.
+
+    `learners`: who may compete, with the parameters to start with.
+    """
 
     name: str
     title: str
     entity: EntityKind
     target: str
     experiment: str
-    learner: str = "xgb"
+    learners: Mapping[str, Sequence[Params]] = field(default_factory=_every_learner)
 
 
 def of_user_table(name: str, target: str) -> Model:

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data.domain.prediction import Factor, Prediction, grade, label
 from data.errors import NotFound, NotReady
 from ml.features.build import build
-from ml.features.inputs import encode_row
-from ml.learners.registry import LEARNERS
-from ml.version import CHAMPION, Card, is_plain, read_card
+from ml.features.inputs import typed_rows
+from ml.version import CHAMPION, Card, Version, is_plain, load, read_card
 
 
 @dataclass(frozen=True)
 class Served:
     """One loaded version with the threshold that applies to it."""
 
-    card: Card
-    booster: Any
+    version: Version
     threshold: float
+
+    @property
+    def card(self) -> Card:
+        return self.version.card
 
     def predict(self, rows: Sequence[Mapping[str, Any]], *, strictly: bool = False) -> list[Prediction]:
         """One prediction per row of features. `strictly`: a value of the wrong kind is an error, not missing.
@@ -34,15 +34,16 @@ class Served:
         Raises:
             BadInput: strictly only; names the field.
         """
+        if not rows:
+            return []
         built = [build(self.card.model, row) for row in rows]
-        columns = self.card.inputs
-        matrix = np.array([encode_row(columns, row, strictly=strictly) for row in built], dtype=np.float64)
-        shares = LEARNERS[self.card.learner].contributions(self.booster, columns, matrix.reshape(len(rows), len(columns)))
+        shares = self.version.scorer.contributions(typed_rows(self.card.inputs, built, strictly=strictly))
         return [self._prediction(row, parts) for row, parts in zip(built, shares.tolist(), strict=True)]
 
     def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:
-        """Whether every feature of this row is missing: a score of it would say nothing."""
-        return all(math.isnan(number) for number in encode_row(self.card.inputs, build(self.card.model, row)))
+        """Whether every feature of this row is missing or unseen: a score of it would say nothing."""
+        typed = typed_rows(self.card.inputs, [build(self.card.model, row)])
+        return not any(self.version.scorer.knows(name, typed[name]) for name in typed.columns)
 
     def _prediction(self, row: Mapping[str, Any], parts: list[float]) -> Prediction:
         *each, base = parts
@@ -118,9 +119,8 @@ class Predictor:
         return changed
 
     def _load(self, folder: Path) -> Served:
-        card = read_card(folder)
-        booster = LEARNERS[card.learner].load(folder)
-        served = Served(card, booster, card.threshold(self._hot_threshold, self._hot_share))
+        version = load(folder)
+        served = Served(version, version.card.threshold(self._hot_threshold, self._hot_share))
         served.predict([{}])  # The first prediction pays for the library's own set-up; a request should not.
         return served
 

@@ -1,20 +1,37 @@
-"""How good a score is on rows that it has not seen: the field's standard figures, and plots where people look."""
+"""How good scores are on rows that they have not seen: the field's standard figures, with intervals."""
 
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 from sklearn import metrics
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from data.domain.prediction import Grade, grade
+from ml.preparation.base import Floats, Ints
+from ml.version import Observed
 
 BOOTSTRAP_ROUNDS = 1000
 DECISION = 0.5  # the usual cut for accuracy, precision, recall and F1; alerts use the version's own threshold
+LEVEL = 0.95
+GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tenth of the rows by score: how many, the mean score, the observed rate with its interval, the lift."""
+
+    rows: int
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    lift: float
 
 
 def figures(labels: Ints, scores: Floats) -> dict[str, float]:
-    """Accuracy, precision, recall, F1 at 0.5; AUC and log-loss of the probabilities; the base rate."""
+    """Accuracy, precision, recall, F1 at 0.5; AUC, log-loss, Brier and ECE of the probabilities; the base rate."""
     called = (scores >= DECISION).astype(np.int64)
     return {
         "accuracy": float(metrics.accuracy_score(labels, called)),
@@ -23,6 +40,8 @@ def figures(labels: Ints, scores: Floats) -> dict[str, float]:
         "f1": float(metrics.f1_score(labels, called, zero_division=0)),
         "auc": auc(labels, scores),
         "log_loss": log_loss(labels, scores),
+        "brier": float(np.mean((scores - labels) ** 2)),
+        "ece": ece(labels, scores),
         "base_rate": float(labels.mean()),
     }
 
@@ -35,58 +54,63 @@ def log_loss(labels: Ints, scores: Floats) -> float:
     return float(metrics.log_loss(labels, np.clip(scores, 1e-15, 1 - 1e-15), labels=[0, 1]))
 
 
+def ece(labels: Ints, scores: Floats, groups: int = GROUPS) -> float:
+    """Expected calibration error: the mean gap between score and observed rate, over groups of equal size.
+
+    Naeini and others 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    parts = [part for part in np.array_split(np.argsort(scores, kind="stable"), groups) if len(part)]
+    return float(sum(len(part) * abs(scores[part].mean() - labels[part].mean()) for part in parts) / max(len(labels), 1))
+
+
+def deciles(labels: Ints, scores: Floats) -> list[Part]:
+    """Ten equal groups, the highest scores first."""
+    groups = [group for group in np.array_split(np.argsort(-scores, kind="stable"), GROUPS) if len(group)]
+    base = labels.mean() or float("nan")
+    return [
+        Part(len(g), float(scores[g].mean()), float(labels[g].mean()), *rate_interval(int(labels[g].sum()), len(g)),
+             float(labels[g].mean() / base))
+        for g in groups
+    ]  # fmt: skip
+
+
+def by_grade(labels: Ints, scores: Floats, base_rate: float) -> tuple[Observed, ...]:
+    """How each grade's rows turned out; grades that nobody got are left out."""
+    letters = np.array([grade(float(score), base_rate).value for score in scores])
+    found = []
+    for letter in Grade:
+        mine = letters == letter.value
+        if mine.any():
+            wins, rows = int(labels[mine].sum()), int(mine.sum())
+            low, high = rate_interval(wins, rows)
+            found.append(Observed(grade=letter.value, rows=rows, rate=wins / rows, low=low, high=high))
+    return tuple(found)
+
+
+def rate_interval(wins: int, rows: int, level: float = LEVEL) -> tuple[float, float]:
+    """Jeffreys's interval of a rate (Brown, Cai and DasGupta 2001)."""
+    tail = (1 - level) / 2
+    low = 0.0 if wins == 0 else float(beta.ppf(tail, wins + 0.5, rows - wins + 0.5))
+    high = 1.0 if wins == rows else float(beta.ppf(1 - tail, wins + 0.5, rows - wins + 0.5))
+    return low, high
+
+
 def lift(labels: Ints, hot: NDArray[np.bool_]) -> float:
     """Precision among the hot rows over the base rate; 1 is no better than chance."""
     return float(labels[hot].mean() / labels.mean()) if hot.any() and labels.any() else float("nan")
 
 
-def lift_interval(labels: Ints, hot: NDArray[np.bool_], *, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+def lift_interval(labels: Ints, hot: NDArray[np.bool_], *, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
     """A percentile bootstrap interval of the lift, over rows."""
+    return bootstrap(lambda rows: lift(labels[rows], hot[rows]), len(labels), seed=seed, level=level)
+
+
+def bootstrap(figure: Callable[[Ints], float], rows: int, *, seed: int = 0, level: float = LEVEL) -> tuple[float, float]:
+    """A percentile interval of a figure of resampled rows; rounds without a figure (one class only) are left out."""
     generator = np.random.default_rng(seed)
-    lifts = []
-    for _ in range(BOOTSTRAP_ROUNDS):
-        rows = generator.integers(0, len(labels), len(labels))
-        lifts.append(lift(labels[rows], hot[rows]))
+    found = [figure(generator.integers(0, rows, rows)) for _ in range(BOOTSTRAP_ROUNDS)]
     tail = (1 - level) / 2
-    low, high = np.nanquantile(lifts, [tail, 1 - tail])
+    if np.isnan(found).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(found, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def plots(labels: Ints, scores: Floats, folder: Path) -> list[Path]:
-    """Writes the ROC curve, the reliability curve and the lift by decile as PNG files."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    folder.mkdir(parents=True, exist_ok=True)
-    drawings = {"roc_curve": _roc, "reliability_curve": _reliability, "lift_by_decile": _deciles}
-    paths = []
-    for name, draw in drawings.items():
-        figure, axes = pyplot.subplots(figsize=(5.5, 4.5), layout="constrained")
-        draw(axes, labels, scores)
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=110)
-        pyplot.close(figure)
-    return paths
-
-
-def _roc(axes, labels: Ints, scores: Floats) -> None:  # type: ignore[no-untyped-def]
-    false_rate, true_rate, _ = metrics.roc_curve(labels, scores)
-    axes.plot(false_rate, true_rate)
-    axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=f"ROC, AUC {auc(labels, scores):.3f}")
-
-
-def _reliability(axes, labels: Ints, scores: Floats) -> None:  # type: ignore[no-untyped-def]
-    groups = [group for group in np.array_split(np.argsort(scores), 10) if len(group)]
-    axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    axes.plot([scores[g].mean() for g in groups], [labels[g].mean() for g in groups], marker="o")
-    axes.set(xlabel="predicted", ylabel="observed", title="Reliability on the newest rows (ten equal groups)")
-
-
-def _deciles(axes, labels: Ints, scores: Floats) -> None:  # type: ignore[no-untyped-def]
-    groups = np.array_split(np.argsort(-scores), 10)
-    axes.bar(range(1, 11), [labels[g].mean() / labels.mean() if len(g) else 0 for g in groups])
-    axes.axhline(1, linestyle=":", color="grey")
-    axes.set(xlabel="decile by score, highest first", ylabel="lift over the base rate", title="Lift by decile")

@@ -2,15 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from data.samples import leads
-from ml.features.inputs import Input, InputKind
+from ml.features.inputs import Input, InputKind, typed_frame
 from ml.training import evaluate
-from ml.training.train import TRAIN_SHARE
+from ml.training.ladder import TypedTable
+from ml.training.train import cut_of
 
 INPUTS: tuple[Input, ...] = (
     Input(name="sessions", kind=InputKind.NUMBER),
@@ -25,9 +22,7 @@ INPUTS: tuple[Input, ...] = (
 class Sample:
     """Rows in time order, and the true probability's own figures on the newest fifth."""
 
-    inputs: tuple[Input, ...]
-    rows: list[dict[str, Any]]
-    labels: NDArray[np.int64]
+    table: TypedTable
     data_hash: str
     ceiling_auc: float
     ceiling_log_loss: float
@@ -37,12 +32,10 @@ def lead_score(seed: int = 0, rows: int = leads.CLASSIC_ROWS) -> Sample:
     """The classic table of 93,000 leads."""
     frame = leads.table(rows, seed)
     labels = frame["is_won"].to_numpy()
-    cut = int(len(frame) * TRAIN_SHARE)
+    cut = cut_of(len(frame))
     truth = frame["true_probability"].to_numpy()[cut:]
     return Sample(
-        inputs=INPUTS,
-        rows=frame.select(leads.COLUMNS).to_dicts(),
-        labels=labels,
+        table=TypedTable(INPUTS, typed_frame(INPUTS, frame.select(leads.COLUMNS)), labels),
         data_hash=hashlib.sha256(frame.write_csv().encode()).hexdigest(),
         ceiling_auc=evaluate.auc(labels[cut:], truth),
         ceiling_log_loss=evaluate.log_loss(labels[cut:], truth),

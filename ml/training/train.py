@@ -1,7 +1,6 @@
-"""Trains one version: the earlier 80 % teach, the newest 20 % judge."""
+"""Trains one version: the earlier 80 % teach, the newest 20 % judge. With few rows all teach, and the folds judge."""
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,73 +10,106 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.settings import ROOT
-from ml.features.build import build
-from ml.features.inputs import Input, encode_row
-from ml.learners import xgb
-from ml.learners.registry import LEARNERS
+from ml.learners.base import probability
 from ml.models.base import Model
+from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
-from ml.version import QUANTILES, Card
+from ml.training.fit import Fit, fit_table
+from ml.training.ladder import Tell, TypedTable, silent
+from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE
+from ml.version import QUANTILES, Card, Version, member_cards
 
-TRAIN_SHARE = 0.8
-FEWEST_ROWS = 50
 UNREGISTERED = "unregistered"
+FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A version before the registry has numbered it, with the hold-out that judged it."""
+    """A version before the registry has numbered it, with the unseen rows that judged it and how it came about."""
 
-    card: Card
-    booster: Any
-    inputs_matrix: NDArray[np.float64]
-    holdout_labels: NDArray[np.int64]
-    holdout_scores: NDArray[np.float64]
+    version: Version
+    fit: Fit
+    judges: TypedTable
+    scores: Floats
+
+    @property
+    def card(self) -> Card:
+        return self.version.card
+
+
+def cut_of(rows: int) -> int:
+    """The row at which the newest part begins; the number of rows where they are too few for one."""
+    return int(rows * (1 - HOLDOUT_SHARE)) if rows >= FEWEST_FOR_HOLDOUT else rows
 
 
 def train(
     model: Model,
-    inputs: tuple[Input, ...],
-    rows: Sequence[dict[str, Any]],
-    labels: NDArray[np.int64],
+    table: TypedTable,
     *,
     data_hash: str,
     now: datetime,
+    times: Floats | None = None,
+    groups: NDArray[Any] | None = None,
+    budget_seconds: float = 0.0,
+    most_trials: int | None = None,
     seed: int = 0,
-    overrides: dict[str, Any] | None = None,
+    tell: Tell = silent,
 ) -> Trained:
-    """Fits on the earlier rows, evaluates on the newest. `rows` are in time order.
+    """Trains on the earlier rows, judges by the newest. Without a budget nothing is tuned.
 
     Raises:
-        BadInput: too few rows, or one class only.
+        BadInput: no rows, or one outcome only.
     """
-    cut = int(len(rows) * TRAIN_SHARE)
-    _check(labels, cut)
-    learner = LEARNERS[model.learner]
-    params = xgb.parameters(overrides, seed=seed)
-    matrix = np.array([encode_row(inputs, build(model.name, row)) for row in rows], dtype=np.float64)
-    booster = learner.fit(inputs, matrix[:cut], labels[:cut], params)
-    margins = learner.contributions(booster, inputs, matrix[cut:]).sum(axis=1)
-    scores = 1 / (1 + np.exp(-margins))
+    _check(table)
+    cut = cut_of(len(table.labels))
+    early = np.arange(cut)
+    fit = fit_table(
+        table.rows(early),
+        times=None if times is None else times[:cut],
+        groups=None if groups is None else groups[:cut],
+        settings=model.learners,
+        budget_seconds=budget_seconds,
+        most_trials=most_trials,
+        seed=seed,
+        tell=tell,
+    )
+    judges, scores = _judged(fit, table, cut)
+    base_rate = float(table.labels[:cut].mean())
     card = Card(
         model=model.name,
         version=UNREGISTERED,
-        learner=model.learner,
+        learner=fit.chosen.learner,
         entity=model.entity,
         target=model.target,
-        inputs=inputs,
-        base_rate=float(labels[:cut].mean()),
+        inputs=table.inputs,
+        members=member_cards(fit.scorer),
+        intercept=fit.scorer.intercept,
+        calibration=fit.scorer.calibration,
+        base_rate=base_rate,
         holdout_quantiles=tuple(np.quantile(scores, np.linspace(0, 1, QUANTILES)).tolist()),
-        metrics=evaluate.figures(labels[cut:], scores),
-        params=params,
+        observed=evaluate.by_grade(judges.labels, scores, base_rate),
+        # A figure that needs both outcomes is left out where there is one.
+        metrics={name: value for name, value in evaluate.figures(judges.labels, scores).items() if np.isfinite(value)},
+        params=dict(fit.chosen.params),
         rows_train=cut,
-        rows_holdout=len(rows) - cut,
+        rows_holdout=len(table.labels) - cut,
         seed=seed,
         data_hash=data_hash,
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(card, booster, matrix[cut:], labels[cut:], scores)
+    return Trained(Version(card, fit.scorer), fit, judges, scores)
+
+
+def _judged(fit: Fit, table: TypedTable, cut: int) -> tuple[TypedTable, Floats]:
+    """The rows that judge, and their scores by models that had not seen them."""
+    if cut < len(table.labels):
+        judges = table.rows(np.arange(cut, len(table.labels)))
+        return judges, probability(fit.scorer.margins(judges.frame))
+    unseen: Ints = np.flatnonzero(~np.isnan(fit.chosen.calibrated[0]))
+    if not len(unseen):  # nothing could be validated: the base rate, told as such
+        return table, probability(fit.scorer.margins(table.frame))
+    return table.rows(unseen), probability(fit.chosen.calibrated[0, unseen])
 
 
 def code_version() -> str:
@@ -93,9 +125,9 @@ def code_version() -> str:
     return done.stdout.strip()
 
 
-def _check(labels: NDArray[np.int64], cut: int) -> None:
-    if len(labels) < FEWEST_ROWS:
-        raise BadInput(f"{len(labels)} rows are too few to train on: at least {FEWEST_ROWS} are needed")
-    for name, part in (("earlier 80 %", labels[:cut]), ("newest 20 %", labels[cut:])):
-        if len(set(part.tolist())) < 2:
-            raise BadInput(f"the {name} of the rows have one outcome only: nothing to learn or to judge by")
+def _check(table: TypedTable) -> None:
+    rows = len(table.labels)
+    if rows < FEWEST_ROWS:
+        raise BadInput(f"{rows} rows with an outcome are too few to train on: at least {FEWEST_ROWS} are needed")
+    if len(set(table.labels.tolist())) < 2:
+        raise BadInput("all rows have the same outcome: nothing to learn from; add rows of the other outcome")

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import numpy as np
-import xgboost
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +20,8 @@ from automation.loop import build_loop
 from data import log
 from data.migrations import upgrade
 from data.settings import Scope
-from ml.features.inputs import encode_row
+from ml.features.inputs import typed_rows
+from ml.version import load
 from tests.support import HOT, bearer, generic, put_model, serving, settings_for
 
 ROUNDS = 300
@@ -113,16 +112,10 @@ def durable_insert(folder: Path) -> Callable[[], None]:
 
 
 def bare_predict(folder: Path) -> Callable[[], object]:
-    from ml.version import read_card
-
-    home = folder / "models" / "lead_score" / "1"
-    booster = xgboost.Booster(model_file=home / "model.json")
-    booster.set_param({"nthread": 1})
-    columns = read_card(home).inputs
-    row = np.array([encode_row(columns, HOT)])
-    types = [column.xgboost_type for column in columns]
-    names = [column.name for column in columns]
-    return lambda: booster.predict(xgboost.DMatrix(row, feature_names=names, feature_types=types, enable_categorical=True))
+    version = load(folder / "models" / "lead_score" / "1")
+    (member,) = version.scorer.members
+    matrix = version.scorer.preparations[member.form].apply(typed_rows(version.card.inputs, [HOT]))
+    return lambda: member.fitted.margins(matrix)
 
 
 def show(timings: list[Timing]) -> None:

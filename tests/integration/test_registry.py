@@ -52,7 +52,11 @@ def test_the_run_has_everything_that_a_data_person_looks_for(trained: Result, ml
         "plots/roc_curve.png",
         "plots/lift_by_decile.png",
     }
-    assert {row.path for row in client.list_artifacts(trained.run_id, "leadloop")} == {"leadloop/card.json", "leadloop/model.json"}
+    assert {row.path for row in client.list_artifacts(trained.run_id, "leadloop")} == {
+        "leadloop/card.json",
+        "leadloop/preparation.json",
+        "leadloop/model.json",
+    }
 
 
 def test_the_version_is_registered_with_a_signature_and_is_champion(trained: Result, mlflow: Any) -> None:
@@ -62,13 +66,14 @@ def test_the_version_is_registered_with_a_signature_and_is_champion(trained: Res
     assert [column.name for column in info.signature.inputs] == [column.name for column in trained.card.inputs]
 
 
-def test_mlflow_s_own_copy_predicts_the_same(trained: Result, mlflow: Any, settings: Settings) -> None:
-    import xgboost
+def test_mlflow_s_own_copy_takes_raw_columns_and_predicts_the_same(trained: Result, mlflow: Any, settings: Settings) -> None:
+    import pandas
 
-    loaded = mlflow.xgboost.load_model("models:/lead_score@champion")
-    assert isinstance(loaded, xgboost.Booster)
-    native = xgboost.Booster(model_file=settings.models_dir / "lead_score" / trained.card.version / "model.json")
-    assert loaded.save_raw("json") == native.save_raw("json")
+    rows = [HOT, COLD, {**HOT, "channel": None, "page_views": None}]
+    frame = pandas.DataFrame(rows).astype(dict.fromkeys(("sessions", "engaged_sessions", "page_views"), float))
+    theirs = mlflow.pyfunc.load_model("models:/lead_score@champion").predict(frame)
+    ours = [prediction.score for prediction in serve(settings.models_dir).champion("lead_score").predict(rows)]
+    assert theirs.tolist() == pytest.approx(ours, abs=1e-9)
 
 
 def test_another_machine_pulls_the_champion(trained: Result, mlflow: Any, tmp_path: Path, settings: Settings) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 from data.domain.prediction import Label
 from data.errors import BadInput, NotFound, NotReady
 from data.samples.leads import NAMES
-from ml.features.inputs import encode_row
+from ml.features.inputs import typed_rows
 from ml.learners import xgb
+from ml.learners.base import probability
 from ml.serving.predictor import Predictor, Served
 from ml.version import CHAMPION, read_card, write_atomically, write_card
 from tests.support import COLD, HOT
@@ -48,7 +48,7 @@ def served(trained_models: Path) -> Served:
 def second(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another version: the same with half of its trees."""
     folder = shutil.copytree(trained_models / MODEL / "1", tmp_path_factory.mktemp("second") / "2")
-    xgb.save(xgb.load(folder)[:50], folder)
+    xgb.LEARNER.load(folder / xgb.LEARNER.file).cut(50).save(folder / xgb.LEARNER.file)
     write_card(read_card(folder).model_copy(update={"version": "2"}), folder)
     return folder
 
@@ -73,13 +73,15 @@ def test_base_value_and_factors_add_up_to_the_score(served: Served) -> None:
     holds()
 
 
-def test_the_score_is_the_learners_own(served: Served) -> None:
+def test_the_score_is_the_learners_own_after_calibration(served: Served) -> None:
     rows = [HOT, COLD, {}, {"sessions": 3, "channel": "email"}]
     first_visits = [False, True, None, False]
     complete = [{**row, "is_first_visit": first} for row, first in zip(rows, first_visits, strict=True)]
-    matrix = np.array([encode_row(served.card.inputs, row) for row in complete])
-    own = served.booster.predict(xgb._dmatrix(served.card.inputs, matrix))
-    assert [prediction.score for prediction in served.predict(rows)] == pytest.approx(own.tolist(), abs=1e-5)
+    scorer = served.version.scorer
+    (member,) = scorer.members
+    matrix = scorer.preparations[member.form].apply(typed_rows(served.card.inputs, complete))
+    own = probability(scorer.calibration.apply(member.fitted.margins(matrix)))
+    assert [prediction.score for prediction in served.predict(rows)] == pytest.approx(own.tolist(), abs=1e-12)
 
 
 def test_factors_name_each_feature_once_and_the_strongest_first(served: Served) -> None:
@@ -183,7 +185,7 @@ def test_a_broken_copy_leaves_the_old_champion(models: Path, second: Path, broke
     folder = models / MODEL / "2"
     if broken != "no folder":
         shutil.copytree(second, folder)
-    card, trees = folder / "card.json", folder / xgb.FILE
+    card, trees = folder / "card.json", folder / xgb.LEARNER.file
     if broken == "no card":
         card.unlink()
     elif broken == "half a card":

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain.entity import EntityKind
+from ml.calibration import Calibration
 from ml.features.inputs import Input, InputKind
-from ml.version import CARD, QUANTILES, Card, read_card, write_atomically, write_card
+from ml.preparation.base import Form
+from ml.version import CARD, QUANTILES, Card, MemberCard, read_card, write_atomically, write_card
 
 
 def card(**changes: Any) -> Card:
@@ -19,6 +21,8 @@ def card(**changes: Any) -> Card:
         "model": "lead_score", "version": "1", "learner": "xgb", "entity": EntityKind.CONTACT, "target": "is_won",
         "inputs": (Input(name="größe", kind=InputKind.CATEGORY, categories=("é", "日本")),), "base_rate": 0.13,
         "holdout_quantiles": tuple(n / (QUANTILES - 1) for n in range(QUANTILES)),
+        "members": (MemberCard(learner="xgb", form=Form.NATIVE, weight=1.0, file="model.json"),),
+        "intercept": 0.0, "calibration": Calibration(),
         "metrics": {"auc": 0.8}, "params": {"max_depth": 5},
         "rows_train": 80, "rows_holdout": 20, "seed": 0, "data_hash": "d", "code_version": "c",
         "trained_at": datetime(2026, 3, 2, tzinfo=UTC),

@@ -1,0 +1,99 @@
+"""What every learner promises; `ml/checks.py` holds each of them to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ml.preparation.base import Column, Floats, Form, Ints, Matrix
+
+Params = Mapping[str, Any]
+# A probability nearer to 0 or 1 than this says more than any table of ours can know.
+SUREST = 1e-6
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A prepared table: the matrix, what its columns are, and the labels (0 or 1)."""
+
+    matrix: Matrix
+    columns: tuple[Column, ...]
+    labels: Ints
+
+    def rows(self, places: Ints) -> "Examples":
+        return Examples(self.matrix[places], self.columns, self.labels[places])
+
+
+class Fitted(Protocol):
+    """What was learned. Margins are log-odds."""
+
+    def margins(self, matrix: Matrix) -> Floats:
+        """Rows x columns -> one log-odds per row."""
+
+    def contributions(self, matrix: Matrix) -> Floats:
+        """Rows x columns -> rows x (columns + 1): each column's share of the margin, the base value last."""
+
+    def save(self, path: Path) -> None:
+        """Writes it in the library's own text format, or as JSON; never as a pickle."""
+
+
+class Learner(Protocol):
+    """How it is learned. The registry's order is from simple to complex."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def form(self) -> Form: ...
+    @property
+    def file(self) -> str:
+        """The name of the file that holds what was learned."""
+
+    @property
+    def fewest_rows(self) -> int:
+        """Below so many rows it is not tried: it could only repeat the noise."""
+
+    @property
+    def settings(self) -> tuple[Params, ...]:
+        """The parameters to start with; several are candidates of their own, the most cautious first."""
+
+    def fit(self, examples: Examples, params: Params, *, seed: int, watch: Examples | None = None) -> Fitted:
+        """Learns. `watch`: rows that boosting stops on; others ignore it."""
+
+    def load(self, path: Path) -> Fitted: ...
+
+
+class Boosted(Fitted, Protocol):
+    """Trees grown one after the other: fewer of them are a model too."""
+
+    @property
+    def rounds(self) -> int: ...
+
+    def cut(self, rounds: int) -> "Boosted": ...
+
+
+def log_odds(probability: Any) -> Floats:
+    """Probabilities -> log-odds, kept away from the infinite."""
+    clipped = np.clip(np.asarray(probability, dtype=np.float64), SUREST, 1 - SUREST)
+    return np.log(clipped / (1 - clipped))
+
+
+def probability(margins: Any) -> Floats:
+    """Log-odds -> probabilities, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(margins, dtype=np.float64)))
+
+
+def rescaled(contributions: Floats, base: Floats, margins: Floats) -> Floats:
+    """Contributions that add up on one scale -> the same shares on another, where `base` and `margins` are known.
+
+    Each row's shares are stretched by one factor, so that base + sum = margin again; their order and signs stay (the
+    slope of the secant between base and margin, DeepLIFT's rescale rule: Shrikumar and others 2017). Where the shares
+    sum to nothing, their slope is taken as 1 and the base makes up the rest.
+    """
+    shares = contributions[:, :-1]
+    total = shares.sum(axis=1)
+    flat = np.abs(total) < 1e-9
+    slope = np.where(flat, 1.0, (margins - base) / np.where(flat, 1.0, total))
+    scaled = shares * slope[:, None]
+    return np.column_stack([scaled, margins - scaled.sum(axis=1)])

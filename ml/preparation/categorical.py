@@ -1,0 +1,152 @@
+"""Steps for categories: codes, one-hot columns, and out-of-fold target encoding where there are many levels."""
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from ml.preparation.base import Column, Floats, Ints, Matrix, codes
+
+# A level seen more seldom than this is "other": a tree would give it a leaf of its own, a line a weight of its own.
+RAREST_LEVEL = 10
+# Above this a level's own rate says more than a code (which a tree must split many times).
+MANY_LEVELS = 24
+ENCODING_FOLDS = 5
+
+
+class Codes(BaseModel):
+    """For trees that split categories themselves: the level's code; other levels the last code; missing NaN."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: Literal["codes"] = "codes"
+    input: str
+    source: str
+    levels: tuple[str, ...]
+    other: bool  # whether "other" was seen in training; a level unseen then is missing where it was not
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (Column(name=self.source, input=self.input, levels=len(self.levels) + 1),)
+
+    def apply(self, values: pl.Series) -> Matrix:
+        found = codes(values, self.levels).astype(np.float64)
+        gone = (found < 0) if self.other else (found < 0) | (found == len(self.levels))
+        return np.where(gone, np.nan, found)[:, None]
+
+
+class BinnedCodes(Codes):
+    """For naive Bayes: other and missing are codes too."""
+
+    step: Literal["binned_codes"] = "binned_codes"  # type: ignore[assignment]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (Column(name=self.source, input=self.input, levels=len(self.levels) + 2),)
+
+    def apply(self, values: pl.Series) -> Matrix:
+        found = codes(values, self.levels)
+        return np.where(found < 0, len(self.levels) + 1, found).astype(np.float64)[:, None]
+
+
+class OneHot(BaseModel):
+    """For straight lines: one column for each level, for other and for missing where seen, less its share in training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: Literal["one_hot"] = "one_hot"
+    input: str
+    source: str
+    levels: tuple[str, ...]
+    shares: tuple[float, ...]  # of each level, then of other, then of missing
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        named = [*self.levels, "(other)", "(missing)"]
+        return tuple(
+            Column(name=f"{self.source} = {level}", input=self.input)
+            for level, share in zip(named, self.shares, strict=True)
+            if share
+        )
+
+    def apply(self, values: pl.Series) -> Matrix:
+        found = codes(values, self.levels)
+        found = np.where(found < 0, len(self.levels) + 1, found)
+        kept = np.flatnonzero(self.shares)
+        hot: Floats = (found[:, None] == kept[None, :]) - np.array(self.shares)[kept][None, :]
+        return hot
+
+
+class TargetCode(BaseModel):
+    """The level's own rate in training, drawn towards the base rate where it was seen seldom; in training out of fold.
+
+    Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"; scikit-learn's TargetEncoder.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: Literal["target_code"] = "target_code"
+    input: str
+    source: str
+    levels: tuple[str, ...]
+    rates: tuple[float, ...]
+    base_rate: float
+    missing_rate: float
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (Column(name=f"rate of {self.source}", input=self.input),)
+
+    def apply(self, values: pl.Series) -> Matrix:
+        table = np.array([*self.rates, self.base_rate, self.missing_rate])
+        rates: Floats = table[codes(values, self.levels)]  # -1, missing, is the last
+        return ((rates - self.mean) / self.deviation)[:, None]
+
+
+def common_levels(values: pl.Series) -> tuple[str, ...]:
+    """The levels that are seen often enough, in the order of their names."""
+    counts = values.drop_nulls().value_counts()
+    least = min(RAREST_LEVEL, max(2, len(values) // 100))
+    return tuple(sorted(counts.filter(pl.col("count") >= least)[values.name].to_list()))
+
+
+def fit_codes(name: str, source: str, values: pl.Series, kind: type[Codes] = Codes) -> Codes:
+    levels = common_levels(values)
+    return kind(input=name, source=source, levels=levels, other=bool((codes(values, levels) == len(levels)).any()))
+
+
+def fit_one_hot(name: str, source: str, values: pl.Series) -> OneHot:
+    levels = common_levels(values)
+    found = codes(values, levels)
+    places = np.where(found < 0, len(levels) + 1, found)
+    shares = np.bincount(places, minlength=len(levels) + 2) / max(len(places), 1)
+    return OneHot(input=name, source=source, levels=levels, shares=tuple(shares.tolist()))
+
+
+def fit_target_code(
+    name: str, source: str, values: pl.Series, labels: Ints, *, seed: int, scaled: bool
+) -> tuple[TargetCode, Matrix]:
+    """The step, and what the training rows themselves see: each row's rate without its own fold's labels."""
+    from sklearn.preprocessing import TargetEncoder
+
+    texts = values.fill_null("").to_numpy().astype(object)[:, None]
+    folds = max(2, min(ENCODING_FOLDS, int(np.bincount(labels, minlength=2).min())))
+    encoder = TargetEncoder(target_type="binary", smooth="auto", cv=folds, shuffle=True, random_state=seed)
+    out_of_fold = encoder.fit_transform(texts, labels)[:, 0]
+    rates = dict(zip(map(str, encoder.categories_[0]), map(float, encoder.encodings_[0]), strict=True))
+    base_rate = float(encoder.target_mean_)
+    missing_rate = rates.pop("", base_rate)
+    step = TargetCode(
+        input=name,
+        source=source,
+        levels=tuple(rates),
+        rates=tuple(rates.values()),
+        base_rate=base_rate,
+        missing_rate=missing_rate,
+        mean=float(out_of_fold.mean()) if scaled else 0.0,
+        deviation=(float(out_of_fold.std()) or 1.0) if scaled else 1.0,
+    )
+    return step, ((out_of_fold - step.mean) / step.deviation)[:, None]

@@ -1,0 +1,89 @@
+"""Learns a calibration on rows that the learner had not seen.
+
+Three ways, the simplest that is as good: none; sigmoid (Platt 1999); isotonic (Zadrozny and Elkan 2002).
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+
+from ml.calibration import Calibration, CalibrationKind
+from ml.learners.base import log_odds, probability
+from ml.preparation.base import Floats, Ints
+
+# The sigmoid is drawn towards "none" as if so many rows had said so: a few dozen rows must not bend it.
+SIGMOID_PRIOR_ROWS = 20.0
+# Steps of an isotonic curve are averages: below this they are averages of too few.
+FEWEST_FOR_ISOTONIC = 1_000
+CURVE_POINTS = 200
+
+
+def bounds(labels: Ints) -> tuple[float, float]:
+    """The surest that so many rows allow: one more row of the other outcome must always be thinkable."""
+    rows = max(len(labels), 1)
+    surest = max(1.0 / (rows + 2), 1e-4)
+    return float(log_odds(surest)), float(log_odds(1 - surest))
+
+
+def fit(kind: CalibrationKind, margins: Floats, labels: Ints) -> Calibration:
+    """Learns one way from log-odds of unseen rows."""
+    least, most = bounds(labels)
+    if kind is CalibrationKind.SIGMOID:
+        slope, intercept = _sigmoid(margins, labels)
+        return Calibration(kind=kind, slope=slope, intercept=intercept, least=least, most=most)
+    if kind is CalibrationKind.ISOTONIC:
+        xs, ys = _isotonic(margins, labels, least, most)
+        return Calibration(kind=kind, xs=xs, ys=ys, least=least, most=most)
+    return Calibration(least=least, most=most)
+
+
+def choose(margins: Floats, labels: Ints, places: list[tuple[Ints, Ints]]) -> tuple[Calibration, dict[str, float]]:
+    """The way that rows not used to fit it prefer; each of `places` is (rows to fit on, rows to judge by).
+
+    Returns the calibration fitted on all rows, and the log-loss of each way.
+    """
+    losses: dict[CalibrationKind, Floats] = {}
+    for kind in CalibrationKind:
+        if kind is CalibrationKind.ISOTONIC and len(labels) < FEWEST_FOR_ISOTONIC:
+            continue
+        parts = [row_losses(fit(kind, margins[a], labels[a]).apply(margins[b]), labels[b]) for a, b in places]
+        losses[kind] = np.concatenate(parts) if parts else np.zeros(0)
+    best = simplest(list(losses.values())) if places else 0
+    return fit(list(losses)[best], margins, labels), {kind.value: float(loss.mean()) for kind, loss in losses.items() if len(loss)}
+
+
+def simplest(losses: list[Floats], *, errors: float = 1.0) -> int:
+    """The first (simplest) whose mean loss is within `errors` standard errors of the best's, row by row (Breiman 1984)."""
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    for place, loss in enumerate(losses[:best]):
+        more = loss - losses[best]
+        if more.mean() <= errors * more.std(ddof=1) / np.sqrt(len(more)):
+            return place
+    return best
+
+
+def row_losses(margins: Floats, labels: Ints) -> Floats:
+    """Log-loss of each row, from log-odds, without overflow."""
+    return np.logaddexp(0, np.where(labels == 1, -margins, margins))
+
+
+def _sigmoid(margins: Floats, labels: Ints) -> tuple[float, float]:
+    weight = SIGMOID_PRIOR_ROWS / max(len(labels), 1) / 8  # a row's curvature is at most a quarter; half of it each
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        bent = at[0] * margins + at[1]
+        residual = probability(bent) - labels
+        pull = np.array([at[0] - 1, at[1]])
+        value = row_losses(bent, labels).mean() + weight * (pull**2).sum()
+        slopes = np.array([(residual * margins).mean(), residual.mean()]) + 2 * weight * pull
+        return float(value), slopes
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, 10.0), (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def _isotonic(margins: Floats, labels: Ints, least: float, most: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    curve = IsotonicRegression(out_of_bounds="clip").fit(margins, labels)
+    xs = np.unique(np.quantile(margins, np.linspace(0, 1, CURVE_POINTS)))
+    ys = np.clip(log_odds(curve.predict(xs)), least, most)
+    return tuple(xs.tolist()), tuple(ys.tolist())

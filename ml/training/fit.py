@@ -1,0 +1,111 @@
+"""From a typed table to a scorer: candidates on unseen rows, tuning, an ensemble, the choice, calibration, the final fit."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.calibration import Calibration, CalibrationKind
+from ml.learners.base import Params
+from ml.learners.registry import LEARNERS
+from ml.preparation.base import Floats, Form
+from ml.preparation.prepare import Preparation
+from ml.scorer import Member, Scorer
+from ml.training import calibrate, split
+from ml.training.ladder import STACK, Prepared, Tell, Tried, TypedTable, choose, climb, other_rows, prepared, silent, stacked
+from ml.training.split import Plan
+from ml.training.tune import tune
+
+# Kept back from the budget for the final fit.
+FINAL_SHARE = 0.15
+EVERYTHING: dict[str, Sequence[Params]] = {name: learner.settings for name, learner in LEARNERS.items()}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A scorer, and how it came about. `unseen` are its log-odds of rows that it had not seen, before calibration."""
+
+    scorer: Scorer
+    chosen: Tried
+    tried: tuple[Tried, ...]
+    plan: Plan
+    calibrations: dict[str, float]
+
+
+def fit_table(
+    table: TypedTable,
+    *,
+    times: Floats | None = None,
+    groups: NDArray[Any] | None = None,
+    settings: Mapping[str, Sequence[Params]] = EVERYTHING,
+    budget_seconds: float = 30.0,
+    most_trials: int | None = None,
+    seed: int = 0,
+    tell: Tell = silent,
+) -> Fit:
+    """Fits on all rows of the table. With a budget of 0 nothing is tuned, and the same seed gives the same scorer.
+
+    Parameters:
+        table: rows in time order.
+        times: each row's moment in days, where the rows have one: validation then goes along the time.
+        groups: rows of one group (identity) are never on both sides.
+        settings: learner -> the parameters to start with; the prior always competes.
+    """
+    started = time.monotonic()
+    plan = split.plan(table.labels, times=times, groups=groups, seed=seed)
+    made = Prepared(table, plan.folds, seed)
+    if not plan.folds:
+        chosen = _nothing_to_validate(table)
+        return Fit(_final(table, chosen, Calibration(), seed), chosen, (chosen,), plan, {})
+    deadline = started + budget_seconds * (1 - FINAL_SHARE)
+    tried = climb(made, plan, {"prior": ({},), **settings}, deadline=deadline if budget_seconds else float("inf"), tell=tell)
+    if budget_seconds > 0 and most_trials != 0:
+        tried += tune(made, plan, tried, deadline=deadline, most_trials=most_trials, seed=seed, tell=tell)
+        tried.sort(key=lambda one: list(LEARNERS).index(one.learner))
+    if (ensemble := stacked(tried, table.labels, plan)) is not None:
+        tried.append(ensemble)
+    chosen = choose(tried)
+    tell(f"fitting {chosen.learner}")
+    calibration, losses = _calibration(chosen, table, plan)
+    return Fit(_final(table, chosen, calibration, seed), chosen, tuple(tried), plan, losses)
+
+
+def _calibration(chosen: Tried, table: TypedTable, plan: Plan) -> tuple[Calibration, dict[str, float]]:
+    """Learned on the first repeat's unseen rows; judged on the folds that it did not see, along the time on later ones."""
+    margins, labels = chosen.margins[0], table.labels
+    seen = np.flatnonzero(~np.isnan(margins))
+    if chosen.learner == "prior":
+        return calibrate.fit(CalibrationKind.NONE, margins[seen], labels[seen]), {}
+    back = np.full(len(labels), -1)
+    back[seen] = np.arange(len(seen))
+    places = [
+        (back[others], back[fold.judge])
+        for number, fold in enumerate(plan.folds)
+        if fold.repeat == 0 and len(others := other_rows(plan, number))
+    ]
+    return calibrate.choose(margins[seen], labels[seen], places)
+
+
+def _final(table: TypedTable, chosen: Tried, calibration: Calibration, seed: int) -> Scorer:
+    parts = chosen.members or (chosen,)
+    weights = chosen.weights or (1.0,)
+    preparations: dict[Form, Preparation] = {}
+    members = []
+    examples = {}
+    for part, weight in zip(parts, weights, strict=True):
+        if chosen.learner == STACK and weight < 1e-3:
+            continue  # it has no say
+        learner = LEARNERS[part.learner]
+        if learner.form not in preparations:
+            preparations[learner.form], examples[learner.form] = prepared(learner.form, table, seed)
+        fitted = learner.fit(examples[learner.form], part.params, seed=seed)
+        members.append(Member(part.learner, learner.form, fitted, weight))
+    return Scorer(table.inputs, preparations, tuple(members), chosen.intercept, calibration)
+
+
+def _nothing_to_validate(table: TypedTable) -> Tried:
+    nothing = np.full((1, len(table.labels)), np.nan)
+    return Tried("prior", {}, nothing, nothing, np.zeros(0), 0.0)

@@ -1,0 +1,218 @@
+"""The ladder: every learner that the rows allow competes on rows it has not seen, and the simplest that is as good serves.
+
+The same for 5 rows and 500,000: with few of them the base rate is hard to beat, and it is always a candidate.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ml.calibration import CalibrationKind
+from ml.features.inputs import Input
+from ml.learners.base import Examples, Fitted, Params
+from ml.learners.registry import LEARNERS
+from ml.preparation import prepare
+from ml.preparation.base import Floats, Form, Ints
+from ml.preparation.prepare import Preparation
+from ml.training import stack
+from ml.training.calibrate import fit, row_losses, simplest
+from ml.training.split import Fold, Plan
+
+STACK = "stack"
+MOST_MEMBERS = 4
+FEWEST_FOR_STACK = 1_000
+
+Tell = Callable[[str], None]
+
+
+def silent(_stage: str) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class TypedTable:
+    """What a training sees: a typed frame in time order, its inputs, and the labels (0 or 1)."""
+
+    inputs: tuple[Input, ...]
+    frame: pl.DataFrame
+    labels: Ints
+
+    def rows(self, places: Ints) -> "TypedTable":
+        return TypedTable(self.inputs, self.frame[places], self.labels[places])
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate and how it did on unseen rows.
+
+    `margins` are repeats x rows, NaN where a row was never unseen; `calibrated` the same after a sigmoid that did not
+    see the row either; `losses` the calibrated log-loss of each row that was judged, averaged over repeats.
+    """
+
+    learner: str
+    params: Params
+    margins: Floats
+    calibrated: Floats
+    losses: Floats
+    seconds: float
+    members: tuple["Tried", ...] = ()
+    weights: tuple[float, ...] = ()
+    intercept: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+
+@dataclass
+class Prepared:
+    """Each fold's matrices, made once for all learners of a form."""
+
+    table: TypedTable
+    folds: Sequence[Fold]
+    seed: int
+    _made: dict[tuple[int, Form], tuple[Examples, Examples]] = field(default_factory=dict)
+
+    def fold(self, place: int, form: Form) -> tuple[Examples, Examples]:
+        """The rows that teach and those that judge."""
+        if (place, form) not in self._made:
+            fold = self.folds[place]
+            preparation, examples = prepared(form, self.table.rows(fold.train), self.seed)
+            judge = self.table.rows(fold.judge)
+            self._made[place, form] = (examples, Examples(preparation.apply(judge.frame), preparation.columns, judge.labels))
+        return self._made[place, form]
+
+
+def prepared(form: Form, table: TypedTable, seed: int) -> tuple[Preparation, Examples]:
+    preparation, matrix = prepare.fit(form, table.inputs, table.frame, table.labels, seed=seed)
+    return preparation, Examples(matrix, preparation.columns, table.labels)
+
+
+def climb(made: Prepared, plan: Plan, settings: Mapping[str, Sequence[Params]], *, deadline: float, tell: Tell) -> list[Tried]:
+    """Tries the learners that the rows allow, simple first; after `deadline` (of time.monotonic) no further one."""
+    tried: list[Tried] = []
+    rows = len(made.table.labels)
+    for name in LEARNERS:
+        if rows < LEARNERS[name].fewest_rows:
+            continue
+        for params in settings.get(name, ()):
+            if tried and time.monotonic() > deadline:
+                return tried
+            tell(name)
+            tried.append(attempt(made, plan, name, params))
+    return tried
+
+
+def attempt(made: Prepared, plan: Plan, name: str, params: Params, *, check: Callable[[int, float], None] | None = None) -> Tried:
+    """Validates one candidate over all folds. `check(fold, mean loss so far)` may raise to give it up."""
+    started = time.monotonic()
+    learner = LEARNERS[name]
+    fits: list[Fitted] = []
+    losses: list[float] = []
+    for place in range(len(plan.folds)):
+        teach, judge = made.fold(place, learner.form)
+        fitted = learner.fit(teach, params, seed=made.seed, watch=judge)
+        fits.append(fitted)
+        losses.append(float(row_losses(fitted.margins(judge.matrix), judge.labels).mean()))
+        if check is not None:
+            check(place, losses[-1])
+    if rounds := [fitted.rounds for fitted in fits if hasattr(fitted, "rounds")]:
+        # One number of rounds for all folds (the best of each would flatter it), and that many for the final fit.
+        common = int(np.median(rounds))
+        params = {name: value for name, value in params.items() if name != "early_stopping_rounds"} | {"n_estimators": common}
+        fits = [fitted.cut(common) for fitted in fits]  # type: ignore[attr-defined]
+    margins = np.full((plan.repeats, len(made.table.labels)), np.nan)
+    for place, (fold, fitted) in enumerate(zip(plan.folds, fits, strict=True)):
+        margins[fold.repeat, fold.judge] = fitted.margins(made.fold(place, learner.form)[1].matrix)
+    return judged(made.table.labels, plan, name, params, margins, time.monotonic() - started)
+
+
+def judged(labels: Ints, plan: Plan, name: str, params: Params, margins: Floats, seconds: float) -> Tried:
+    calibrated = margins if name == "prior" else cross_calibrated(margins, labels, plan)
+    return Tried(name, params, margins, calibrated, unseen_losses(calibrated, labels), seconds)
+
+
+def cross_calibrated(margins: Floats, labels: Ints, plan: Plan) -> Floats:
+    """Each fold's log-odds through a sigmoid learned on the other folds; along the time, on the earlier ones."""
+    calibrated = margins.copy()
+    for place, fold in enumerate(plan.folds):
+        others = other_rows(plan, place)
+        if len(others):
+            sigmoid = fit(CalibrationKind.SIGMOID, margins[fold.repeat, others], labels[others])
+            calibrated[fold.repeat, fold.judge] = sigmoid.apply(margins[fold.repeat, fold.judge])
+    return calibrated
+
+
+def other_rows(plan: Plan, place: int) -> Ints:
+    """The rows judged in the other folds of the same repeat; along the time, in the earlier folds only."""
+    repeat = plan.folds[place].repeat
+    others = [
+        fold.judge
+        for number, fold in enumerate(plan.folds)
+        if fold.repeat == repeat and (number < place if plan.in_time else number != place)
+    ]
+    return np.concatenate(others) if others else np.zeros(0, dtype=np.int64)
+
+
+def unseen_losses(margins: Floats, labels: Ints) -> Floats:
+    """The log-loss of each row that was judged, averaged over the repeats."""
+    there = ~np.isnan(margins)
+    losses = np.where(there, row_losses(np.where(there, margins, 0.0), labels[None, :]), 0.0)
+    counts = there.sum(axis=0)
+    seen = counts > 0
+    return np.asarray(losses.sum(axis=0)[seen] / counts[seen], dtype=np.float64)
+
+
+def stacked(tried: Sequence[Tried], labels: Ints, plan: Plan) -> Tried | None:
+    """The best of each learner together; None where there are not two, or too few rows to learn weights on."""
+    members = best_of_each(tried)[:MOST_MEMBERS]
+    if len(members) < 2 or len(labels) < FEWEST_FOR_STACK:
+        return None
+    started = time.monotonic()
+    margins = np.stack([member.margins for member in members], axis=-1)
+    mixed = np.full(margins.shape[:2], np.nan)
+    for place, fold in enumerate(plan.folds):
+        others = other_rows(plan, place)
+        if len(others):
+            shares, shift = stack.weights(margins[fold.repeat, others], labels[others])
+        else:
+            shares, shift = np.full(len(members), 1 / len(members)), 0.0
+        mixed[fold.repeat, fold.judge] = margins[fold.repeat, fold.judge] @ shares + shift
+    there = ~np.isnan(mixed)
+    shares, shift = stack.weights(margins[there], np.broadcast_to(labels, mixed.shape)[there])
+    found = judged(labels, plan, STACK, {}, mixed, time.monotonic() - started)
+    return Tried(
+        STACK, {}, found.margins, found.calibrated, found.losses, found.seconds, tuple(members), tuple(shares.tolist()), shift
+    )
+
+
+def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
+    """The best candidate of each learner but the prior, best first."""
+    best: dict[str, Tried] = {}
+    for one in tried:
+        if one.learner not in ("prior", STACK) and (one.learner not in best or one.loss < best[one.learner].loss):
+            best[one.learner] = one
+    return sorted(best.values(), key=lambda one: one.loss)
+
+
+def choose(tried: Sequence[Tried]) -> Tried:
+    """The simplest within one standard error of the best, candidates in the ladder's order."""
+    return tried[simplest([one.losses for one in tried])]
+
+
+def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:
+    """A line of the report: who, how good, how far from the best."""
+    behind = one.losses - best.losses
+    error = float(behind.std(ddof=1) / np.sqrt(len(behind))) if len(behind) > 1 else 0.0
+    return {
+        "learner": one.learner,
+        "params": dict(one.params),
+        "log_loss": one.loss,
+        "behind": float(behind.mean()),
+        "behind_error": error,
+        "seconds": one.seconds,
+    }

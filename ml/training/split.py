@@ -1,0 +1,89 @@
+"""Which rows teach and which judge: the newest hold-out, and the folds inside the training part."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from ml.preparation.base import Floats, Ints
+
+HOLDOUT_SHARE = 0.2
+# With fewer rows a hold-out of a fifth judges nothing: all rows teach, and the folds judge.
+FEWEST_FOR_HOLDOUT = 500
+FOLDS = 5
+# Validations are repeated with other folds until about so many rows were predicted: few rows, many repeats.
+PREDICTED_ROWS = 2_000
+MOST_REPEATS = 10
+# Below this a part of the time line has too few rows to train on, and time takes second place.
+FEWEST_FOR_TIME = 1_000
+# Ordered by time, the first model learns from this share; each later one from all that came before its rows.
+FIRST_SHARE = 0.4
+# Above this three folds say as much as five, in little more than half the time.
+MANY_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers that teach and row numbers that judge, and which repeat of the validation it belongs to."""
+
+    train: Ints
+    judge: Ints
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The folds, and in words how they were made."""
+
+    folds: tuple[Fold, ...]
+    how: str
+    in_time: bool = False
+
+    @property
+    def repeats(self) -> int:
+        return max((fold.repeat for fold in self.folds), default=-1) + 1
+
+
+def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | None = None, seed: int = 0) -> Plan:
+    """Folds for rows in time order. Few rows: stratified and repeated; groups are kept together; else along the time.
+
+    A plan may be empty: with fewer than two rows of a class nothing can be validated.
+    """
+    rows, rarer = len(labels), int(np.bincount(labels, minlength=2).min())
+    if rarer < 2:
+        return Plan((), "no validation: fewer than two rows of one of the outcomes")
+    if times is not None and rows >= FEWEST_FOR_TIME and np.unique(times).size > FOLDS:
+        folds = _along_time(labels, times, groups)
+        if len(folds) > 1:
+            return Plan(folds, f"{len(folds)} parts in time order, each judged by a model of all before it", in_time=True)
+    count = min(3 if rows > MANY_ROWS else FOLDS, rarer)
+    repeats = max(1, min(MOST_REPEATS, PREDICTED_ROWS // rows))
+    folds = tuple(fold for repeat in range(repeats) for fold in _stratified(labels, groups, count, repeat, seed))
+    kept = ", rows of one identity together" if groups is not None else ""
+    return Plan(folds, f"{count} folds" + (f", {repeats} times" if repeats > 1 else "") + kept)
+
+
+def _along_time(labels: Ints, times: Floats, groups: NDArray[Any] | None) -> tuple[Fold, ...]:
+    edges = np.quantile(times, np.linspace(FIRST_SHARE, 1, FOLDS))
+    folds = []
+    for place, (start, end) in enumerate(pairwise(edges)):
+        last = place == len(edges) - 2
+        train = np.flatnonzero(times < start)
+        judge = np.flatnonzero((times >= start) & ((times <= end) if last else (times < end)))
+        if groups is not None:
+            judge = judge[~np.isin(groups[judge], groups[train])]
+        if len(judge) and np.unique(labels[train]).size == 2:
+            folds.append(Fold(train, judge))
+    return tuple(folds)
+
+
+def _stratified(labels: Ints, groups: NDArray[Any] | None, count: int, repeat: int, seed: int) -> list[Fold]:
+    nothing = np.zeros((len(labels), 1))
+    if groups is not None and np.unique(groups).size >= 2 * count:
+        splits = StratifiedGroupKFold(count, shuffle=True, random_state=seed + repeat).split(nothing, labels, groups)
+    else:
+        splits = StratifiedKFold(count, shuffle=True, random_state=seed + repeat).split(nothing, labels)
+    return [Fold(train, judge, repeat) for train, judge in splits if np.unique(labels[train]).size == 2]
