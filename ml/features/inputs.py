@@ -24,6 +24,8 @@ class InputKind(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     CATEGORY = "category"
+    DATE = "date"
+    TEXT = "text"
 
 
 class Input(BaseModel):
