@@ -23,9 +23,10 @@ NO_MEASURE = 0.9
 STRONG = 0.8
 FEWEST_ROWS = 200
 FEWEST_OF_CLASS = 30
-# A measure needs a scale: the rest must reach this AUC. One strong column among noise proves nothing.
-REST_KNOWS = 0.67
-AHEAD = 0.12  # in AUC, of the rest; with further evidence AHEAD_SUPPORTED is enough
+# A measure needs a scale: the rest must reach this AUC, and by a standard error more. One strong column among noise
+# proves nothing.
+REST_KNOWS = 0.65
+AHEAD = 0.15  # in AUC, of the rest; with further evidence AHEAD_SUPPORTED is enough
 AHEAD_SUPPORTED = 0.06
 # An honest strong trait usually shows in other columns too, also among rows with one outcome.
 RELATED = 0.3
@@ -95,12 +96,17 @@ def _ahead_of_the_rest(table: _Table, found: frozenset[str], numbers: frozenset[
 def _why_ahead(table: _Table, name: str, rest: Power, *, sounds: bool) -> str | None:
     power, values = table.powers[name], table.columns[name].values
     ahead = power.auc - rest.auc
-    measured = rest.auc >= REST_KNOWS and _related(power.scores, rest.scores, table.labels) < RELATED
+    measured = _knows(rest, table.labels) and _related(power.scores, rest.scores, table.labels) < RELATED
     if ahead >= (AHEAD_SUPPORTED if measured else AHEAD) and sounds:
         return "and its name says that it is known when it is over"
     if ahead >= AHEAD_SUPPORTED and measured and _is_amount_of_one_outcome(values, table.labels):
         return "and it is an amount that hardly exists for one of the outcomes"
     return "and the rest has nothing to do with it" if ahead >= AHEAD and measured else None
+
+
+def _knows(rest: Power, labels: Ints) -> bool:
+    wins = int(labels.sum())
+    return rest.auc - area_error(max(rest.auc, 0.5), wins, len(labels) - wins) >= REST_KNOWS
 
 
 def _is_same(one: Column, other: Column) -> bool:
