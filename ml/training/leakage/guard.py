@@ -4,10 +4,12 @@ What data can show, and what it cannot. A gap, a value or a stamp that belongs t
 alone never is: the length of a sales call predicts the sale in the same smooth way as a good honest trait would, and two
 such columns can be identical number for number while only one of them is known in time. So power alone accuses only
 where the table itself offers a measure (the other columns know something, and this one knows far more than all of them
-together) or where it is beyond what people's behaviour allows (an AUC above 0.93 with confidence). Below that the
-column stays, and `--keep` and `--drop` decide.
+together) or where it is beyond what is known of honest columns (`too_good.BEYOND_HONEST`). Below that the column stays,
+and the user decides. It follows that an honest column far ahead of a well-informed rest is accused, that two unlike leaks
+of middling power hide each other, and that in tables of a few dozen rows only plain copies, gaps and values are found.
 
-Labels after `cut` are never looked at: a guard that reads the rows that will judge would be a leak itself.
+Labels after `cut` teach the guard nothing (they only tell whether two rows are the same): a guard that learns from the
+rows that will judge would be a leak itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,9 +73,11 @@ def find_leaks(
     columns = {column.name: _numbers(column, teaching[column.name]) for column in inputs}
     _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs))))
     _collect(found, _named(inputs, lambda column: _by_value(column, columns, teaching, taught, len(inputs), seed)))
-    _collect(found, _named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, cut)))
+    changes = list(_named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, cut)))
+    _collect(found, (suspect for suspect in changes if suspect.left_out))
     _collect(found, _named(inputs, lambda column: _by_identity(column, teaching[column.name], known)))
     _collect(found, _by_power(inputs, columns, taught, frozenset(found), seed))
+    _collect(found, changes)  # mass edits, of columns that nothing else speaks against
     kept = frozenset(keep)
     suspects = (replace(suspect, left_out=suspect.left_out and suspect.column not in kept) for suspect in found.values())
     return Findings(tuple(sorted(suspects, key=lambda suspect: (-suspect.weight, suspect.column))), rows)
@@ -108,12 +112,14 @@ def _by_change(column: Input, changed_at: Mapping[str, Floats], closed_at: Float
     if moments is None or closed_at is None:
         return None
     late = changed_late(moments[:cut], closed_at[:cut])
-    return late and Suspect(column.name, Reason.CHANGED_LATE, late.evidence, not late.is_mass_edit, late.share)
+    if late is None:
+        return None
+    return Suspect(column.name, Reason.CHANGED_LATE, late.evidence, left_out=not late.is_mass_edit, weight=late.share)
 
 
 def _by_identity(column: Input, series: pl.Series, times: Floats | None) -> Suspect | None:
-    reason = identifies(column, series, times)
-    return reason and Suspect(column.name, *reason, left_out=True, weight=0.0)
+    found = identifies(column, series, times)
+    return None if found is None else Suspect(column.name, *found, left_out=True, weight=0.0)
 
 
 def _by_power(

@@ -19,8 +19,10 @@ SENTENCE_WORDS = 3.0
 # Whole numbers that never repeat, although as many drawn at random from their range would give this many equal pairs:
 # the probability is exp(-12), one in 160,000 columns.
 EXPECTED_PAIRS = 12.0
-# Large keys (a CRM's record ids) are too far apart to repeat by chance; with a name that says so, this many digits will do.
+# Large keys (a CRM's record ids) are too far apart to repeat by chance. With a name that says so, this many digits, or
+# that they rise with every row, will do.
 KEY_DIGITS = 6
+EXPLAINED = 3.0  # chance is reckoned as if the columns were independent, and makes up to so many times more twins
 IN_STEP = 0.999  # the rank correlation with time of a number that is the time
 
 
@@ -49,8 +51,8 @@ def duplicates(frame: pl.DataFrame, labels: NDArray[np.int64], cut: int) -> RowF
     if not rows:
         return None
     chance = _chance_twins(keyed, cut)
-    often = f"; by chance alone about {chance:,.0f} would" if chance >= 1 else "; by chance alone hardly any would"
-    evidence = f"{rows:,} of the {len(newest):,} newest rows are an exact copy of an older row{often}, so the newest rows judge too kindly."
+    meaning = "few rows can differ in this table" if chance * EXPLAINED >= rows else "the newest rows judge too kindly"
+    evidence = f"{rows:,} of the {len(newest):,} newest rows are an exact copy of an older row, about {chance:,.0f} would be by chance: {meaning}."
     return RowFinding(RowReason.DUPLICATES, rows, evidence)
 
 
@@ -69,7 +71,10 @@ def _names_rows(filled: pl.Series, different: int) -> tuple[Reason, str] | None:
     words = filled.cast(pl.String).str.strip_chars().str.split(" ").list.len().mean()
     if isinstance(words, float) and words >= SENTENCE_WORDS:
         return None
-    return Reason.IDENTIFIER, f"{different:,} different texts in {len(filled):,} filled rows: it names the row and cannot come again."
+    return (
+        Reason.IDENTIFIER,
+        f"{different:,} different texts in {len(filled):,} filled rows: it names the row and cannot come again.",
+    )
 
 
 def _is_clock(series: pl.Series, times: Floats | None) -> tuple[Reason, str] | None:
@@ -82,7 +87,10 @@ def _is_clock(series: pl.Series, times: Floats | None) -> tuple[Reason, str] | N
     step = float(np.corrcoef(rankdata(values[both]), rankdata(times[both]))[0, 1])
     if abs(step) < IN_STEP:
         return None
-    return Reason.CLOCK, f"it moves in step with the row's time (rank correlation {step:.4f}): the time in disguise, never seen again."
+    return (
+        Reason.CLOCK,
+        f"it moves in step with the row's time (rank correlation {step:.4f}): the time in disguise, never seen again.",
+    )
 
 
 def _numbers_rows(name: str, filled: pl.Series, different: int) -> tuple[Reason, str] | None:
@@ -91,22 +99,19 @@ def _numbers_rows(name: str, filled: pl.Series, different: int) -> tuple[Reason,
         return None
     low, high = float(values.min()), float(values.max())
     pairs = len(values) ** 2 / (2 * (high - low + 1))
+    found = f"{len(values):,} whole numbers between {low:,.0f} and {high:,.0f}, never the same twice"
     if pairs >= EXPECTED_PAIRS:
-        return (
-            Reason.IDENTIFIER,
-            f"{len(values):,} whole numbers between {low:,.0f} and {high:,.0f} and never the same twice, where chance gives about "
-            f"{pairs:,.0f} equal pairs: a running number.",
-        )
-    if sounds_like_identifier(name) and min(abs(low), abs(high)) >= 10 ** (KEY_DIGITS - 1):
-        return Reason.IDENTIFIER, f"{len(values):,} whole numbers of {KEY_DIGITS} and more digits, never the same twice, and a name that says key."
+        return Reason.IDENTIFIER, f"{found}, where chance gives about {pairs:,.0f} equal pairs: a running number."
+    is_key = min(abs(low), abs(high)) >= 10 ** (KEY_DIGITS - 1) or bool((np.diff(values) > 0).all())
+    if is_key and sounds_like_identifier(name):
+        return Reason.IDENTIFIER, f"{found}, and its name says that it is a key."
     return None
 
 
 def _chance_twins(frame: pl.DataFrame, cut: int) -> float:
-    """How many newest rows would meet a twin, were the columns independent: usually too low, columns are related."""
-    log_match = 0.0
+    """How many newest rows would meet a twin, were the columns independent: rather too low, columns are related."""
+    match, pairs = 1.0, len(frame) * (len(frame) - 1)
     for name in frame.columns:
-        shares = frame[name].value_counts()["count"].to_numpy() / len(frame)
-        log_match += math.log(float((shares**2).sum()))
-    newest = len(frame) - cut
-    return newest * -math.expm1(-cut * math.exp(log_match))
+        rows = frame[name].value_counts()["count"].cast(pl.Float64)
+        match *= float((rows * (rows - 1)).sum()) / pairs
+    return (len(frame) - cut) * -math.expm1(-cut * match)

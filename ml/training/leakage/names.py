@@ -5,14 +5,16 @@ from collections.abc import Iterable
 
 # What a CRM writes when, or after, something ended. `duration` and `end` are there because how long a thing took is
 # known only when it is over. Words that plain attributes carry too (status, value, payment, date) are not.
-OUTCOME_WORDS = frozenset(
-    "actual booked cancel canceled cancellation cancelled churn churned close closed closedate closing conversion converted "
-    "duration end ended final invoice invoiced lost outcome paid refund refunded result signed terminated termination won".split()
-)
-OUTCOME_VALUES = frozenset(
-    "won lost closedwon closedlost closed converted churned cancelled canceled signed paid success failure".split()
-)
-IDENTIFIER_WORDS = frozenset("id ids uuid guid key number no nr ref reference identifier rowid index".split())
+OUTCOME_WORDS = frozenset({
+    "actual", "booked", "cancel", "canceled", "cancellation", "cancelled", "churn", "churned", "close", "closed", "closedate",
+    "closing", "conversion", "converted", "duration", "end", "ended", "final", "invoice", "invoiced", "lost", "outcome", "paid",
+    "refund", "refunded", "result", "signed", "terminated", "termination", "won",
+})  # fmt: skip
+OUTCOME_VALUES = frozenset({
+    "won", "lost", "closedwon", "closedlost", "closed", "converted", "churned", "cancelled", "canceled", "signed", "paid",
+    "success", "failure",
+})  # fmt: skip
+IDENTIFIER_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "number", "no", "nr", "ref", "reference", "identifier", "index"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 

@@ -157,9 +157,10 @@ def _boosted(taught: Floats, labels: Ints, judged: Floats, categories: NDArray[n
 
     settings: dict[str, Any] = {
         "objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "lambda_l2": 5.0,
-        "feature_fraction": 0.5, "max_bin": 63, "seed": seed, "num_threads": THREADS, "deterministic": True, "force_row_wise": True, "verbose": -1,
+        "feature_fraction": 0.5, "max_bin": 63, "seed": seed, "num_threads": THREADS, "deterministic": True,
+        "force_row_wise": True, "verbose": -1,
     }  # fmt: skip
     named = [int(place) for place in np.flatnonzero(categories)]
     data = lightgbm.Dataset(taught, labels, categorical_feature=named, params={"verbose": -1, "max_bin": 63})
     booster = lightgbm.train(settings, data, num_boost_round=JOINT_ROUNDS)
-    return expit(np.asarray(booster.predict(judged, raw_score=True), dtype=np.float64))
+    return np.asarray(expit(booster.predict(judged, raw_score=True)), dtype=np.float64)

@@ -22,7 +22,9 @@ Ints = NDArray[np.int64]
 Z_95 = 1.645  # one-sided
 # A whole family of columns is falsely accused by chance alone once in a thousand tables.
 CHANCE = 0.001
-CHANCE_NAMED = 0.05  # where the name says outcome too
+# Where the name says outcome too and there is no exception, only the sample may be small: less is asked of it.
+CHANCE_NAMED = 0.05
+NAMED_ODDS = 5.0
 # The share of the outcome's entropy below which a group is a detail. A level with 3 % of the rows that wins 95 % of the
 # time against 20 % elsewhere explains 8 %; a reason that was filled for every fourth lost deal about 12 %.
 LEAST_SHARE = 0.1
@@ -30,12 +32,10 @@ LEAST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Bar:
-    """The odds ratio that honest groups stay under: where the group has no exception, where it has some, and where it
-    has none and the name says outcome (only the sample may then be small)."""
+    """The odds ratio that honest groups stay under: where one side has no exception, and where both have some."""
 
     pure: float
     mixed: float
-    named: float = 5.0
 
 
 # A copy of the outcome with 5 % mistakes has 361, an honest binary column of the stronger kind 20. A level of an honest
@@ -69,7 +69,7 @@ class Split:
         return float(np.exp(max(abs(log_odds) - Z_95 * error, 0.0)))
 
     @property
-    def group_is_pure(self) -> bool:
+    def is_pure(self) -> bool:
         return min(self.in_1, self.in_0) == 0 or min(self.out_1, self.out_0) == 0
 
     @property
@@ -103,29 +103,37 @@ def split(group: Mask, labels: Ints) -> Split:
 
 
 def gives_away(found: Split, bar: Bar, *, columns: int, named: bool) -> bool:
-    """Whether the three conditions hold; `columns` is the number of columns that were looked at."""
-    named = named and found.group_is_pure
-    needed = bar.named if named else bar.pure if found.group_is_pure else bar.mixed
+    """Whether the three conditions hold. `columns` were looked at; `named`: name or values support it, and nothing
+    else about the group speaks against it."""
+    needed = NAMED_ODDS if named else bar.pure if found.is_pure else bar.mixed
     if found.share < LEAST_SHARE or found.odds_ratio_at_least < needed:
         return False
     return found.chance() * columns < (CHANCE_NAMED if named else CHANCE)
 
 
-def level_groups(codes: Ints, labels: Ints, halves: Ints) -> list[Split]:
+def level_groups(codes: Ints, labels: Ints, halves: Ints) -> list[tuple[Split, Mask]]:
     """Groups of levels: those that mostly have outcome 1, those that have it only, and those that never have it.
 
     A group that was picked by its labels in one half of the rows is judged by the other half (and the other way
-    round), so a column of many small levels, each pure by chance, shows nothing. `codes` are 0..k-1, `halves` 0/1.
-    With two levels there is nothing to pick, and all rows judge.
+    round), so a column of many small levels, each pure by chance, shows nothing. With two levels there is nothing to
+    pick, and all rows judge.
+
+    Args:
+        codes: the level of each row, from 0.
+        halves: 0 or 1 for each row.
+
+    Returns:
+        each group's table, and the levels that all rows together would pick for it (one flag a level).
     """
-    if codes.max(initial=0) < 2:
-        return [split(codes == 0, labels)]
+    levels = int(codes.max(initial=0)) + 1
+    if levels <= 2:
+        return [(split(codes == 0, labels), np.array([True, False]))]
     found = [Split(0, 0, 0, 0)] * 3
     for half in (0, 1):
         teaches, judges = halves == half, halves != half
-        groups = _picked(codes[teaches], labels[teaches], int(codes.max()) + 1)
+        groups = _picked(codes[teaches], labels[teaches], levels)
         found = [sum_ + split(group[codes[judges]], labels[judges]) for sum_, group in zip(found, groups, strict=True)]
-    return found
+    return list(zip(found, _picked(codes, labels, levels), strict=True))
 
 
 def _picked(codes: Ints, labels: Ints, levels: int) -> tuple[Mask, Mask, Mask]:

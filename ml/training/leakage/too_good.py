@@ -9,8 +9,8 @@ from ml.training.leakage.findings import Reason, Suspect
 from ml.training.leakage.power import FOLDS, Column, Floats, Ints, Power, area_error, folds, joint_power, single_power
 from ml.training.leakage.separation import split
 
-# Nothing honest known to us reaches this alone (the strongest: telecom churn 0.80, lead engagement 0.75). Two standard errors
-# above it is beyond doubt: an honest 0.90 gets there by luck in fewer than one table in 400.
+# No honest column of the tables that we know reaches this alone (the strongest, frequency of use for telecom churn, has 0.80).
+# It must be passed by two standard errors: an honest column of 0.90 does so by luck in fewer than one table in a hundred.
 BEYOND_HONEST = 0.92
 SURE = 2.0
 # Where the rest of the table is as good (a table that is simply easy), nothing is out of line: at least half of the rest's
@@ -32,7 +32,8 @@ AHEAD_SUPPORTED = 0.06
 RELATED = 0.3
 # The same column twice (call minutes and call seconds) would be its own measure.
 SAME_COLUMN = 0.95
-# "An amount that is there or not" (0 or continuous): where its being there has this odds ratio, at least.
+# An amount (many values) that in this share of the rows is one and the same (0, mostly): whether it is there has at least
+# this odds ratio. What is paid, used or earned because of the outcome looks so.
 AMOUNT_ODDS = 15.0
 AMOUNT_SPIKE = 0.3
 AMOUNT_VALUES = 50
@@ -115,14 +116,18 @@ def _is_same(one: Column, other: Column) -> bool:
     both = ~np.isnan(one.values) & ~np.isnan(other.values)
     if one.is_category or other.is_category or both.sum() < FEWEST_ROWS:
         return False
-    ranks = np.vstack([rankdata(one.values[both]), rankdata(other.values[both])])
-    return bool((ranks.std(axis=1) > 0).all()) and abs(float(np.corrcoef(ranks)[0, 1])) >= SAME_COLUMN
+    return abs(_rank_correlation(one.values[both], other.values[both])) >= SAME_COLUMN
 
 
 def _related(one: Floats, other: Floats, labels: Ints) -> float:
     """The rank correlation of two scores among rows of one outcome, averaged over the outcomes."""
-    found = [np.corrcoef(rankdata(one[labels == label]), rankdata(other[labels == label]))[0, 1] for label in (0, 1)]
-    return float(np.mean(np.nan_to_num(found)))
+    return float(np.mean([_rank_correlation(one[labels == label], other[labels == label]) for label in (0, 1)]))
+
+
+def _rank_correlation(one: Floats, other: Floats) -> float:
+    """0 where one of them is constant."""
+    ranks = np.vstack([rankdata(one), rankdata(other)])
+    return float(np.corrcoef(ranks)[0, 1]) if (ranks.std(axis=1) > 0).all() else 0.0
 
 
 def _is_amount_of_one_outcome(values: Floats, labels: Ints) -> bool:
