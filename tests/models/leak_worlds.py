@@ -1,7 +1,8 @@
 """Invented tables of a sales team, honest and leaking, for measuring the leak guard.
 
 Each world is one mechanism: how a strong honest column comes about, or how an answer gets into a column. The first
-list was looked at while the guard was made; HELD_OUT was written afterwards, and no number of the guard was moved for it.
+lists were looked at while the guard was made. The HELD_OUT lists were written afterwards: no number of the guard was moved
+for them, and one rule was narrowed (that words support a copy only).
 """
 
 from collections.abc import Callable

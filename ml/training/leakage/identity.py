@@ -52,7 +52,8 @@ def duplicates(frame: pl.DataFrame, labels: NDArray[np.int64], cut: int) -> RowF
         return None
     chance = _chance_twins(keyed, cut)
     meaning = "few rows can differ in this table" if chance * EXPLAINED >= rows else "the newest rows judge too kindly"
-    evidence = f"{rows:,} of the {len(newest):,} newest rows are an exact copy of an older row, about {chance:,.0f} would be by chance: {meaning}."
+    copies = f"{rows:,} of the {len(newest):,} newest rows are an exact copy of an older row"
+    evidence = f"{copies}, about {chance:,.0f} would be by chance: {meaning}."
     return RowFinding(RowReason.DUPLICATES, rows, evidence)
 
 
