@@ -11,6 +11,7 @@ from data import settings
 from ml.features.inputs import Input, InputKind
 from ml.training.leakage import Findings, Reason, RowReason, find_leaks
 from tests.models import leak_worlds as worlds
+from tests.models import leak_worlds_held_out as held_out
 from tests.models.leak_mixtures import mixture
 
 SHARED = Path(settings.ROOT).parent / "shared" / "data"
@@ -108,10 +109,10 @@ def test_duplicates_of_a_real_table_are_counted() -> None:
 # Invented tables
 
 # Smooth power among a rest that knows something: the same numbers could be honest. Seen in large tables, mostly.
-BY_POWER_ALONE = {worlds.length_of_the_talk, worlds.twice_the_same_leak}
-each_honest = pytest.mark.parametrize("maker", worlds.HONEST + worlds.HELD_OUT_HONEST, ids=lambda maker: maker.__name__)
+BY_POWER_ALONE = {worlds.length_of_the_talk, held_out.twice_the_same_leak}
+each_honest = pytest.mark.parametrize("maker", worlds.HONEST + held_out.HONEST, ids=lambda maker: maker.__name__)
 each_leaking = pytest.mark.parametrize(
-    "maker", [maker for maker in worlds.LEAKING + worlds.HELD_OUT_LEAKING if maker not in BY_POWER_ALONE], ids=lambda m: m.__name__
+    "maker", [maker for maker in worlds.LEAKING + held_out.LEAKING if maker not in BY_POWER_ALONE], ids=lambda m: m.__name__
 )
 
 
@@ -159,9 +160,7 @@ class Tally:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("honest", "leaking"), [(worlds.HONEST, worlds.LEAKING), (worlds.HELD_OUT_HONEST, worlds.HELD_OUT_LEAKING)]
-)
+@pytest.mark.parametrize(("honest", "leaking"), [(worlds.HONEST, worlds.LEAKING), (held_out.HONEST, held_out.LEAKING)])
 def test_precision_and_recall_over_invented_tables(
     honest: tuple[worlds.Maker, ...], leaking: tuple[worlds.Maker, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
