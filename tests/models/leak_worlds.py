@@ -1,8 +1,7 @@
 """Invented tables of a sales team, honest and leaking, for measuring the leak guard.
 
-Each world is one mechanism: how a strong honest column comes about, or how an answer gets into a column. The first
-lists were looked at while the guard was made. Those of
-leak_worlds_held_out.py came afterwards.
+Each world is one mechanism: how a strong honest column comes about, or how an answer gets into a column. These
+were looked at while the guard was made; those of leak_worlds_held_out.py came afterwards.
 """
 
 from collections.abc import Callable
