@@ -1,0 +1,148 @@
+"""Runs every check in order, and says which columns to leave out.
+
+What data can show, and what it cannot. A gap, a value or a stamp that belongs to one outcome is nearly proof. Power
+alone never is: the length of a sales call predicts the sale in the same smooth way as a good honest trait would, and two
+such columns can be identical number for number while only one of them is known in time. So power alone accuses only
+where the table itself offers a measure (the other columns know something, and this one knows far more than all of them
+together) or where it is beyond what is known of honest columns (`too_good.BEYOND_HONEST`). Below that the column stays,
+and the user decides. It follows that an honest column far ahead of a well-informed rest is accused, that two unlike leaks
+of middling power hide each other, and that in tables of a few dozen rows only plain copies, gaps and values are found.
+
+Labels after `cut` teach the guard nothing (they only tell whether two rows are the same): a guard that learns from the
+rows that will judge would be a leak itself.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from data.errors import BadInput
+from ml.features.inputs import Input, InputKind
+from ml.training.leakage import too_good
+from ml.training.leakage.findings import Findings, Reason, RowFinding, Suspect
+from ml.training.leakage.identity import duplicates, identifies, shared_groups
+from ml.training.leakage.late import changed_late
+from ml.training.leakage.names import sounds_like_outcome
+from ml.training.leakage.one_sided import gap, values
+from ml.training.leakage.power import Column, Floats, Ints
+
+TEXT_KINDS = frozenset({InputKind.CATEGORY, InputKind.TEXT})
+MOST_ROWS = 20_000  # for power; a random part of this size shows an AUC to within 0.01
+
+
+def find_leaks(
+    frame: pl.DataFrame,
+    inputs: Sequence[Input],
+    labels: Ints,
+    *,
+    cut: int | None = None,
+    times: Floats | None = None,
+    groups: NDArray[np.generic] | None = None,
+    changed_at: Mapping[str, Floats] | None = None,
+    closed_at: Floats | None = None,
+    keep: Iterable[str] = (),
+    seed: int = 0,
+) -> Findings:
+    """Columns that know the answer, and rows that were seen before. The same input and seed give the same findings.
+
+    Args:
+        frame: a typed frame, one column an input, oldest row first.
+        inputs: the columns to look at.
+        labels: 0 or 1, one a row.
+        cut: the row at which the newest part begins; without it all rows teach, and no duplicates are sought.
+        times: when each row's example was taken, in days since 1970-01-01 UTC.
+        groups: an id a row for what must not stand on both sides of the cut, a customer for example.
+        changed_at: for a column, when each row's value was last changed (days; NaN: never or unknown).
+        closed_at: when each row's outcome became known (days; NaN: unknown).
+        keep: columns that the user wants in any case: reported, and left in.
+
+    Raises:
+        BadInput: the labels, times or change times do not have one value a row.
+    """
+    cut = len(frame) if cut is None else cut
+    _check_lengths(len(frame), {"labels": labels, "times": times, "groups": groups, "closed_at": closed_at, **(changed_at or {})})
+    rows = _row_findings(frame, inputs, labels, groups, cut)
+    teaching, taught = frame[:cut], labels[:cut]
+    if not inputs or len(np.unique(taught)) < 2:
+        return Findings(rows=rows)
+    known = None if times is None else times[:cut]
+    found: dict[str, Suspect] = {}
+    columns = {column.name: _numbers(column, teaching[column.name]) for column in inputs}
+    _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs))))
+    _collect(found, _named(inputs, lambda column: _by_value(column, columns, teaching, taught, len(inputs), seed)))
+    changes = list(_named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, cut)))
+    _collect(found, (suspect for suspect in changes if suspect.left_out))
+    _collect(found, _named(inputs, lambda column: _by_identity(column, teaching[column.name], known)))
+    _collect(found, _by_power(inputs, columns, taught, frozenset(found), seed))
+    _collect(found, changes)  # mass edits, of columns that nothing else speaks against
+    kept = frozenset(keep)
+    suspects = (replace(suspect, left_out=suspect.left_out and suspect.column not in kept) for suspect in found.values())
+    return Findings(tuple(sorted(suspects, key=lambda suspect: (-suspect.weight, suspect.column))), rows)
+
+
+def _row_findings(
+    frame: pl.DataFrame, inputs: Sequence[Input], labels: Ints, groups: NDArray[np.generic] | None, cut: int
+) -> tuple[RowFinding, ...]:
+    twice = duplicates(frame.select([column.name for column in inputs]), labels, cut)
+    shared = None if groups is None else shared_groups(groups, cut)
+    return tuple(finding for finding in (twice, shared) if finding)
+
+
+def _named(inputs: Sequence[Input], check: Callable[[Input], Suspect | None]) -> Iterator[Suspect]:
+    return (suspect for suspect in map(check, inputs) if suspect)
+
+
+def _collect(found: dict[str, Suspect], suspects: Iterable[Suspect]) -> None:
+    for suspect in suspects:
+        found.setdefault(suspect.column, suspect)
+
+
+def _by_value(
+    column: Input, columns: Mapping[str, Column], teaching: pl.DataFrame, labels: Ints, width: int, seed: int
+) -> Suspect | None:
+    texts = teaching[column.name] if column.kind in TEXT_KINDS else None
+    return values(columns[column.name], labels, texts, width, seed)
+
+
+def _by_change(column: Input, changed_at: Mapping[str, Floats], closed_at: Floats | None, cut: int) -> Suspect | None:
+    moments = changed_at.get(column.name)
+    if moments is None or closed_at is None:
+        return None
+    late = changed_late(moments[:cut], closed_at[:cut])
+    if late is None:
+        return None
+    return Suspect(column.name, Reason.CHANGED_LATE, late.evidence, left_out=not late.is_mass_edit, weight=late.share)
+
+
+def _by_identity(column: Input, series: pl.Series, times: Floats | None) -> Suspect | None:
+    found = identifies(column, series, times)
+    return None if found is None else Suspect(column.name, *found, left_out=True, weight=0.0)
+
+
+def _by_power(
+    inputs: Sequence[Input], columns: Mapping[str, Column], labels: Ints, found: frozenset[str], seed: int
+) -> list[Suspect]:
+    rest = [column for column in inputs if column.name not in found]
+    rows = np.arange(len(labels))
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
+    sampled = [replace(columns[column.name], values=columns[column.name].values[rows]) for column in rest]
+    numbers = frozenset(column.name for column in rest if column.kind in {InputKind.NUMBER, InputKind.DATE})
+    named = frozenset(column.name for column in rest if sounds_like_outcome(column.name))
+    return too_good.find(sampled, labels[rows], numbers=numbers, named=named, seed=seed)
+
+
+def _numbers(column: Input, series: pl.Series) -> Column:
+    """Categories and texts as the place of each level among the sorted levels."""
+    is_category = column.kind in TEXT_KINDS
+    numbers = series.rank("dense") - 1 if is_category else series
+    return Column(column.name, numbers.cast(pl.Float64).fill_null(np.nan).to_numpy(), is_category)
+
+
+def _check_lengths(rows: int, given: Mapping[str, NDArray[np.generic] | None]) -> None:
+    for name, values_ in given.items():
+        if values_ is not None and len(values_) != rows:
+            raise BadInput(f"{name}: {len(values_):,} values for {rows:,} rows; give one a row", field=name)
