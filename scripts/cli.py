@@ -1,5 +1,6 @@
 """`leadloop`: the command line. Thin: it reads options, calls the rooms, and prints."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -229,6 +230,8 @@ def n8n_start() -> None:
 
 def main() -> None:
     """Status 0, 1 (failed) or 2 (bad usage); an error is one line, unless --debug."""
+    # Threads of the tree libraries that wait must not burn the cores that others need; read once, when they load.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

@@ -33,7 +33,8 @@ class Svm:
         from sklearn.svm import LinearSVC
 
         machine = LinearSVC(C=params["C"], dual=False, max_iter=MOST_ITERATIONS, random_state=seed)
-        folds = StratifiedKFold(SCALING_FOLDS, shuffle=True, random_state=seed)
+        rarer = int(np.bincount(examples.labels, minlength=2).min())
+        folds = StratifiedKFold(max(2, min(SCALING_FOLDS, rarer)), shuffle=True, random_state=seed)
         distances = cross_val_predict(machine, examples.matrix, examples.labels, cv=folds, method="decision_function")
         sigmoid = LogisticRegression(C=SCALING_PENALTY).fit(distances[:, None], examples.labels)
         machine.fit(examples.matrix, examples.labels)

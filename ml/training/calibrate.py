@@ -3,6 +3,8 @@
 Three ways, the simplest that is as good: none; sigmoid (Platt 1999); isotonic (Zadrozny and Elkan 2002).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
@@ -48,18 +50,38 @@ def choose(margins: Floats, labels: Ints, places: list[tuple[Ints, Ints]]) -> tu
             continue
         parts = [row_losses(fit(kind, margins[a], labels[a]).apply(margins[b]), labels[b]) for a, b in places]
         losses[kind] = np.concatenate(parts) if parts else np.zeros(0)
-    best = simplest(list(losses.values())) if places else 0
-    return fit(list(losses)[best], margins, labels), {kind.value: float(loss.mean()) for kind, loss in losses.items() if len(loss)}
+    means = {kind.value: float(loss.mean()) for kind, loss in losses.items() if len(loss)}
+    return fit(_preferred(losses), margins, labels), means
 
 
-def simplest(losses: list[Floats], *, errors: float = 1.0) -> int:
-    """The first (simplest) whose mean loss is within `errors` standard errors of the best's, row by row (Breiman 1984)."""
+def _preferred(losses: dict[CalibrationKind, Floats]) -> CalibrationKind:
+    """The sigmoid, with which the ladder judged, unless none does better; a curve of many steps must do clearly so."""
+    straight = CalibrationKind.SIGMOID
+    none, sigmoid, isotonic = (losses.get(kind, np.zeros(0)) for kind in CalibrationKind)
+    if len(none) and none.mean() <= sigmoid.mean():
+        straight = CalibrationKind.NONE
+    if len(isotonic) and simplest([losses[straight], isotonic]) == 1:
+        return CalibrationKind.ISOTONIC
+    return straight
+
+
+def simplest(losses: Sequence[Floats], *, folds: int | None = None) -> int:
+    """The first (simplest) whose mean loss is within one standard error of the best's, row by row (Breiman and others 1984).
+
+    With `folds`, the error of few rows is widened by what folds have in common (Nadeau and Bengio 2003, "Inference for
+    the generalization error"): models of overlapping rows agree more than chance would have them.
+    """
     best = int(np.argmin([loss.mean() for loss in losses]))
     for place, loss in enumerate(losses[:best]):
         more = loss - losses[best]
-        if more.mean() <= errors * more.std(ddof=1) / np.sqrt(len(more)):
+        if more.mean() <= _standard_error(more, folds):
             return place
     return best
+
+
+def _standard_error(differences: Floats, folds: int | None) -> float:
+    plain = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    return plain if folds is None else plain * float(np.sqrt(1 + folds / (folds - 1)))
 
 
 def row_losses(margins: Floats, labels: Ints) -> Floats:

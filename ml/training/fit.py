@@ -67,7 +67,7 @@ def fit_table(
         tried.sort(key=lambda one: list(LEARNERS).index(one.learner))
     if (ensemble := stacked(tried, table.labels, plan)) is not None:
         tried.append(ensemble)
-    chosen = choose(tried)
+    chosen = choose(tried, plan)
     tell(f"fitting {chosen.learner}")
     calibration, losses = _calibration(chosen, table, plan)
     return Fit(_final(table, chosen, calibration, seed), chosen, tuple(tried), plan, losses)

@@ -199,9 +199,10 @@ def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
     return sorted(best.values(), key=lambda one: one.loss)
 
 
-def choose(tried: Sequence[Tried]) -> Tried:
+def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
     """The simplest within one standard error of the best, candidates in the ladder's order."""
-    return tried[simplest([one.losses for one in tried])]
+    few = plan.repeats > 1
+    return tried[simplest([one.losses for one in tried], folds=len(plan.folds) // plan.repeats if few else None)]
 
 
 def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ HOLDOUT_SHARE = 0.2
 FEWEST_FOR_HOLDOUT = 500
 FOLDS = 5
 # Validations are repeated with other folds until about so many rows were predicted: few rows, many repeats.
-PREDICTED_ROWS = 2_000
+PREDICTED_ROWS = 1_200
 MOST_REPEATS = 10
 # Below this a part of the time line has too few rows to train on, and time takes second place.
 FEWEST_FOR_TIME = 1_000
