@@ -66,7 +66,7 @@ PEERS: dict[str, Peer] = {
         peer(
             "autogluon",
             "autogluon_tabular",
-            "AutoGluon without neural networks, best_quality, log_loss, within the budget",
+            "AutoGluon without neural networks, good_quality, no stacking trial, log_loss, within it",
             lock="autogluon",
             has_budget=True,
         ),

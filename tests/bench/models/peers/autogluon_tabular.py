@@ -1,4 +1,9 @@
-"""AutoGluon's most accurate preset inside the time budget, for log-loss, without its neural networks."""
+"""AutoGluon inside the time budget, for log-loss, without its neural networks.
+
+Of the presets tried at 60 s on one fold of two tables (best, high and good quality, each with and without the trial
+that decides on stacking), this is the one with the lowest log-loss taken together that keeps to the budget: the trial
+takes a quarter of it.
+"""
 
 import tempfile
 from typing import Any
@@ -14,7 +19,8 @@ def predict(job: Job) -> Any:
         model = TabularPredictor(label=job.target, problem_type="binary", eval_metric="log_loss", path=folder, verbosity=1)
         model.fit(
             train.assign(**{job.target: labels}),
-            presets="best_quality",
+            presets="good_quality",
+            dynamic_stacking=False,
             time_limit=job.budget_seconds,
             num_cpus=job.threads,
             num_gpus=0,
