@@ -300,6 +300,18 @@ class TestResumption:
         path.write_text(path.read_text() + "# changed\n")
         assert len(paths | {task.path}) == 5
 
+    def test_a_disturbed_result_is_computed_anew_where_time_is_limited(self, fake: Peer, tmp_path: Path, quiet: Console) -> None:
+        limited = a_task(dataclasses.replace(fake, has_budget=True), tmp_path)
+        unlimited = a_task(dataclasses.replace(fake, name="other"), tmp_path)
+        work_through([limited, unlimited], console=quiet)
+        for task, share in ((limited, 0.5), (unlimited, 0.5)):
+            measured = json.loads(task.path.with_suffix(".json").read_text())
+            task.path.with_suffix(".json").write_text(json.dumps({**measured, "others_share": share}))
+        work_through([limited, unlimited], undisturbed=0.6, console=quiet)
+        assert runs_of(tmp_path) == 2
+        work_through([limited, unlimited], undisturbed=0.4, console=quiet)
+        assert runs_of(tmp_path) == 3
+
     def test_the_budget_matters_only_to_a_peer_that_has_one(self, fake: Peer, tmp_path: Path) -> None:
         slow = dataclasses.replace(fake, has_budget=True)
         assert a_task(fake, tmp_path, budget_seconds=1).path == a_task(fake, tmp_path, budget_seconds=2).path
@@ -312,7 +324,7 @@ def quiet() -> Console:
 
 
 def an_outcome(rows: list[int], probability: list[float]) -> Outcome:
-    return Outcome(np.zeros(len(rows), dtype=np.int64), np.array(rows), np.array(probability), [1.0], 2.0, 3.0)
+    return Outcome(np.zeros(len(rows), dtype=np.int64), np.array(rows), np.array(probability), [1.0], 2.0, 0.0, 3.0)
 
 
 class TestReport:

@@ -28,6 +28,7 @@ class Scored:
     probability: Floats
     seconds: float  # mean of a fit with its predictions
     cpu_seconds: float  # the same in processor time
+    others_share: float  # the largest share of the processors that other programs took
     peak_megabytes: float
 
 
@@ -40,6 +41,7 @@ class Figures:
     ece_15: float
     seconds: float | None
     cpu_seconds: float | None
+    others_share: float | None
     peak_megabytes: float | None
 
 
@@ -76,7 +78,9 @@ def judge(table: Table, split: str, parts: int, outcomes: Mapping[str, Sequence[
     labels = table.labels[some.row]
     rows = [figures_of(labels, scored) for scored in whole.values()]
     if table.truth is not None:
-        truth = Scored(TRUTH, some.row, some.fold, table.truth[some.row], seconds=0, cpu_seconds=0, peak_megabytes=0)
+        truth = Scored(
+            TRUTH, some.row, some.fold, table.truth[some.row], seconds=0, cpu_seconds=0, others_share=0, peak_megabytes=0
+        )
         rows.append(figures_of(labels, truth, measured=False))
     return Section(
         table=table.name,
@@ -97,9 +101,9 @@ def joined(peer: str, outcomes: Sequence[Outcome]) -> Scored:
     probability = np.concatenate([found.probability for found in outcomes])
     order = np.argsort(row, kind="stable")
     seconds = [seconds for found in outcomes for seconds in found.seconds]
-    peak = max(found.peak_megabytes for found in outcomes)
+    others, peak = (max(getattr(found, name) for found in outcomes) for name in ("others_share", "peak_megabytes"))
     cpu = sum(found.cpu_seconds for found in outcomes) / len(seconds)
-    return Scored(peer, row[order], fold[order], probability[order], float(np.mean(seconds)), cpu, peak)
+    return Scored(peer, row[order], fold[order], probability[order], float(np.mean(seconds)), cpu, others, peak)
 
 
 def figures_of(labels: Ints, scored: Scored, *, measured: bool = True) -> Figures:
@@ -111,6 +115,7 @@ def figures_of(labels: Ints, scored: Scored, *, measured: bool = True) -> Figure
         ece_15=figures.ece(labels, scored.probability, 15),
         seconds=scored.seconds if measured else None,
         cpu_seconds=scored.cpu_seconds if measured else None,
+        others_share=scored.others_share if measured else None,
         peak_megabytes=scored.peak_megabytes if measured else None,
     )
 

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     options, console = parse(BENCH, arguments, peers=(OURS,), tables=NOISY), Console()
     tasks = tasks_of([shuffled(table, options.how.seed) for table in load(options.tables, console.print)], options)
     wanted = [task for task in tasks if task.peer in options.peers]
-    failed = [] if options.only_report else work_through(wanted, fresh=options.fresh, console=console)
+    failed = (
+        [] if options.only_report else work_through(wanted, fresh=options.fresh, undisturbed=options.undisturbed, console=console)
+    )
     found = noise_of(tasks)
     written = report.write(options.how, BENCH, report.noise(found), found)
     console.print(f"Wrote {written}")

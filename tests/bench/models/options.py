@@ -18,12 +18,14 @@ THREADS = 2  # the least that a customer's machine has; all peers get the same
 
 @dataclass(frozen=True)
 class Options:
-    """`fresh` names the peers whose stored results are computed anew; `only_report` computes nothing."""
+    """`fresh` names the peers whose stored results are computed anew; `undisturbed` is the share of the
+    processors above which a result with a budget is computed anew; `only_report` computes nothing."""
 
     peers: tuple[Peer, ...]
     tables: tuple[str, ...]
     splits: tuple[Split, ...]
     fresh: frozenset[str]
+    undisturbed: float | None
     only_report: bool
     how: How
 
@@ -44,6 +46,10 @@ def parse(
     parser.add_argument("--budget", type=float, default=budget, help="seconds for each fit of a peer that takes a budget")
     parser.add_argument("--threads", type=int, default=THREADS)
     parser.add_argument("--fresh", type=_names(PEERS), default=(), help=f"compute these anew, as in --fresh {OURS}")
+    parser.add_argument(
+        "--undisturbed", type=float, metavar="SHARE",
+        help="compute anew what has a budget and was stored while other programs took more than this share of the processors",
+    )  # fmt: skip
     parser.add_argument("--report", action="store_true", help="compute nothing: report what is there")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of all results")
     found = parser.parse_args(list(arguments))
@@ -52,6 +58,7 @@ def parse(
         tables=tuple(found.tables),
         splits=tuple(Split(name) for name in found.splits),
         fresh=frozenset(found.fresh),
+        undisturbed=found.undisturbed,
         only_report=found.report,
         how=How(found.results.resolve(), found.budget, found.threads),
     )

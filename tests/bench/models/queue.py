@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from data.errors import LeadloopError
-from tests.bench.models.tasks import Outcome, Task, forget, run
+from tests.bench.models.tasks import Outcome, Task, forget, run, was_disturbed
 
 
 class Shown(Protocol):
@@ -19,13 +19,19 @@ class Shown(Protocol):
     def say(self, line: str) -> None: ...
 
 
-def work_through(tasks: Sequence[Task], *, fresh: frozenset[str] = frozenset(), console: Console | None = None) -> list[str]:
+def work_through(
+    tasks: Sequence[Task],
+    *,
+    fresh: frozenset[str] = frozenset(),
+    undisturbed: float | None = None,
+    console: Console | None = None,
+) -> list[str]:
     """Computes what is missing, the tasks without a budget first; returns what failed, one line each.
 
     A failure does not stop the others, and is tried again in the next run.
     """
     for task in tasks:
-        if task.peer.name in fresh:
+        if task.peer.name in fresh or (undisturbed is not None and was_disturbed(task, undisturbed)):
             forget(task)
     missing = sorted((task for task in tasks if not task.path.is_file()), key=lambda task: task.peer.has_budget)
     failed: list[str] = []
@@ -43,7 +49,8 @@ def work_through(tasks: Sequence[Task], *, fresh: frozenset[str] = frozenset(), 
 
 
 def _line(task: Task, outcome: Outcome) -> str:
-    return f"{task.name}: {sum(outcome.seconds):.1f} s, {outcome.cpu_seconds:.1f} s of CPU, {outcome.peak_megabytes:.0f} MB"
+    cost = f"{sum(outcome.seconds):.1f} s, {outcome.cpu_seconds:.1f} s of CPU, {outcome.peak_megabytes:.0f} MB"
+    return f"{task.name}: {cost}, others {outcome.others_share:.0%}"
 
 
 @contextmanager

@@ -46,7 +46,10 @@ def models(sections: Sequence[Section], how: How) -> str:
     """A summary of ours against the best peers, then a table for each table and split."""
     setups = _grid(["peer", "set-up"], [[name, peer.setup] for name, peer in PEERS.items()])
     budget = f"Budget {how.budget_seconds:g} s a fit for {', '.join(name for name, peer in PEERS.items() if peer.has_budget)}"
-    lines = [f"{budget}; {how.threads} threads, one fit at a time.", "", *setups, "", *_duels(sections)]
+    notes = (
+        f"{budget}; {how.threads} threads, one fit at a time. Others: the largest share of the processors that other programs had."
+    )
+    lines = [notes, "", *setups, "", *_duels(sections)]
     for section in sections:
         lines += ["", *_section(section)]
     return "\n".join(lines) + "\n"
@@ -86,7 +89,9 @@ def _section(section: Section) -> list[str]:
     lines = [
         title,
         "",
-        *_grid(["peer", "AUC", "log-loss", "ECE 10", "ECE 15", "s a fit", "CPU s", "peak MB"], [_row(row) for row in order]),
+        *_grid(
+            ["peer", "AUC", "log-loss", "ECE 10", "ECE 15", "s a fit", "CPU s", "others", "peak MB"], [_row(row) for row in order]
+        ),
     ]
     if section.unfinished:
         missing = ", ".join(f"{peer} {done} of {section.parts}" for peer, done in section.unfinished.items())
@@ -96,13 +101,18 @@ def _section(section: Section) -> list[str]:
 
 def _row(row: Figures) -> list[str]:
     name = f"**{row.peer}**" if row.peer == OURS else row.peer
-    cost = ["" if value is None else f"{value:.{places}f}" for value, places in _cost(row)]
+    cost = ["" if value is None else form.format(value) for value, form in _cost(row)]
     return [name, f"{row.auc:.4f}", f"{row.log_loss:.4f}", f"{row.ece_10:.4f}", f"{row.ece_15:.4f}", *cost]
 
 
-def _cost(row: Figures) -> list[tuple[float | None, int]]:
-    """Each with its decimals."""
-    return [(row.seconds, 1), (row.cpu_seconds, 1), (row.peak_megabytes, 0)]
+def _cost(row: Figures) -> list[tuple[float | None, str]]:
+    """Each with how it is written."""
+    return [
+        (row.seconds, "{:.1f}"),
+        (row.cpu_seconds, "{:.1f}"),
+        (row.others_share, "{:.0%}"),
+        (row.peak_megabytes, "{:.0f}"),
+    ]
 
 
 def _rung(row: "Rung") -> list[str]:

@@ -21,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     options, console = parse(BENCH, arguments), Console()
     tasks = tasks_of(load(options.tables, console.print), options)
     wanted = [task for task in tasks if task.peer in options.peers]
-    failed = [] if options.only_report else work_through(wanted, fresh=options.fresh, console=console)
+    failed = (
+        [] if options.only_report else work_through(wanted, fresh=options.fresh, undisturbed=options.undisturbed, console=console)
+    )
     sections = sections_of(tasks)
     written = report.write(options.how, BENCH, report.models(sections, options.how), sections)
     console.print(f"Wrote {written}")

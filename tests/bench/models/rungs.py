@@ -41,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     options, console = parse(BENCH, arguments, peers=(OURS,), tables=tuple(REAL), budget=BUDGET_SECONDS), Console()
     tasks = tasks_of(load(options.tables, console.print), options)
     wanted = [task for task in tasks if task.peer in options.peers]
-    failed = [] if options.only_report else work_through(wanted, fresh=options.fresh, console=console)
+    failed = (
+        [] if options.only_report else work_through(wanted, fresh=options.fresh, undisturbed=options.undisturbed, console=console)
+    )
     found = [rung_of(task, outcome) for task in tasks if (outcome := stored(task))]
     written = report.write(options.how, BENCH, report.rungs(found), found)
     console.print(f"Wrote {written}")

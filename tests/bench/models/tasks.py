@@ -68,7 +68,7 @@ class Task:
         return self.how.results / self.place / f"{self.peer.name}-{hashlib.sha256(words.encode()).hexdigest()[:12]}.parquet"
 
 
-COSTS = ("seconds", "cpu_seconds", "peak_megabytes")
+COSTS = ("seconds", "cpu_seconds", "others_share", "peak_megabytes")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Outcome:
     probability: Floats
     seconds: list[float] = field(default_factory=list)  # per part, fit and predict
     cpu_seconds: float = 0.0  # of all parts and threads: under a budget, how much of the machine the peer really had
+    others_share: float = 0.0  # of the processors, taken by other programs meanwhile
     peak_megabytes: float = 0.0
 
 
@@ -95,6 +96,12 @@ def stored(task: Task) -> Outcome | None:
 
 def forget(task: Task) -> None:
     task.path.unlink(missing_ok=True)
+
+
+def was_disturbed(task: Task, most: float) -> bool:
+    """Whether other programs took more than this share of the processors from a peer whose time is limited."""
+    done = stored(task) if task.peer.has_budget else None
+    return done is not None and done.others_share > most
 
 
 def run(task: Task, say: Callable[[str], None]) -> Outcome:

@@ -5,6 +5,7 @@ Reads `task.json` and per part two Parquet files, writes `probabilities.parquet`
 
 import importlib
 import json
+import os
 import resource
 import sys
 import time
@@ -22,7 +23,7 @@ def main(folder: Path) -> None:
     task = json.loads((folder / "task.json").read_text())
     predict = importlib.import_module(task["module"]).predict
     found, seconds = [], []
-    before = cpu_seconds()
+    began, before, busy = time.perf_counter(), cpu_seconds(), busy_seconds()
     for part in range(task["parts"]):
         job = Job(train=folder / f"train-{part}.parquet", test=folder / f"test-{part}.parquet", **task["job"])
         started = time.perf_counter()
@@ -30,7 +31,9 @@ def main(folder: Path) -> None:
         seconds.append(time.perf_counter() - started)
         found.append(pd.DataFrame({"part": part, "probability": probabilities}))
     pd.concat(found, ignore_index=True).to_parquet(folder / "probabilities.parquet")
-    measured = {"seconds": seconds, "cpu_seconds": cpu_seconds() - before, "peak_megabytes": peak_megabytes()}
+    own, machine = cpu_seconds() - before, (time.perf_counter() - began) * (os.cpu_count() or 1)
+    others = max(0.0, busy_seconds() - busy - own) / machine
+    measured = {"seconds": seconds, "cpu_seconds": own, "others_share": others, "peak_megabytes": peak_megabytes()}
     (folder / "measured.json").write_text(json.dumps(measured))
 
 
@@ -38,6 +41,16 @@ def cpu_seconds() -> float:
     """Processor time of this process and of those that it waited for."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def busy_seconds() -> float:
+    """Processor time of everything on this machine since it started; 0 where that is not told (only Linux tells)."""
+    try:
+        user, nice, system, _idle, _waiting, *rest = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:])
+    except OSError:
+        return 0.0
+    interrupts_and_stolen = sum(rest[:3])  # what follows them is counted in user already
+    return (user + nice + system + interrupts_and_stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_megabytes() -> float:
