@@ -24,7 +24,7 @@ test: setup-test lint types imports  ## Everything: lint, types, imports and all
 
 check: setup-test lint types imports fast  ## Lint, types, imports and the fast tests
 
-bench: setup-test  ## Benchmarks, as ratios against a floor measured in the same run
+bench: setup-test  ## Benchmarks; make bench ARGS=models (or rungs, noise) measures the models against their peers
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lint: setup-test
@@ -44,6 +44,7 @@ lock:  ## Pin the requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra demo pyproject.toml -o requirements/demo.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build --extra demo --extra test pyproject.toml -o requirements/test.txt
+	for peer in flaml autogluon; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/models/requirements-$$peer.in -o tests/bench/models/requirements-$$peer.txt; done
 
 clean:  ## Remove what was made, but for your data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

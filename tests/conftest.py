@@ -1,10 +1,14 @@
 """Fixtures: both databases, a loop that stands on either, and the service over it."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+# As the command line sets it, before the tree libraries load.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import httpx
 import pytest

@@ -1,12 +1,13 @@
-"""Runs all benchmarks and prints a table. Absolute times depend on the machine; the ratios are what to compare."""
+"""`python -m tests.bench [NAME] [OPTIONS]`: the table of benches. Absolute times depend on the machine; compare ratios."""
 
 import json
 import shutil
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from data.migrations import upgrade
 from data.settings import Scope
 from ml.features.inputs import typed_rows
 from ml.version import load
+from tests.bench.models import noise, run, rungs
 from tests.support import HOT, bearer, generic, put_model, serving, settings_for
 
 ROUNDS = 300
@@ -43,7 +45,8 @@ class Timing:
         return statistics.median(a / b for a, b in zip(self.ours, self.floor, strict=True))
 
 
-def main() -> None:
+def doors(arguments: Sequence[str] = ()) -> int:
+    """The two hot doors and the score, each against a floor measured in the same run."""
     log.configure(json=True, level="CRITICAL")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -71,6 +74,7 @@ def main() -> None:
         loop.database.dispose()
         shutil.rmtree(folder / "models")
     show(timings)
+    return 0
 
 
 def pairs(name: str, ours: Callable[[], object], floor_name: str, floor: Callable[[], object], *, rounds: int = ROUNDS) -> Timing:
@@ -129,5 +133,22 @@ def show(timings: list[Timing]) -> None:
     Console(width=120).print(grid)
 
 
+# Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
+BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
+    "doors": doors,
+    "models": run.main,
+    "rungs": rungs.main,
+    "noise": noise.main,
+}
+
+
+def main() -> int:
+    name, *options = sys.argv[1:] or [next(iter(BENCHES))]
+    if name not in BENCHES:
+        print(f"no bench {name!r}; the benches are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    return BENCHES[name](options)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

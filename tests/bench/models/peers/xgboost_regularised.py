@@ -1,0 +1,16 @@
+"""A plainly regularised XGBoost: 300 trees, depth 4, rate 0.05, native categories."""
+
+from typing import Any
+
+from xgboost import XGBClassifier
+
+from tests.bench.models.job import Job, with_categories
+
+
+def predict(job: Job) -> Any:
+    train, labels, test = job.frames()
+    train, test = with_categories(train, test)
+    model = XGBClassifier(
+        n_estimators=300, max_depth=4, learning_rate=0.05, enable_categorical=True, n_jobs=job.threads, random_state=job.seed
+    )
+    return model.fit(train, labels).predict_proba(test)[:, 1]
