@@ -62,6 +62,8 @@ class Card(BaseModel):
     entity: EntityKind
     target: str
     inputs: tuple[Input, ...]
+    moment: Input | None = None  # the column that dates each row of a user's table
+    id_column: str | None = None
     members: tuple[MemberCard, ...]
     intercept: float
     calibration: Calibration

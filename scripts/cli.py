@@ -29,6 +29,9 @@ console = Console()
 errors = Console(stderr=True)
 
 
+OWN_TABLE_BUDGET = 30.0  # seconds: what a person waits for without asking why
+
+
 class Usage(LeadloopError):
     """The command was not understood."""
 
@@ -78,21 +81,26 @@ def train(
     csv: Annotated[Path | None, typer.Option(help="Train on this table (CSV, also .gz) instead.")] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     time: Annotated[str | None, typer.Option(help="The column to order rows by; without it their order is the time.")] = None,
+    id: Annotated[str | None, typer.Option(help="The column that names a row's customer: one customer stays on one side.")] = None,
     drop: Annotated[str, typer.Option(help="Columns to leave out: A,B.")] = "",
+    keep: Annotated[str, typer.Option(help="Columns to keep although they seem to know the answer: A,B.")] = "",
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing [default: 30 with --csv, else 0].")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Train a model, log it to MLflow, and make it champion."""
+    from ml.training.own_table import Choice
     from scripts import training
 
     settings = _settings()
     if csv is not None:
         if not target or not name:
             raise Usage("--csv needs --target COLUMN and --name NAME")
-        dropped = [part.strip() for part in drop.split(",") if part.strip()]
-        training.train_csv(
-            settings, csv, target=target, time=time, drop=dropped, name=_checked_name(name), seed=seed, console=console
-        )
+        choice = Choice(target, time, id, _listed(drop), _listed(keep))
+        seconds = OWN_TABLE_BUDGET if budget is None else budget
+        training.train_csv(settings, csv, choice, name=_checked_name(name), budget_seconds=seconds, seed=seed, console=console)
         return
     if model is None:
         raise Usage("name a model (lead_score), or a table with --csv")
@@ -100,7 +108,20 @@ def train(
         raise LeadloopError(
             f"{model} cannot be trained from the warehouse yet: use --sample for the generated table, or --csv for your own"
         )
-    training.train_sample(settings, model, seed=seed, console=console)
+    training.train_sample(settings, model, seed=seed, console=console, budget_seconds=budget or 0.0)
+
+
+@app.command()
+def score(
+    csv: Annotated[Path, typer.Option(help="The table to score: CSV (also .gz) or Parquet.")],
+    name: Annotated[str, typer.Option(help="The model.")],
+    out: Annotated[Path, typer.Option(help="Where to write: OUT.csv or OUT.parquet.")],
+    id: Annotated[str | None, typer.Option(help="The column that names the rows; without it as in training.")] = None,
+) -> None:
+    """Score every row of a table by a model's champion, with the five strongest factors of each."""
+    from scripts.scoring import score_csv
+
+    score_csv(_settings(), csv, _checked_name(name), out, id_column=id, console=console)
 
 
 @app.command()
@@ -120,7 +141,7 @@ def demo(
     if csv is not None:
         if not target:
             raise Usage("--csv needs --target COLUMN")
-        own = OwnTable(csv, target, time, tuple(part.strip() for part in drop.split(",") if part.strip()))
+        own = OwnTable(csv, target, time, _listed(drop))
     raise typer.Exit(0 if run_demo(once=once, events=events, own=own, seed=seed, console=console) else 1)
 
 
@@ -268,6 +289,10 @@ def _create_fields(crm: Any, fields: Any) -> None:
 
     made = crm.ensure_properties(EntityKind.CONTACT, fields)
     console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in names.split(",") if part.strip())
 
 
 def _wanted(value: str, name: str) -> str:

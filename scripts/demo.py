@@ -32,6 +32,7 @@ DEMO = VAR / "demo"
 OWN_MODEL = "own_table"
 FIRST_ID = 600_001
 SETTLE_SECONDS = 120
+OWN_BUDGET = 10  # seconds of tuning: a demo shows the loop
 PORTS = {"service": 8000, "n8n": 5678, "sandbox": 8025}
 # What of an earlier demo is kept: n8n's own database, which takes a while to make.
 KEPT = {"n8n"}
@@ -97,7 +98,8 @@ def _bring_up(parts: Stand, own: OwnTable | None, seed: int, console: Console) -
     else:
         options = ["--time", own.time] if own.time else []
         options += ["--drop", ",".join(own.drop)] if own.drop else []
-        parts.run("train", "--csv", str(own.path), "--target", own.target, "--name", OWN_MODEL, "--seed", str(seed), *options)
+        parts.run("train", "--csv", str(own.path), "--target", own.target, "--name", OWN_MODEL, "--seed", str(seed),
+                  "--budget", str(OWN_BUDGET), *options)  # fmt: skip
     parts.start_service()
     with console.status("Waiting for n8n ..."):
         thread.join()

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,18 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Any]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total)
         yield lambda step: bar.advance(task, step)
+
+
+@contextmanager
+def telling(console: Console, title: str, budget_seconds: float) -> Iterator[Callable[[str], None]]:
+    """A line that says what a training is at: on a terminal it changes in place, elsewhere each stage is told once."""
+    shown = f"{title} (tuning for up to {budget_seconds:g} s)" if budget_seconds else title
+    if not console.is_terminal:
+        console.print(f"{shown} ...")
+        yield lambda stage: None  # noqa: ARG005 a log wants no line per trial
+        return
+    with console.status(f"{shown} ...") as status:
+        yield lambda stage: status.update(f"{shown}: {stage} ...")
 
 
 def end_tidily() -> None:

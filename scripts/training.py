@@ -1,6 +1,5 @@
 """`leadloop train`: from a sample or a user's table to a registered champion, with the figures printed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from data.clock import SystemClock
 from data.errors import BadInput
 from data.settings import Settings
 from ml import model_registry, tracking
-from ml.features.inputs import typed_frame
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
 from ml.training import samples
-from ml.training.ladder import TypedTable
+from ml.training.own_table import Choice, OwnTable, read_own_table
 from ml.training.split import HOLDOUT_SHARE
-from ml.training.table import infer_inputs, read_labelled
-from ml.training.train import Trained, cut_of, train
+from ml.training.train import Trained, train
 from ml.version import Card
+from scripts.terminal import telling
 
 SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
 
@@ -33,7 +31,7 @@ class Result:
     ceiling: dict[str, float] = field(default_factory=dict)
 
 
-def train_sample(settings: Settings, name: str, *, seed: int, console: Console) -> Result:
+def train_sample(settings: Settings, name: str, *, seed: int, console: Console, budget_seconds: float = 0.0) -> Result:
     """Trains a catalogue model on its generated table."""
     if name not in MODELS:
         raise BadInput(f"there is no model {name!r}; the catalogue has {', '.join(MODELS)}")
@@ -43,26 +41,40 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console) 
         f"{len(sample.table.labels):,} rows, {sample.table.labels.mean():.1%} won; "
         f"the earlier {1 - HOLDOUT_SHARE:.0%} teach, the newest judge."
     )
-    with console.status("Training ..."):
-        trained = train(MODELS[name], sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
+    with telling(console, "Training", budget_seconds) as tell:
+        trained = train(
+            MODELS[name], sample.table, data_hash=sample.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds,
+            seed=seed, tell=tell,
+        )  # fmt: skip
     ceiling = {"auc": sample.ceiling_auc, "log_loss": sample.ceiling_log_loss}
     return _register(settings, MODELS[name], trained, ceiling, console)
 
 
 def train_csv(
-    settings: Settings, path: Path, *, target: str, time: str | None, drop: Sequence[str], name: str, seed: int, console: Console
+    settings: Settings, path: Path, choice: Choice, *, name: str, budget_seconds: float, seed: int, console: Console
 ) -> Result:
     """Trains a model of its own on a user's table."""
-    model = of_user_table(name, target)
+    model = of_user_table(name, choice.target)
     with console.status(f"Reading {path.name} ..."):
-        table = read_labelled(path, target=target, time=time, drop=drop)
-        inputs, left_out = infer_inputs(table, cut_of(len(table.labels)))
-    for line in (*table.notes, *left_out):
+        own = read_own_table(path, choice, seed=seed)
+    for line in (*own.notes, *_warnings(own)):
         console.print(f"  {line}", markup=False)
-    with console.status("Training ..."):
-        typed = TypedTable(inputs, typed_frame(inputs, table.rows), table.labels)
-        trained = train(model, typed, data_hash=table.data_hash, now=SystemClock().now(), seed=seed)
+    with telling(console, "Training", budget_seconds) as tell:
+        trained = train(
+            model, own.typed, times=own.times, groups=own.groups, moment=own.moment, id_column=choice.id,
+            data_hash=own.raw.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds, seed=seed, tell=tell,
+        )  # fmt: skip
     return _register(settings, model, trained, {}, console)
+
+
+def _warnings(own: OwnTable) -> list[str]:
+    """The leak guard's findings, each with what was done about it."""
+    suspects = [
+        f"{suspect.column} {'left out' if suspect.left_out else 'kept'}: {suspect.evidence}"
+        + (f" (--keep {suspect.column} overrides)" if suspect.left_out else "")
+        for suspect in own.findings.suspects
+    ]
+    return [*suspects, *(found.evidence for found in own.findings.rows)]
 
 
 def _register(settings: Settings, model: Model, trained: Trained, ceiling: dict[str, float], console: Console) -> Result:

@@ -13,7 +13,8 @@ from typing import Any
 from data.domain.prediction import Factor, Prediction, grade, label
 from data.errors import NotFound, NotReady
 from ml.features.build import build
-from ml.features.inputs import typed_rows
+from ml.features.inputs import Input, typed_rows
+from ml.serving.batch import with_moments
 from ml.version import CHAMPION, Card, Version, is_plain, load, read_card
 
 
@@ -28,6 +29,10 @@ class Served:
     def card(self) -> Card:
         return self.version.card
 
+    @property
+    def _columns(self) -> tuple[Input, ...]:
+        return self.card.inputs + ((self.card.moment,) if self.card.moment else ())
+
     def predict(self, rows: Sequence[Mapping[str, Any]], *, strictly: bool = False) -> list[Prediction]:
         """One prediction per row of features. `strictly`: a value of the wrong kind is an error, not missing.
 
@@ -37,7 +42,8 @@ class Served:
         if not rows:
             return []
         built = [build(self.card.model, row) for row in rows]
-        shares = self.version.scorer.contributions(typed_rows(self.card.inputs, built, strictly=strictly))
+        typed = with_moments(self.card, typed_rows(self._columns, built, strictly=strictly))
+        shares = self.version.scorer.contributions(typed)
         return [self._prediction(row, parts) for row, parts in zip(built, shares.tolist(), strict=True)]
 
     def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -64,6 +65,15 @@ def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | No
     folds = tuple(fold for repeat in range(repeats) for fold in _stratified(labels, groups, count, repeat, seed))
     kept = ", rows of one identity together" if groups is not None else ""
     return Plan(folds, f"{count} folds" + (f", {repeats} times" if repeats > 1 else "") + kept)
+
+
+def together(frame: pl.DataFrame, ids: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Which rows must stay on one side: those of one identity; without identities, rows that are the same in every column.
+
+    None where every row may go its own way.
+    """
+    found = frame.hash_rows().to_numpy() if ids is None else np.unique(ids.astype(str), return_inverse=True)[1]
+    return found if np.unique(found).size < len(found) else None
 
 
 def _along_time(labels: Ints, times: Floats, groups: NDArray[Any] | None) -> tuple[Fold, ...]:

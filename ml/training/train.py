@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.settings import ROOT
+from ml.features.inputs import Input
 from ml.learners.base import probability
 from ml.models.base import Model
 from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
 from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
-from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE
+from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE, together
 from ml.version import QUANTILES, Card, Version, member_cards
 
 UNREGISTERED = "unregistered"
@@ -50,6 +51,8 @@ def train(
     now: datetime,
     times: Floats | None = None,
     groups: NDArray[Any] | None = None,
+    moment: Input | None = None,
+    id_column: str | None = None,
     budget_seconds: float = 0.0,
     most_trials: int | None = None,
     seed: int = 0,
@@ -62,11 +65,11 @@ def train(
     """
     _check(table)
     cut = cut_of(len(table.labels))
-    early = np.arange(cut)
+    early = table.rows(np.arange(cut))
     fit = fit_table(
-        table.rows(early),
+        early,
         times=None if times is None else times[:cut],
-        groups=None if groups is None else groups[:cut],
+        groups=together(early.frame, None if groups is None else groups[:cut]),
         settings=model.learners,
         budget_seconds=budget_seconds,
         most_trials=most_trials,
@@ -82,6 +85,8 @@ def train(
         entity=model.entity,
         target=model.target,
         inputs=table.inputs,
+        moment=moment,
+        id_column=id_column,
         members=member_cards(fit.scorer),
         intercept=fit.scorer.intercept,
         calibration=fit.scorer.calibration,

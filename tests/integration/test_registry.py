@@ -11,6 +11,7 @@ from rich.console import Console
 from data.settings import ROOT, Settings
 from ml import model_registry, tracking
 from ml.serving.predictor import Predictor
+from ml.training.own_table import Choice
 from scripts.training import Result, train_csv, train_sample
 from tests.support import COLD, HOT, settings_for
 
@@ -105,7 +106,7 @@ def test_a_user_s_own_table_becomes_a_served_model(settings: Settings, tmp_path:
         rows.append(f"{region};{visits};note {number};{'Won' if visits > 3 and region == 'north' else 'Lost'}")
     path = tmp_path / "leads.csv"
     path.write_text("\n".join(rows))
-    result = train_csv(settings, path, target="won", time=None, drop=[], name="own", seed=0, console=QUIET)
+    result = train_csv(settings, path, Choice("won"), name="own", budget_seconds=0, seed=0, console=QUIET)
     assert {column.name for column in result.card.inputs} == {"Region", "Visits"}
     served = serve(settings.models_dir).champion("own")
     good, bad = served.predict([{"Region": "north", "Visits": "8"}, {"Region": "south", "Visits": "1"}])

@@ -1,0 +1,78 @@
+"""From a user's file to what a training takes: read, typed, and without the columns that know the answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from numpy.typing import NDArray
+
+from data.errors import BadInput
+from ml.features.inputs import Input, InputKind, typed_frame
+from ml.preparation.base import AS_OF, Floats
+from ml.training.column_kinds import find_kinds
+from ml.training.ladder import TypedTable
+from ml.training.leakage import Findings, find_leaks
+from ml.training.table import Table, infer_inputs, read_labelled
+from ml.training.train import cut_of
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user says of a table. `keep` are columns that stay although they look like leaks or identifiers."""
+
+    target: str
+    time: str | None = None
+    id: str | None = None
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """Ready to train on, and all that was found out on the way, in words."""
+
+    typed: TypedTable
+    raw: Table
+    findings: Findings
+    notes: tuple[str, ...]
+    times: Floats | None
+    groups: NDArray[Any] | None
+    moment: Input | None
+    choice: Choice
+
+    @property
+    def cut(self) -> int:
+        return cut_of(len(self.raw.labels))
+
+
+def read_own_table(path: Path, choice: Choice, *, seed: int = 0) -> OwnTable:
+    """Reads a file and leaves out what must not teach.
+
+    Raises:
+        BadInput: names the file, the column or the line, and what to do.
+    """
+    raw = read_labelled(path, target=choice.target, time=choice.time, id_column=choice.id, drop=choice.drop, keep=choice.keep)
+    cut = cut_of(len(raw.labels))
+    inputs, told = infer_inputs(raw, cut)
+    frame = typed_frame(inputs, raw.rows)
+    findings = find_leaks(frame, inputs, raw.labels, cut=cut, times=raw.times, groups=raw.ids, keep=choice.keep, seed=seed)
+    kept = tuple(column for column in inputs if column.name not in findings.left_out)
+    if not kept:
+        shown = "; ".join(suspect.evidence for suspect in findings.suspects[:3])
+        raise BadInput(f"every column seems to know the answer ({shown}); name those that may teach with --keep")
+    typed = TypedTable(kept, _with_moments(frame.select([column.name for column in kept]), kept, raw), raw.labels)
+    return OwnTable(typed, raw, findings, (*raw.notes, *told), raw.times, raw.ids, _moment(raw, choice), choice)
+
+
+def _moment(raw: Table, choice: Choice) -> Input | None:
+    if choice.time is None or raw.times is None:
+        return None
+    return find_kinds(raw.rows.select(choice.time), keep=(choice.time,))[0].input
+
+
+def _with_moments(frame: pl.DataFrame, inputs: tuple[Input, ...], raw: Table) -> pl.DataFrame:
+    """Adds each row's own moment where dates are to become durations up to it."""
+    if raw.times is None or not any(column.kind is InputKind.DATE for column in inputs):
+        return frame
+    return frame.with_columns(pl.Series(AS_OF, raw.times))
