@@ -1,6 +1,7 @@
 """Logs a training run to MLflow. With `model_registry`, the only door to it; mlflow is imported when first used."""
 
 import logging
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -79,11 +80,24 @@ def _log_model(mlflow: Any, trained: Trained, folder: Path) -> str:
             name="model",
             loader_module="ml.pyfunc",
             data_path=str(folder),
-            code_paths=[str(ROOT / "ml"), str(ROOT / "data")],
+            code_paths=_code(folder.parent),
             signature=_signature(trained.card),
             pip_requirements=REQUIREMENTS,
         )
     return str(info.model_uri)
+
+
+def _code(scratch: Path) -> list[str]:
+    """What it takes to load a version elsewhere: our modules alone. `data/` also holds what is written at run time."""
+    found = []
+    for name in ("ml", "data"):
+        for source in (ROOT / name).rglob("*.py"):
+            place = source.relative_to(ROOT)
+            if place.parts[:2] != ("data", "var"):
+                (scratch / "code" / place.parent).mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, scratch / "code" / place)
+        found.append(str(scratch / "code" / name))
+    return found
 
 
 def _signature(card: Card) -> Any:

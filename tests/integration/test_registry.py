@@ -77,6 +77,13 @@ def test_mlflow_s_own_copy_takes_raw_columns_and_predicts_the_same(trained: Resu
     assert theirs.tolist() == pytest.approx(ours, abs=1e-9)
 
 
+def test_mlflow_s_own_copy_brings_our_code_and_nothing_that_was_written_at_run_time(trained: Result, mlflow: Any) -> None:
+    folder = Path(mlflow.artifacts.download_artifacts("models:/lead_score@champion"))
+    assert (folder / "code" / "ml" / "scorer.py").is_file()
+    assert {path.suffix for path in (folder / "code").rglob("*") if path.is_file()} <= {".py", ".pyc"}
+    assert not (folder / "code" / "data" / "var").exists()
+
+
 def test_another_machine_pulls_the_champion(trained: Result, mlflow: Any, tmp_path: Path, settings: Settings) -> None:
     assert model_registry.pull_champions(mlflow, tmp_path) == ["lead_score"]
     assert model_registry.pull_champions(mlflow, tmp_path) == []
@@ -106,7 +113,9 @@ def test_a_user_s_own_table_becomes_a_served_model(settings: Settings, tmp_path:
         rows.append(f"{region};{visits};note {number};{'Won' if visits > 3 and region == 'north' else 'Lost'}")
     path = tmp_path / "leads.csv"
     path.write_text("\n".join(rows))
-    result = train_csv(settings, path, Choice("won"), name="own", budget_seconds=0, seed=0, console=QUIET)
+    result = train_csv(
+        settings, path, Choice("won", keep=("Region", "Visits")), name="own", budget_seconds=0, seed=0, console=QUIET
+    )
     assert {column.name for column in result.card.inputs} == {"Region", "Visits"}
     served = serve(settings.models_dir).champion("own")
     good, bad = served.predict([{"Region": "north", "Visits": "8"}, {"Region": "south", "Visits": "1"}])
