@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.features.date_text import DateForm
 from ml.features.inputs import InputKind, typed_series
@@ -217,3 +219,23 @@ def test_the_notes_name_every_column() -> None:
 def test_the_same_table_is_always_found_the_same() -> None:
     frame = pl.DataFrame({"channel": cycle("b", "a"), "amount": text(AMOUNTS), "created": text(day.date() for day in DAYS)})
     assert find_kinds(frame) == find_kinds(frame.clone())
+
+
+CELLS = st.text(max_size=6) | st.sampled_from(
+    ["1", "1,5", "1.234", "2026-01-02", "03/04/2026", "yes", "no", "", "NA", "0049", "5 €", "€"]
+)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=30), st.lists(CELLS, min_size=30, max_size=30))
+def test_any_column_of_text_is_found_to_be_something(one: list[str], other: list[str]) -> None:
+    frame = pl.DataFrame({"one": pl.Series(one), "other": pl.Series(other[: len(one)])})
+    for column in find_kinds(frame):
+        assert (column.input is None) == bool(column.reason)
+        if column.input is not None:
+            assert typed_series(column.input, frame[column.name]).null_count() < len(frame)
+
+
+@given(st.lists(st.none() | st.floats() | st.integers(-9, 9).map(float), min_size=1, max_size=30))
+def test_any_column_of_numbers_is_found_to_be_something(cells: list[float | None]) -> None:
+    column = find_kinds(pl.DataFrame({"x": pl.Series(cells, dtype=pl.Float64)}))[0]
+    assert (column.input is None) == bool(column.reason)

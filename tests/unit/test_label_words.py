@@ -17,9 +17,9 @@ def series(cells: list[Any]) -> pl.Series:
     ("won", "lost"),
     [
         ("1", "0"), ("1.0", "0.0"), (1, 0), (1.0, 0.0), (True, False), ("yes", "no"), ("TRUE", "FALSE"), ("t", "f"),
-        ("Won", "Lost"), ("closedwon", "closedlost"), ("Closed Won", "closed lost"), ("Customer", "none"),
-        ("churned", "retained"), (" y ", "n"), ("Ja", "Nein"), ("Oui", "Non"), ("Sí", "No"), ("gewonnen", "verloren"), ("Purchase", "No purchase"), ("churn", "not churn"),
-        ("renewed", "not_renewed"), ("Subscribed", "Unsubscribed"),
+        ("Won", "Lost"), ("closedwon", "closedlost"), ("Closed Won", "closed lost"), ("Customer", "none"), (" y ", "n"),
+        ("churned", "retained"), ("Ja", "Nein"), ("Oui", "Non"), ("Sí", "No"), ("gewonnen", "verloren"), ("churn", "not churn"),
+        ("Purchase", "No purchase"), ("renewed", "not_renewed"), ("Subscribed", "Unsubscribed"),
     ],
 )  # fmt: skip
 def test_the_words_of_a_label_are_understood(won: Any, lost: Any) -> None:
