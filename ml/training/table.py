@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
-from ml.training.column_kinds import find_kinds, told
+from ml.training.column_kinds import find_kinds
+from ml.training.column_notes import told
 from ml.training.label_words import read_labels
 from ml.training.table_file import read_frame, shown_names
 

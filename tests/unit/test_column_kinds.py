@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ml.features.date_text import DateForm
 from ml.features.inputs import InputKind, typed_series
-from ml.training.column_kinds import Found, find_kinds, told
+from ml.training.column_kinds import find_kinds
+from ml.training.column_notes import Found, told
 
 ROWS = 200
 RANDOM = random.Random(7)
@@ -75,6 +76,7 @@ def text(cells: Any, pattern: str = "{}") -> list[str]:
         ("day", text(day.strftime("%Y%m%d") for day in DAYS), "date"),
         ("lastmodified", text(int(day.timestamp() * 1000) for day in DAYS), "date"),
         ("last_seen", text(int(day.timestamp()) for day in DAYS), "date"),
+        ("big", text((int(day.timestamp() * 1000) for day in DAYS), "{:,}"), "number"),
         ("revenue", text(int(day.timestamp()) for day in DAYS), "number"),
         ("notes", text(NOTE.format(n, n % 50) for n in range(ROWS)), "text"),
         ("reason", cycle(NOTE.format("Ann", 5), NOTE.format("Bo", 6)), "category"),
@@ -115,6 +117,9 @@ def test_the_kind_of_a_column_of_text(name: str, cells: list[str], wanted: str) 
         ("nan", [float("nan")] * ROWS, "no values at all"),
         ("five", [5.0] * ROWS, "one value only"),
         ("channel", pl.Series(cycle("email", "direct")), "category"),
+        ("channel", pl.Series(cycle("email", "direct"), dtype=pl.Categorical), "category"),
+        ("huge", cycle(1e300, float("inf"), 2e300), "no values at all"),
+        ("tags", pl.Series([["a"], ["b"]] * (ROWS // 2)), "neither text nor numbers nor dates"),
     ],
 )
 def test_the_kind_of_a_typed_column(name: str, cells: Any, wanted: str) -> None:
