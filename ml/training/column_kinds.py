@@ -5,17 +5,19 @@ dates; free text; identifiers; and what is left is a category. Whatever is not p
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ml.features.date_text import DateForm
 from ml.features.inputs import Input, InputKind, typed_series, typed_value
 from ml.features.words import FALSE_WORDS, MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS, SPACES, TRUE_WORDS
 from ml.training.column_names import is_code_name, is_id_name, is_moment_name
+from ml.training.column_notes import Found
 from ml.training.written_forms import Marks, find_date_form, find_marks, proven_decimal
 
 # Of the cells that are not empty, to be a column of numbers (or dates) with a few words in it; and of a sample, which may
@@ -42,10 +44,10 @@ FIRST_EPOCH, LAST_EPOCH = 946_684_800, 4_102_444_800
 # A whole number that begins with a zero is a code: 00123, a postal code, a telephone number.
 LEADING_ZERO = re.compile("0[0-9 ]+")
 CODE_SHARE = 0.02
-NAMES_SHOWN = 12
 
 EMPTY = "no values at all"
 CONSTANT = "one value only"
+UNREAD = "neither text nor numbers nor dates"
 RUNNING = "an identifier: a running number"
 NUMBERED = "an identifier: a number by that name, different in nearly every row"
 NAMED = "an identifier or a name: different in nearly every row"
@@ -88,16 +90,6 @@ class Column:
         return sum(count for value, count in self.sample.items() if holds(value)) / max(sum(self.sample.values()), 1)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a column holds, or the reason to leave it out; `note` where a person should know how it is read."""
-
-    name: str
-    input: Input | None = None
-    reason: str = ""
-    note: str = ""
-
-
 def find_kinds(frame: pl.DataFrame, keep: Collection[str] = ()) -> list[Found]:
     """What every column of the frame holds, in the frame's order. Identifiers in `keep` are taken as what they look like."""
     columns = [_column(series) for series in frame]
@@ -105,34 +97,9 @@ def find_kinds(frame: pl.DataFrame, keep: Collection[str] = ()) -> list[Found]:
     return [_found(column, decimal, kept=column.name in keep) for column in columns]
 
 
-def told(found: Iterable[Found]) -> tuple[str, ...]:
-    """Notes for people: what there is of each kind, what is read in a way of its own, what is left out and why."""
-    found = list(found)
-    lines = []
-    for kind, plural in PLURALS.items():
-        if names := [one.name for one in found if one.input is not None and one.input.kind is kind]:
-            more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
-            lines.append(f"{len(names):,} {plural if len(names) > 1 else kind}: {', '.join(names[:NAMES_SHOWN])}{more}")
-    lines += [f"{', '.join(names)}: {note}" for note, names in _grouped((one.note, one.name) for one in found)]
-    lines += [f"{', '.join(names)} left out: {reason}" for reason, names in _grouped((one.reason, one.name) for one in found)]
-    return tuple(lines)
-
-
-PLURALS = {
-    InputKind.NUMBER: "numbers", InputKind.BOOLEAN: "booleans", InputKind.CATEGORY: "categories", InputKind.DATE: "dates",
-    InputKind.TEXT: "texts",
-}  # fmt: skip
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    groups: dict[str, list[str]] = {}
-    for words, name in pairs:
-        if words:
-            groups.setdefault(words, []).append(name)
-    return list(groups.items())
-
-
 def _column(series: pl.Series) -> Column:
+    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+        series = series.cast(pl.String)
     value, there = pl.col("value"), pl.col("value").is_not_null()
     cells = value
     if series.dtype == pl.String:
@@ -165,9 +132,11 @@ def _found(column: Column, decimal: str | None, *, kept: bool) -> Found:
     if dtype == pl.Boolean:
         return _of_kind(column, InputKind.BOOLEAN)
     if dtype.is_numeric():
-        return _number(column, Marks(), column.values.cast(pl.Float64), kept=kept)
-    if dtype != pl.String:
+        return _number(column, Marks(), typed_series(Input(name=column.name, kind=InputKind.NUMBER), column.values), kept=kept)
+    if dtype in (pl.Date, pl.Datetime):
         return _of_kind(column, InputKind.DATE)
+    if dtype != pl.String:
+        return Found(column.name, reason=UNREAD)
     if _is_boolean(column):
         return _of_kind(column, InputKind.BOOLEAN)
     found = _quantity(column, decimal, kept=kept) if _may_be_quantities(column) else None
@@ -216,13 +185,16 @@ def _quantity(column: Column, decimal: str | None, *, kept: bool) -> Found | Non
 
 def _number(column: Column, marks: Marks, numbers: pl.Series, *, kept: bool) -> Found:
     """A column of numbers: amounts, or what is written with digits only. `numbers` are its values as numbers."""
-    whole = bool((numbers.drop_nulls() == numbers.drop_nulls().floor()).all())
+    known = numbers.drop_nulls()
+    if known.is_empty():
+        return Found(column.name, reason=EMPTY)
+    whole = bool((known == known.floor()).all())
     note = _joined(marks.words, _strays(column, numbers, "numbers"))
-    if form := _moments(column.name, numbers.drop_nulls(), whole=whole):
+    if marks == Marks() and (form := _moments(column.name, known, whole=whole)):
         return Found(
             column.name, Input(name=column.name, kind=InputKind.DATE, date_form=form), note=_joined("dates as numbers", note)
         )
-    if whole and not kept and (reason := _identifies(column, numbers)):
+    if whole and not kept and (reason := _identifies(column, known.to_numpy())):
         return Found(column.name, reason=reason)
     if whole and is_code_name(column.name) and len(numbers) > 2:
         return _of_kind(column, InputKind.CATEGORY, "codes, not amounts")
@@ -242,16 +214,15 @@ def _moments(name: str, numbers: pl.Series, *, whole: bool) -> DateForm | None:
     return None
 
 
-def _identifies(column: Column, numbers: pl.Series) -> str:
+def _identifies(column: Column, numbers: NDArray[np.float64]) -> str:
     """Why whole numbers are an identifier; '' where they are not. Amounts may well be different in every row."""
     if column.present < FEWEST_TO_TELL or column.distinct_share < UNIQUE_SHARE:
         return ""
     if is_id_name(column.name):
         return NUMBERED
-    known = numbers.drop_nulls().to_numpy()
-    steps = np.sign(np.diff(known))
+    steps = np.sign(np.diff(numbers))
     one_way = abs(steps.sum()) >= (2 * STEPS_SHARE - 1) * len(steps)
-    return RUNNING if one_way and np.ptp(known) + 1 <= GAPS_FACTOR * len(known) else ""
+    return RUNNING if one_way and np.ptp(numbers) + 1 <= GAPS_FACTOR * len(numbers) else ""
 
 
 def _words(column: Column, *, kept: bool) -> Found:

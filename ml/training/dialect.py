@@ -97,5 +97,8 @@ def _quoting(sample: str, separator: str) -> Dialect:
     in_apostrophes = sum(len(part) > 1 and part.strip()[:1] == part.strip()[-1:] == "'" for part in parts)
     spaced = re.search(f'{mark} +"[^"\n]*"\\s*(?:{mark}|\r?$)', sample, re.MULTILINE) is not None
     plain = Dialect(separator, quote="'" if in_apostrophes > QUOTED_CELLS * len(parts) else '"', spaced=spaced)
+    # Within a cell a quotation mark is doubled, or else it is escaped; "C:\\" ends a cell.
+    if re.search(rf'\\"(?!["\r\n{mark}]|$)', sample) is None:
+        return plain
     escaping = replace(plain, escapes=True)
-    return escaping if '\\"' in sample and _cut(sample, escaping)[1] > _cut(sample, plain)[1] else plain
+    return escaping if _cut(sample, escaping)[1] >= _cut(sample, plain)[1] else plain

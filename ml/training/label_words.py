@@ -59,7 +59,7 @@ def _sides(name: str, counts: Mapping[str, int]) -> tuple[set[str], set[str]]:
 
 
 def _complaint(name: str, counts: Mapping[str, int], words: set[str]) -> str:
-    shown = ", ".join(f"{word} ({counts[word]:,} rows)" for word in list(counts)[:WORDS_SHOWN])
+    shown = ", ".join(f"{word} ({counts[word]:,} row{'s' * (counts[word] > 1)})" for word in list(counts)[:WORDS_SHOWN])
     remedy = "write 1 and 0, yes and no, true and false, or won and lost"
     if not counts:
         return f"{name}: the target has no value in any row"

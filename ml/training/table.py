@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
-from ml.training.column_kinds import find_kinds, told
+from ml.training.column_kinds import find_kinds
+from ml.training.column_notes import told
 from ml.training.label_words import read_labels
 from ml.training.table_file import read_frame, shown_names
 
@@ -128,9 +129,9 @@ def _moments(series: pl.Series) -> tuple[NDArray[np.float64], bool, str]:
         BadInput: some cells are neither; an order of texts would let the future into the past.
     """
     found = find_kinds(series.to_frame(), keep=[series.name])[0]
-    column = found.input
+    column, note = found.input, found.note
     if column is None or column.kind not in {InputKind.DATE, InputKind.NUMBER}:
-        column = Input(name=series.name, kind=InputKind.NUMBER)
+        column, note = Input(name=series.name, kind=InputKind.NUMBER), ""
     moments = typed_series(column, series)
     if moments.null_count() > len(series) // 2:
         raise BadInput(
@@ -145,8 +146,8 @@ def _moments(series: pl.Series) -> tuple[NDArray[np.float64], bool, str]:
             field=series.name,
         )
     are_dates = column.kind is InputKind.DATE
-    note = f" ({found.note})" if found.note else "" if are_dates else " (numbers, not dates)"
-    return moments.to_numpy(), are_dates, note
+    note = note or ("" if are_dates else "numbers, not dates")
+    return moments.to_numpy(), are_dates, f" ({note})" if note else ""
 
 
 def _hash(frame: pl.DataFrame) -> str:

@@ -100,12 +100,14 @@ def _only_member(path: Path, content: bytes) -> bytes:
 
 
 def _unmarked(content: bytes) -> str | None:
-    """UTF-16 without a mark: one byte of each pair is often zero, the other never."""
+    """UTF-16 without a mark: one byte of each pair is often zero, the other never, and lines and cells come out."""
     sample = content[:LOOKED_AT]
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if even == odd == 0 or (even and odd):
         return None
-    return "utf-16-le" if odd else "utf-16-be"
+    encoding = "utf-16-le" if odd else "utf-16-be"
+    text = sample.decode(encoding, "ignore")
+    return encoding if "\n" in text and any(separator in text for separator in ",;\t|") else None
 
 
 def _not_quite_utf8(content: bytes) -> tuple[str, str, list[str]]:

@@ -9,6 +9,8 @@ from api.sources.registry import AUTHENTICATORS
 from automation.sources.registry import SOURCES
 from data.domain.prediction import GRADES
 from data.settings import ROOT, Settings
+from ml.features.inputs import InputKind
+from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
 from scripts.cli import app
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -31,6 +33,17 @@ def test_documented_defaults_are_the_code_s() -> None:
         value = Settings.model_fields[name.lower()].default
         if isinstance(value, int | float) and not isinstance(value, bool):
             assert float(default) == value, name
+
+
+def test_every_word_for_a_missing_value_is_documented() -> None:
+    rows = re.findall(r"^\| (every column|booleans|numbers).* \|(.*)\|$", (ROOT / "docs" / "tables.md").read_text(), re.MULTILINE)
+    words = [{word.lower() for word in re.findall(r"`([^`]+)`", cells)} for _, cells in rows]
+    assert words == [set(MISSING_WORDS - {""}), set(MISSING_TRUTHS - MISSING_WORDS), set(MISSING_QUANTITIES - MISSING_TRUTHS)]
+
+
+def test_every_kind_of_column_is_documented() -> None:
+    text = (ROOT / "docs" / "tables.md").read_text()
+    assert {*re.findall(r"^\| ([a-z]+) \|", text, re.MULTILINE)} >= set(InputKind)
 
 
 def test_the_example_names_settings_only() -> None:

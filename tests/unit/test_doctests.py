@@ -5,7 +5,13 @@ import importlib
 
 import pytest
 
-WITH_EXAMPLES = ("ml.serving.explain", "automation.sources.properties")
+WITH_EXAMPLES = (
+    "ml.serving.explain",
+    "ml.features.number_text",
+    "ml.features.date_text",
+    "ml.training.column_names",
+    "automation.sources.properties",
+)
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

@@ -1,13 +1,14 @@
-"""A user's table is read whatever its separator, compression and words; what does not fit is said."""
+"""A user's table becomes rows in time order with their labels; what does not fit is said."""
 
-import gzip
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind
-from ml.training.table import LOST_WORDS, WON_WORDS, Table, infer_inputs, read_labelled, read_text
+from ml.training.table import Table, infer_inputs, read_labelled
 
 HEADER = ("day", "visits", "channel", "won")
 ROWS = [(f"2026-01-{1 + n % 28:02}", str(n % 7), ("email", "direct", "referral")[n % 3], str(int(n % 3 == 0))) for n in range(60)]
@@ -31,102 +32,30 @@ def table_of(folder: Path, target: str = "won", /, *, time: str | None = None, *
 
 def inputs_of(folder: Path, upto: int | None = None, /, **columns: list[str]) -> tuple[dict[str, Input], str]:
     size = len(next(iter(columns.values())))
-    table = table_of(folder, **columns, filler=[str(n) for n in range(size)], won=["1", "0"] * (size // 2))
+    table = table_of(folder, **columns, filler=[f"{n}.5" for n in range(size)], won=["1", "0"] * (size // 2))
     found, notes = infer_inputs(table, upto or size)
     return {column.name: column for column in found if column.name != "filler"}, "; ".join(notes)
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
-    frame, found = read_text(written(tmp_path, lines(separator)))
-    assert (found, tuple(frame.columns), frame.rows()) == (separator, HEADER, ROWS)
-
-
-@pytest.mark.parametrize("ending", ["\r\n", "\n"])
-def test_the_other_separators_may_be_in_the_cells(tmp_path: Path, ending: str) -> None:
-    rows = [('"Müller; Søn, Inc."', '"a ""quoted"" word"', "1"), ('"x|y"', "plain", "0")] * 20
-    frame, _ = read_text(written(tmp_path, lines(header=('"Name, full"', '"note"', "won"), rows=rows).replace("\n", ending)))
-    assert frame.columns == ["Name, full", "note", "won"]
-    assert frame.row(0) == ("Müller; Søn, Inc.", 'a "quoted" word', "1")
-    assert frame.row(1) == ("x|y", "plain", "0")
-
-
-def test_a_gzip_file_is_read_whatever_its_name(tmp_path: Path) -> None:
-    plain, _ = read_text(written(tmp_path, lines()))
-    packed, _ = read_text(written(tmp_path, gzip.compress(lines().encode()), "leads.dat"))
-    assert packed.equals(plain)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
-def test_names_that_are_not_ascii_are_read(tmp_path: Path, encoding: str) -> None:
-    text = lines(header=("größe", "Stadt", "won"), rows=[("1", "Köln", "1"), ("2", "Århus", "0")] * 10)
-    frame, _ = read_text(written(tmp_path, text.encode(encoding)))
-    assert frame.columns == ["größe", "Stadt", "won"]
-    assert frame.row(1) == ("2", "Århus", "0")
-
-
-def test_spaces_around_a_columns_name_do_not_count(tmp_path: Path) -> None:
-    frame, _ = read_text(written(tmp_path, lines(header=(" day ", "visits", "channel ", " won"))))
-    assert tuple(frame.columns) == HEADER
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n\n",
-        b"day,won\n",
-        b"day,won\n1,2,3,4\n",
-        gzip.compress(lines().encode())[:-20],
-        b"\x1f\x8b that is no gzip file",
-        lines(header=("day", "won ", "channel", "won")).encode(),
-    ],
-    ids=["empty", "blank", "header only", "ragged", "cut off gzip", "no gzip", "two columns of one name"],
-)
-def test_what_is_no_table_is_said(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(BadInput, match=r"leads\.csv"):
-        read_text(written(tmp_path, content))
-
-
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no such file"):
-        read_text(tmp_path / "leads.csv")
-
-
-@pytest.mark.parametrize(
-    ("won", "lost"),
-    [
-        ("1", "0"), ("1.0", "0.0"), ("yes", "no"), ("TRUE", "FALSE"), ("t", "f"), ("Won", "Lost"), ("closedwon", "closedlost"),
-        ("Closed Won", "closed lost"), ("Customer", "none"), ("churned", "retained"), (" y ", "n"),
-    ],
-)  # fmt: skip
-def test_the_words_of_a_label_are_understood(tmp_path: Path, won: str, lost: str) -> None:
-    table = table_of(tmp_path, visits=["1", "2", "3", "4"], won=[lost, won, won, lost])
-    assert table.labels.tolist() == [0, 1, 1, 0]
-    assert any(f"{won.strip().lower()} is 1" in note and f"{lost.strip().lower()} is 0" in note for note in table.notes)
-
-
-def test_no_word_means_both() -> None:
-    assert not WON_WORDS & LOST_WORDS
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [["1", "1", "1"], ["no", "no", "no"], ["1", "0", "maybe"], ["1", "0", ""], ["0", "1", "2"], ["a", "b", "a"]],
-    ids="-".join,
-)
-def test_labels_that_are_not_two_classes_are_refused(tmp_path: Path, labels: list[str]) -> None:
-    with pytest.raises(BadInput, match=r"^won: cannot tell the two classes apart") as refused:
-        table_of(tmp_path, visits=["1", "2", "3"], won=labels)
-    assert refused.value.field == "won"
-
-
-@pytest.mark.parametrize("option", ["target", "time", "drop"])
+@pytest.mark.parametrize("option", ["target", "time", "id_column", "drop", "keep"])
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, option: str) -> None:
-    chosen = {"target": "won", "time": "day", "drop": ()} | {option: ["sold"] if option == "drop" else "sold"}
+    chosen = {"target": "won", "time": "day"} | {option: ["sold"] if option in {"drop", "keep"} else "sold"}
     with pytest.raises(BadInput, match="no column 'sold'; the columns are day, visits, channel, won") as refused:
         read_labelled(written(tmp_path, lines()), **chosen)  # type: ignore[arg-type]
     assert refused.value.field == "sold"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("Won", "won"), ("chanel", "channel"), ("VISITS", "visits")])
+def test_the_name_that_was_meant_is_suggested(tmp_path: Path, name: str, meant: str) -> None:
+    with pytest.raises(BadInput, match=f"no column '{name}'; did you mean '{meant}'?"):
+        read_labelled(written(tmp_path, lines()), target=name)
+
+
+def test_of_very_many_columns_some_are_shown(tmp_path: Path) -> None:
+    names = tuple(f"c{n}" for n in range(2_000))
+    with pytest.raises(BadInput, match=r"and 1,980 more$") as refused:
+        read_labelled(written(tmp_path, lines(header=names, rows=[names])), target="won")
+    assert len(refused.value.detail) < 500
 
 
 @pytest.mark.parametrize(
@@ -156,6 +85,76 @@ def test_rows_of_one_time_keep_their_order(tmp_path: Path) -> None:
     assert table.rows["visits"].to_list() == [str(n) for n in (*range(1, 20, 2), *range(0, 20, 2))]
 
 
+def test_dates_come_back_as_days_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    table = table_of(tmp_path, time="at", at=["02.01.1970 12:00", "31.12.1969", "1.1.1970"], x=["a", "b", "c"], won=["1", "0", "0"])
+    assert table.times is not None
+    assert table.times.tolist() == [-1.0, 0.0, 1.5]
+    assert any("in the order of at (dates with the day first)" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("name", ["at", "id", "row"])
+def test_numbers_are_an_order_and_no_dates(tmp_path: Path, name: str) -> None:
+    table = table_of(tmp_path, time=name, **{name: [str(n) for n in range(40, 0, -1)], "won": ["1", "0"] * 20})
+    assert table.times is None
+    assert table.rows[name].to_list() == [str(n) for n in range(1, 41)]
+    assert any("(numbers, not dates)" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["soon", "later", "never", "soon"], "neither numbers nor dates"),
+        (["", "", "", ""], "neither numbers nor dates"),
+        (["2026-01-01", "2026-01-02", "", "2026-01-04"], "1 of 4 cells say no time (the first: 'None')"),
+        ([*["2026-01-01", "2026-01-02"] * 19, "soon", "soon"], "2 of 40 cells say no time (the first: 'soon')"),
+    ],
+)
+def test_a_row_without_a_time_is_refused(tmp_path: Path, cells: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=r"^at: ") as refused:
+        table_of(tmp_path, time="at", at=cells, won=["1", "0"] * (len(cells) // 2))
+    assert said in refused.value.detail
+    assert refused.value.field == "at"
+
+
+def test_rows_without_a_label_are_left_out_of_everything(tmp_path: Path) -> None:
+    path = written(tmp_path, "key,day,x,won\na,2026-01-04,1,won\nb,soon,2,\nc,2026-01-02,3,lost\nd,2026-01-03,4,open\n")
+    table = read_labelled(path, target="won", time="day", id_column="key")
+    assert table.rows["x"].to_list() == ["3", "1"]
+    assert table.labels.tolist() == [0, 1]
+    assert table.ids is not None
+    assert table.ids.tolist() == ["c", "a"]
+    assert any("2 rows without a label" in note for note in table.notes)
+
+
+def test_the_id_names_the_rows_and_is_no_input(tmp_path: Path) -> None:
+    table = read_labelled(written(tmp_path, lines()), target="won", time="day", id_column="visits")
+    assert table.columns == ("channel",)
+    assert table.ids is not None
+    assert table.ids.tolist() == table.rows["visits"].to_list()
+    assert "not learnt from: day (time), visits (id)" in table.notes
+
+
+def test_what_is_to_be_kept_stays_though_it_looks_like_an_identifier(tmp_path: Path) -> None:
+    rows = [(*row, f"key {n}") for n, row in enumerate(ROWS)]
+    path = written(tmp_path, lines(header=(*HEADER, "name"), rows=rows))
+    without, _ = infer_inputs(read_labelled(path, target="won"), 60)
+    kept, _ = infer_inputs(read_labelled(path, target="won", keep=["name"]), 60)
+    assert {column.name for column in kept} - {column.name for column in without} == {"name"}
+
+
+def test_parquet_and_text_are_the_same_table(tmp_path: Path) -> None:
+    text = read_labelled(written(tmp_path, lines()), target="won", time="day")
+    pl.DataFrame(ROWS, schema=HEADER, orient="row").with_columns(
+        pl.col("day").str.to_date(), pl.col("visits").cast(pl.Int64), pl.col("won") == "1"
+    ).write_parquet(tmp_path / "leads.parquet")
+    parquet = read_labelled(tmp_path / "leads.parquet", target="won", time="day")
+    assert np.array_equal(text.labels, parquet.labels)
+    assert text.times is not None
+    assert parquet.times is not None
+    assert np.array_equal(text.times, parquet.times)
+    assert infer_inputs(text, 48) == infer_inputs(parquet, 48)
+
+
 def test_without_a_time_the_order_of_the_rows_stays(tmp_path: Path) -> None:
     assert read_labelled(written(tmp_path, lines()), target="won").rows.rows() == ROWS
 
@@ -163,6 +162,7 @@ def test_without_a_time_the_order_of_the_rows_stays(tmp_path: Path) -> None:
 def test_target_time_and_dropped_columns_are_no_inputs(tmp_path: Path) -> None:
     table = read_labelled(written(tmp_path, lines()), target="won", time="day", drop=["channel"])
     assert table.columns == ("visits",)
+    assert (table.times is None, table.ids) == (False, None)
 
 
 def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
@@ -170,61 +170,6 @@ def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
     again = read_labelled(written(tmp_path, lines(";"), "other.csv"), target="won")
     changed = read_labelled(written(tmp_path, lines().replace("email", "phone")), target="won")
     assert first.data_hash == again.data_hash != changed.data_hash
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind"),
-    [
-        (["1", "2"], InputKind.NUMBER),
-        (["1", "0"], InputKind.NUMBER),
-        (["1.5", "-2e3"], InputKind.NUMBER),
-        ([" 7 ", ""], InputKind.NUMBER),
-        (["yes", "no"], InputKind.BOOLEAN),
-        (["TRUE", "FALSE"], InputKind.BOOLEAN),
-        (["on", "off"], InputKind.BOOLEAN),
-        (["email", "direct"], InputKind.CATEGORY),
-        (["yes", "perhaps"], InputKind.CATEGORY),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("name", ["column", "count", "proportion", "index"])
-def test_the_kind_of_a_column_is_found(tmp_path: Path, name: str, cells: list[str], kind: InputKind) -> None:
-    # The blanks must not make a column constant.
-    found, _ = inputs_of(tmp_path, **{name: [cells[n % 2] or str(n) for n in range(40)]})
-    assert found[name].kind is kind
-
-
-def test_a_few_words_among_numbers_are_missing_values(tmp_path: Path) -> None:
-    numbers = [str(n) for n in range(100)]
-    found, _ = inputs_of(tmp_path, few=[*numbers[:-5], *["n/a"] * 5], many=[*numbers[:-6], *["n/a"] * 6])
-    assert found["few"].kind is InputKind.NUMBER
-    assert "many" not in found or found["many"].kind is InputKind.CATEGORY
-
-
-def test_categories_are_sorted_and_without_spaces(tmp_path: Path) -> None:
-    found, _ = inputs_of(tmp_path, channel=["referral", " direct", "email ", ""] * 10)
-    assert found["channel"].categories == ("direct", "email", "referral")
-
-
-@pytest.mark.parametrize(
-    "cells", [["same"] * 40, ["5"] * 40, [""] * 40, ["same", ""] * 20, ["same", " same "] * 20], ids=lambda cells: str(cells[:2])
-)
-def test_a_constant_column_is_left_out(tmp_path: Path, cells: list[str]) -> None:
-    found, notes = inputs_of(tmp_path, column=cells)
-    assert found == {}
-    assert "column left out: it has one value only" in notes
-
-
-def test_a_column_of_names_is_left_out(tmp_path: Path) -> None:
-    found, notes = inputs_of(tmp_path, name=[f"lead {n}" for n in range(400)], code=[f"c{n % 250}" for n in range(400)])
-    assert found == {}
-    assert "name left out: 400 different texts" in notes
-    assert "code left out: 250 different texts" in notes
-
-
-def test_a_rare_category_is_left_to_the_unseen(tmp_path: Path) -> None:
-    found, _ = inputs_of(tmp_path, channel=[*["email", "direct"] * 999, "typo", "other"])
-    assert found["channel"].categories == ("direct", "email")
 
 
 def test_only_the_training_part_is_looked_at(tmp_path: Path) -> None:
@@ -242,7 +187,7 @@ def test_only_the_training_part_is_looked_at(tmp_path: Path) -> None:
 
 def test_a_table_without_anything_to_learn_from_is_refused(tmp_path: Path) -> None:
     table = table_of(tmp_path, visits=["5"] * 4, won=["1", "0"] * 2)
-    with pytest.raises(BadInput, match="visits left out: it has one value only"):
+    with pytest.raises(BadInput, match="no column is left to learn from: visits left out: one value only"):
         infer_inputs(table, 4)
 
 
