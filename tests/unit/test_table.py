@@ -194,3 +194,14 @@ def test_a_table_without_anything_to_learn_from_is_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize(("share", "place"), [(0.8, 48), (0.0, 0), (1.0, 60)])
 def test_the_newest_part_begins_at_its_share(tmp_path: Path, share: float, place: int) -> None:
     assert read_labelled(written(tmp_path, lines()), target="won").cut(share) == place
+
+
+@pytest.mark.slow
+def test_two_thousand_columns_are_read_and_typed(tmp_path: Path) -> None:
+    cells = {0: "{}.25", 1: "2026-01-{:02}", 2: "word {}", 3: ""}
+    names = (*(f"c{n}" for n in range(1_999)), "won")
+    rows = [(*(cells[n % 4].format((row + n) % 9 + 1) for n in range(1_999)), str(row % 2)) for row in range(60)]
+    inputs, notes = infer_inputs(read_labelled(written(tmp_path, lines(header=names, rows=rows)), target="won"), 48)
+    kinds = [column.kind for column in inputs]
+    assert [kinds.count(kind) for kind in (InputKind.NUMBER, InputKind.DATE, InputKind.CATEGORY)] == [500, 500, 500]
+    assert notes[-1].endswith("c1995 left out: no values at all")
