@@ -9,7 +9,7 @@ from data.errors import BadInput
 from data.settings import Settings
 from ml.serving.batch import score_frame
 from ml.serving.predictor import Predictor, Served
-from ml.training.table_file import read_frame
+from ml.tables.table_file import read_frame
 from scripts.terminal import progress_bar
 
 ROWS_AT_A_TIME = 50_000

@@ -8,7 +8,6 @@ A typed frame has one column per input: NUMBER, BOOLEAN (0 or 1) and DATE (days 
 Float64, CATEGORY and TEXT as trimmed String. Null is missing; there is never a NaN.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -30,7 +29,6 @@ from ml.features.date_text import (
 from ml.features.number_text import parse_number, read_numbers
 from ml.features.words import FALSE_WORDS, LONGEST_WORD, MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS, SPACES, TRUE_WORDS
 
-MISSING = math.nan
 # XGBoost computes in 32-bit floats and refuses infinities; nothing a CRM counts comes near this.
 LARGEST_NUMBER = 1e15
 
@@ -46,23 +44,17 @@ class InputKind(StrEnum):
 class Input(BaseModel):
     """One column of a version's input schema, and how its values are written.
 
-    `categories` in code order; an unseen one counts as missing. `decimal`, `thousands` and `unit` are the marks of a
-    NUMBER, `date_form` the form of a DATE.
+    `decimal`, `thousands` and `unit` are the marks of a NUMBER, `date_form` the form of a DATE.
     """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     kind: InputKind
-    categories: tuple[str, ...] = ()
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ",", " ", "'"] = ""
     unit: str = ""
     date_form: DateForm = DateForm.ISO
-
-    @property
-    def xgboost_type(self) -> str:
-        return "c" if self.kind is InputKind.CATEGORY else "float"
 
 
 # 1.0 and 7.00, as programs write whole numbers that shared a column with missing ones.
@@ -146,31 +138,6 @@ def typed_series(column: Input, series: pl.Series) -> pl.Series:
 def is_missing(text: str, kind: InputKind) -> bool:
     """Whether a trimmed text means that there is no value."""
     return len(text) <= LONGEST_WORD and text.lower() in MISSING_IN[kind]
-
-
-def encode(column: Input, value: Any) -> float:
-    """The number for a value; NaN where it is missing, unseen or not of the column's kind."""
-    return _code(column, typed_value(column, value, strictly=False))
-
-
-def encode_strictly(column: Input, value: Any) -> float:
-    """The same, but a value of the wrong kind is an error that names the field.
-
-    Raises:
-        BadInput: the value is not of the column's kind, or a number too large to mean anything.
-    """
-    return _code(column, typed_value(column, value, strictly=True))
-
-
-def encode_row(columns: tuple[Input, ...], row: Mapping[str, Any], *, strictly: bool = False) -> list[float]:
-    one = encode_strictly if strictly else encode
-    return [one(column, row.get(column.name)) for column in columns]
-
-
-def _code(column: Input, found: float | str | None) -> float:
-    if isinstance(found, str):
-        return float(column.categories.index(found)) if found in column.categories else MISSING
-    return MISSING if found is None else found
 
 
 def _of_text(column: Input, text: str) -> float | str | None:

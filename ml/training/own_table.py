@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_frame
 from ml.preparation.base import AS_OF, Floats
-from ml.training.column_kinds import find_kinds
+from ml.tables.column_kinds import find_kinds
+from ml.tables.table import Table, infer_inputs, read_labelled
 from ml.training.ladder import TypedTable
 from ml.training.leakage import Findings, find_leaks
-from ml.training.table import Table, infer_inputs, read_labelled
 from ml.training.train import cut_of
 
 

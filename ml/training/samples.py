@@ -13,7 +13,7 @@ INPUTS: tuple[Input, ...] = (
     Input(name="sessions", kind=InputKind.NUMBER),
     Input(name="engaged_sessions", kind=InputKind.NUMBER),
     Input(name="page_views", kind=InputKind.NUMBER),
-    Input(name="channel", kind=InputKind.CATEGORY, categories=tuple(sorted(leads.NAMES))),
+    Input(name="channel", kind=InputKind.CATEGORY),
     Input(name="is_first_visit", kind=InputKind.BOOLEAN),
 )
 

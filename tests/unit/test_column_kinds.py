@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ml.features.date_text import DateForm
 from ml.features.inputs import InputKind, typed_series
-from ml.training.column_kinds import find_kinds
-from ml.training.column_notes import Found, told
+from ml.tables.column_kinds import find_kinds
+from ml.tables.column_notes import Found, told
 
 ROWS = 200
 RANDOM = random.Random(7)
@@ -190,15 +190,6 @@ def test_an_identifier_that_is_to_be_kept_is_what_it_looks_like() -> None:
 
 def test_too_few_rows_do_not_make_an_identifier() -> None:
     assert kind("name", ["a", "b", "c"]) == "category"
-
-
-def test_categories_are_the_frequent_ones_in_order_and_in_one_spelling() -> None:
-    one = found("channel", [*cycle("referral", " direct", "email ", ""), "typo"])
-    assert one.input is not None
-    assert one.input.categories == ("direct", "email", "referral")
-    codes = found("owner_id", cycle("1.0", "2", "3", "1"))
-    assert codes.input is not None
-    assert codes.input.categories == ("1", "2", "3")
 
 
 def test_the_notes_name_every_column() -> None:

@@ -9,7 +9,7 @@ WITH_EXAMPLES = (
     "ml.serving.explain",
     "ml.features.number_text",
     "ml.features.date_text",
-    "ml.training.column_names",
+    "ml.tables.column_names",
     "automation.sources.properties",
 )
 

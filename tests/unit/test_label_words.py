@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from data.errors import BadInput
-from ml.training.label_words import LOST_WORDS, OPEN_WORDS, WON_WORDS, read_labels
+from ml.tables.label_words import LOST_WORDS, OPEN_WORDS, WON_WORDS, read_labels
 
 
 def series(cells: list[Any]) -> pl.Series:

@@ -6,7 +6,7 @@ import pytest
 
 import data.settings
 from ml.features.inputs import InputKind
-from ml.training.table import Table, infer_inputs, read_labelled
+from ml.tables.table import Table, infer_inputs, read_labelled
 
 FOLDER = Path(data.settings.ROOT).parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real tables are not in {FOLDER}")

@@ -16,8 +16,8 @@ from polars.testing import assert_frame_equal
 
 from data.errors import BadInput
 from ml.features.inputs import InputKind, typed_frame
-from ml.training.column_kinds import find_kinds
-from ml.training.table_file import read_frame
+from ml.tables.column_kinds import find_kinds
+from ml.tables.table_file import read_frame
 
 CITIES = ("Köln", "Århus", "Paris; France", "Łódź, Poland", 'The "Hague"', "a|b", "tab\there")
 WESTERN = ("Köln", "Århus", "Paris; France", "Lodz, Poland", 'The "Hague"', "a|b", "tab\there")

@@ -19,7 +19,7 @@ from ml.version import CARD, QUANTILES, Card, MemberCard, read_card, write_atomi
 def card(**changes: Any) -> Card:
     parts: dict[str, Any] = {
         "model": "lead_score", "version": "1", "learner": "xgb", "entity": EntityKind.CONTACT, "target": "is_won",
-        "inputs": (Input(name="größe", kind=InputKind.CATEGORY, categories=("é", "日本")),), "base_rate": 0.13,
+        "inputs": (Input(name="größe", kind=InputKind.CATEGORY),), "base_rate": 0.13,
         "holdout_quantiles": tuple(n / (QUANTILES - 1) for n in range(QUANTILES)),
         "members": (MemberCard(learner="xgb", form=Form.NATIVE, weight=1.0, file="model.json"),),
         "intercept": 0.0, "calibration": Calibration(),

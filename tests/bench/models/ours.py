@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ml.features.inputs import typed_frame
 from ml.learners.base import probability
+from ml.tables.table import Table, infer_inputs
 from ml.training.fit import fit_table
 from ml.training.ladder import TypedTable
-from ml.training.table import Table, infer_inputs
 from tests.bench.models.job import Job
 
 MOMENT = "%Y-%m-%dT%H:%M:%S%.6f"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
-from ml.training.column_kinds import find_kinds
-from ml.training.column_notes import told
-from ml.training.label_words import read_labels
-from ml.training.table_file import read_frame, shown_names
+from ml.tables.column_kinds import find_kinds
+from ml.tables.column_notes import told
+from ml.tables.label_words import read_labels
+from ml.tables.table_file import read_frame, shown_names
 
 ROWS_AT_A_TIME = 50_000
 NAMES_IN_ERROR = 5

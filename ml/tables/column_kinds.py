@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ml.features.date_text import DateForm
 from ml.features.inputs import Input, InputKind, typed_series, typed_value
 from ml.features.words import FALSE_WORDS, MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS, SPACES, TRUE_WORDS
-from ml.training.column_names import is_code_name, is_id_name, is_moment_name
-from ml.training.column_notes import Found
-from ml.training.written_forms import Marks, find_date_form, find_marks, proven_decimal
+from ml.tables.column_names import is_code_name, is_id_name, is_moment_name
+from ml.tables.column_notes import Found
+from ml.tables.written_forms import Marks, find_date_form, find_marks, proven_decimal
 
 # Of the cells that are not empty, to be a column of numbers (or dates) with a few words in it; and of a sample, which may
 # by chance hold more words than the column.
@@ -241,19 +241,7 @@ def _words(column: Column, *, kept: bool) -> Found:
 
 
 def _of_kind(column: Column, kind: InputKind, note: str = "") -> Found:
-    return Found(
-        column.name,
-        Input(name=column.name, kind=kind, categories=_categories(column) if kind is InputKind.CATEGORY else ()),
-        note=note,
-    )
-
-
-def _categories(column: Column) -> tuple[str, ...]:
-    """The categories that are seen often enough to learn from, in the order of the alphabet."""
-    plain = Input(name=column.name, kind=InputKind.CATEGORY)
-    counted = pl.DataFrame({"value": typed_series(plain, column.values), "count": column.counts}).drop_nulls()
-    counted = counted.group_by("value").sum().filter(pl.col("count") >= column.rarest)
-    return tuple(counted.sort("count", "value", descending=[True, False]).head(MOST_CATEGORIES)["value"].sort())
+    return Found(column.name, Input(name=column.name, kind=kind), note=note)
 
 
 def _without(column: Column, words: Collection[str]) -> Column:

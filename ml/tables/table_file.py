@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from data.errors import BadInput
-from ml.training.dialect import SAMPLE_CHARACTERS, Dialect, find_dialect, records
-from ml.training.unpack import decoded, unpacked
+from ml.tables.dialect import SAMPLE_CHARACTERS, Dialect, find_dialect, records
+from ml.tables.unpack import decoded, unpacked
 
 PARQUET_MAGIC = b"PAR1"
 MOST_NAMES_SHOWN = 20
