@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from automation.destinations.base import Activation
 from automation.destinations.registry import DESTINATIONS
+from automation.memory import known
 from automation.pipeline.context import Loop
 from data.domain.delivery import Carrier
 from data.domain.event import Driver
@@ -57,11 +58,12 @@ def _activation(
     loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, delivery_id: str, destination: str
 ) -> Activation:
     earlier = predictions.before(session, row)
+    assert entity.id is not None
     return Activation(
         settings=loop.settings,
         delivery_id=delivery_id,
         entity=entity.ref,
-        known=entity.known,
+        known=known(session, [entity])[entity.id],
         prediction=prediction,
         fields=row.fields,
         base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,

@@ -89,7 +89,9 @@ def _checked(loop: Loop, rows: dict[int, EventRow], held: dict[int, EntityRow], 
         raise NotFound(f"there is no event {entry.event_id}", field="event.event_id")
     ours = held[row.entity_id].ref
     for prediction in entry.predictions:
-        loop.predictor.card(prediction.model, prediction.model_version)
+        card = loop.predictor.card(prediction.model, prediction.model_version)
+        if strangers := sorted(prediction.features.keys() - {column.name for column in card.inputs}):
+            raise BadInput(f"{strangers[0]!r} is no input of {card.model} {card.version}", field="predictions.features")
         if prediction.entity != ours:
             theirs = prediction.entity or "nobody"
             raise BadInput(f"event {row.id} is about {ours}, the prediction about {theirs}", field="predictions.entity")

@@ -14,7 +14,7 @@ import numpy as np
 
 from data.domain.prediction import Factor, Prediction, grade, label
 from data.errors import NotFound, NotReady
-from ml.features.build import build
+from ml.features.build import from_properties
 from ml.features.inputs import encode_row
 from ml.learners.registry import LEARNERS
 from ml.version import CHAMPION, Card, is_plain, read_card
@@ -34,7 +34,7 @@ class Served:
         Raises:
             BadInput: strictly only; names the field.
         """
-        built = [build(self.card.model, row) for row in rows]
+        built = [from_properties(self.card.model, row) for row in rows]
         columns = self.card.inputs
         matrix = np.array([encode_row(columns, row, strictly=strictly) for row in built], dtype=np.float64)
         shares = LEARNERS[self.card.learner].contributions(self.booster, columns, matrix.reshape(len(rows), len(columns)))
@@ -42,7 +42,7 @@ class Served:
 
     def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:
         """Whether every feature of this row is missing: a score of it would say nothing."""
-        return all(math.isnan(number) for number in encode_row(self.card.inputs, build(self.card.model, row)))
+        return all(math.isnan(number) for number in encode_row(self.card.inputs, from_properties(self.card.model, row)))
 
     def _prediction(self, row: Mapping[str, Any], parts: list[float]) -> Prediction:
         *each, base = parts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.settings import ROOT
-from ml.features.build import build
+from ml.features.build import from_properties
 from ml.features.inputs import Input, encode_row
 from ml.learners import xgb
 from ml.learners.registry import LEARNERS
@@ -55,7 +55,7 @@ def train(
     _check(labels, cut)
     learner = LEARNERS[model.learner]
     params = xgb.parameters(overrides, seed=seed)
-    matrix = np.array([encode_row(inputs, build(model.name, row)) for row in rows], dtype=np.float64)
+    matrix = np.array([encode_row(inputs, from_properties(model.name, row)) for row in rows], dtype=np.float64)
     booster = learner.fit(inputs, matrix[:cut], labels[:cut], params)
     margins = learner.contributions(booster, inputs, matrix[cut:]).sum(axis=1)
     scores = 1 / (1 + np.exp(-margins))
