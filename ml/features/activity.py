@@ -16,8 +16,8 @@ COLUMNS = (*COUNTS, *TRENDS, SINCE_FIRST, SINCE_LAST)
 
 def build(examples: Examples, facts: Facts) -> dict[str, pl.Series]:
     """Counts of the last 1, 7, 30, 90 days; each over the count of as many days before (one added to both); days since."""
-    rows = np.flatnonzero(facts.begins_event)
-    seen = spans(examples, facts, rows)
+    rows = np.flatnonzero(facts.begins_event & facts.of_kind(examples.kind))
+    seen, ages = spans(examples, facts, rows), _Ages(examples, facts, rows)
     made = {
         SINCE_FIRST: column((examples.at - seen.first) / DAY),
         SINCE_LAST: column((examples.at - seen.last) / DAY),
@@ -26,18 +26,32 @@ def build(examples: Examples, facts: Facts) -> dict[str, pl.Series]:
         counted, trend = f"events_{days}d", f"events_trend_{days}d"
         if not examples.wants(counted) and not examples.wants(trend):
             continue
-        lately = seen.count - _before(examples, facts, rows, days)
+        lately = seen.count - ages.before(days)
         made[counted] = column(lately.astype(np.float64))
         if examples.wants(trend):
-            earlier = seen.count - _before(examples, facts, rows, 2 * days) - lately
+            earlier = seen.count - ages.before(2 * days) - lately
             made[trend] = column((lately + 1) / (earlier + 1))
     return {name: made[name] for name in COLUMNS if examples.wants(name)}
 
 
-def _before(examples: Examples, facts: Facts, rows: Ints, days: int) -> Ints:
-    """How many of the visible events had happened `days` ago: those visible by now that are `days` old by now.
+class _Ages:
+    """Counts visible events by their age.
 
-    Both hold from max(visible, occurred + days) on, so this is a count over sorted moments as well.
+    Of those visible by now, the ones that had happened `days` ago are those that are visible and `days` old by now: both
+    hold from max(visible, occurred + days) on. Where an event was heard of within a day, that is occurred + days for every
+    window; then one order serves them all.
     """
-    aged = np.maximum(facts.visible[rows], facts.occurred[rows] + days * DAY)
-    return Timeline(facts.entity[rows], aged).count(examples.entity, examples.at)
+
+    def __init__(self, examples: Examples, facts: Facts, rows: Ints) -> None:
+        self._examples = examples
+        prompt = facts.visible[rows] - facts.occurred[rows] <= min(WINDOW_DAYS) * DAY
+        self._prompt = Timeline(facts.entity[rows[prompt]], facts.occurred[rows[prompt]])
+        late = rows[~prompt]
+        self._late = facts.entity[late], facts.occurred[late], facts.visible[late]
+
+    def before(self, days: int) -> Ints:
+        """How many of an example's visible events lie `days` or more before it."""
+        asked, age = self._examples, days * DAY
+        entity, occurred, visible = self._late
+        late = Timeline(entity, np.maximum(visible, occurred + age))
+        return self._prompt.count(asked.entity, asked.at - age) + late.count(asked.entity, asked.at)

@@ -21,6 +21,7 @@ from ml.features.timeline import Bools, Floats, Ints, Timeline, by_group, runnin
 
 DAY = timedelta(days=1) // timedelta(microseconds=1)
 NONE = -1
+KINDS = tuple(EntityKind)
 
 EXAMPLES: dict[str, Any] = {"entity": pl.Int64, "as_of": pl.Datetime("us", "UTC")}
 MOMENT = pl.Datetime("us", "UTC")
@@ -45,14 +46,14 @@ class Examples:
 
 @dataclass(frozen=True)
 class Facts:
-    """One row per visible fact; `name` indexes `names`, `target` is NONE where the value names no record."""
+    """One row per visible fact; `name` indexes `names`, `kind` KINDS; `target` is NONE where the value names no record."""
 
     names: tuple[str, ...]
     entity: Ints
     name: Ints
     value: pl.Series
     target: Ints
-    of_deal: Bools
+    kind: Ints
     occurred: Ints
     visible: Ints
     begins_event: Bools
@@ -69,6 +70,10 @@ class Facts:
     @cached_property
     def has_value(self) -> Bools:
         return self.value.is_not_null().to_numpy()
+
+    def of_kind(self, kind: EntityKind) -> Bools:
+        """Which rows are about entities of a kind."""
+        return np.asarray(self.kind == KINDS.index(kind))
 
     def rows(self, names: Iterable[str]) -> Ints:
         """The rows of these properties, in the order in which they became visible."""
@@ -119,10 +124,10 @@ def prepared(frame: pl.DataFrame) -> Facts:
     return Facts(
         names=tuple(names),
         entity=frame["entity"].to_numpy(),
-        name=frame["name"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64),
+        name=_codes(frame["name"], names),
         value=frame["value"],
         target=frame["target"].fill_null(NONE).to_numpy(),
-        of_deal=(frame["kind"] == EntityKind.DEAL.value).to_numpy(),
+        kind=_codes(frame["kind"], [kind.value for kind in KINDS]),
         occurred=occurred[order],
         visible=visible[order],
         begins_event=_begins_event(frame),
@@ -147,6 +152,10 @@ def numbers(texts: pl.Series) -> Floats:
 def column(values: Floats) -> pl.Series:
     """Numbers as a column: null where they are NaN."""
     return pl.Series(values, nan_to_null=True, dtype=pl.Float64)
+
+
+def _codes(texts: pl.Series, known: Iterable[str]) -> Ints:
+    return texts.cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int64)
 
 
 def _begins_event(frame: pl.DataFrame) -> Bools:

@@ -15,7 +15,6 @@ def latest_of(examples: Examples, facts: Facts, names: Iterable[str]) -> dict[st
 
 
 def names_of(examples: Examples, facts: Facts) -> list[str]:
-    """The properties that these entities have, in the order of the alphabet."""
-    here = np.isin(facts.entity, examples.entity)
-    codes = np.unique(facts.name[here])
+    """The properties that entities of this kind have, in the order of the alphabet."""
+    codes = np.unique(facts.name[facts.of_kind(examples.kind)])
     return sorted(facts.names[code] for code in codes if facts.names[code] != NAMELESS)

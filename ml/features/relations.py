@@ -95,7 +95,7 @@ class _Ends:
 
 def _ends(facts: Facts) -> _Ends:
     linked = facts.rows([*_names(Role.CONTACT), *_names(Role.COMPANY)])
-    linked = linked[facts.of_deal[linked] & (facts.target[linked] != NONE)]
+    linked = linked[facts.of_kind(EntityKind.DEAL)[linked] & (facts.target[linked] != NONE)]
     links = _firsts(pl.DataFrame({"deal": facts.entity[linked], "identity": facts.target[linked], "linked": facts.visible[linked]}))
     closed = _firsts(pl.concat([_closings(facts, name, value, result) for (name, value), result in ENDINGS.items()]))
     pairs = links.join(closed, on="deal").with_columns(visible=pl.max_horizontal("linked", "closed"))
@@ -104,7 +104,7 @@ def _ends(facts: Facts) -> _Ends:
 
 def _closings(facts: Facts, name: str, value: str, result: Result) -> pl.DataFrame:
     rows = facts.rows([name])
-    rows = rows[facts.of_deal[rows]]
+    rows = rows[facts.of_kind(EntityKind.DEAL)[rows]]
     rows = rows[(facts.text(rows).str.to_lowercase() == value).fill_null(value=False).to_numpy()]
     won = np.full(len(rows), int(result is Result.WON))
     return pl.DataFrame({"deal": facts.entity[rows], "won": won, "closed": facts.visible[rows]})
