@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from automation.memory import known
 from automation.pipeline.context import Loop
-from data.domain.entity import EntityRef
+from data.domain.entity import EntityRef, Known
 from data.warehouse import dead_letters, deliveries, entities, events, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
@@ -36,6 +37,7 @@ class Overview:
     deliveries: Sequence[DeliveryRow]
     dead_letters: Sequence[DeadLetter]
     entities: dict[int, EntityRow]
+    known: dict[int, Known]
     counts: dict[str, dict[str, int]]
     open_dead_letters: int
     latencies: list[Latency]
@@ -43,10 +45,9 @@ class Overview:
 
     def who(self, entity_id: int) -> str:
         """A name for an entity, as people would say it."""
-        row = self.entities[entity_id]
-        known = row.known_values
-        name = " ".join(str(known[part]) for part in ("firstname", "lastname") if known.get(part))
-        return name or str(known.get("name") or known.get("email") or _plain(row.ref))
+        values = self.known[entity_id].values
+        name = " ".join(str(values[part]) for part in ("firstname", "lastname") if values.get(part))
+        return name or str(values.get("name") or values.get("email") or _plain(self.entities[entity_id].ref))
 
 
 def overview(loop: Loop) -> Overview:
@@ -56,12 +57,14 @@ def overview(loop: Loop) -> Overview:
         newest_predictions = predictions.newest(session, ROWS)
         newest_deliveries = deliveries.listed(session, limit=ROWS)
         wanted = [row.entity_id for rows in (newest_events, newest_predictions, newest_deliveries) for row in rows]
+        rows = entities.by_ids(session, wanted)
         return Overview(
             events=newest_events,
             predictions=newest_predictions,
             deliveries=newest_deliveries,
             dead_letters=dead_letters.listed(session, limit=ROWS),
-            entities=entities.by_ids(session, wanted),
+            entities=rows,
+            known=known(session, rows.values()),
             counts={"events": events.counts(session), "deliveries": deliveries.counts(session)},
             open_dead_letters=dead_letters.open_count(session),
             latencies=_latencies(deliveries.latencies(session, LATENCY_SAMPLE)),

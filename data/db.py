@@ -1,14 +1,14 @@
-"""Engines, sessions and the two column types that must mean the same on SQLite and on PostgreSQL."""
+"""Engines, sessions and the column types that must mean the same on SQLite and on PostgreSQL."""
 
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, event, text
+from sqlalchemy import BigInteger, DateTime, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
@@ -19,6 +19,8 @@ from data.errors import BadInput, NotReady
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 NUL = "\x00"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -42,6 +44,26 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UtcMicros(TypeDecorator[datetime]):
+    """The same instant as a whole number of microseconds since 1970, for tables that are read by columns.
+
+    Millions of rows are then read without parsing a text or making a datetime for each.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored: pass an aware one")
+        return (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + value * MICROSECOND
 
 
 class JsonValue(TypeDecorator[Any]):
@@ -126,6 +148,14 @@ def insert_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str,
     columns = [getattr(table, name) for name in unique]
     statement = build(table).on_conflict_do_nothing(index_elements=unique).returning(*columns)
     return {tuple(row) for row in session.execute(statement, list(rows))}
+
+
+def add_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+    """Inserts many rows, without those that any unique key of the table has already."""
+    if not rows:
+        return
+    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(build(table).on_conflict_do_nothing(), list(rows))
 
 
 def _has_nul(value: Any) -> bool:

@@ -10,7 +10,7 @@ from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
 from automation.destinations.base import Activation, Sent
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
-from data.domain.entity import EntityKind, stamp
+from data.domain.entity import EntityKind
 from data.errors import VendorError
 from data.settings import Settings
 from data.warehouse.deliveries import DeliveryRow
@@ -51,8 +51,9 @@ class CrmDestination:
             return False
         if not self.n8n_needs_email:
             return True
-        known_since = activation.known.times.get("email", "")
-        return bool(activation.known.values.get("email")) and known_since >= stamp(activation.now - FRESH_ADDRESS)
+        checked_at = activation.known.times.get("email")
+        fresh = checked_at is not None and checked_at >= activation.now - FRESH_ADDRESS
+        return fresh and bool(activation.known.values.get("email"))
 
     def chunk(self, clients: Clients) -> int:
         return clients.crms[self.name].write_size

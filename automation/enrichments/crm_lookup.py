@@ -8,10 +8,12 @@ from collections import defaultdict
 from datetime import timedelta
 
 from automation.clients.base import Crm, Record
+from automation.memory import LookedUp
 from automation.pipeline.context import Case, Loop
-from automation.sources.properties import NAMES_BY_LOOKUP, PERSON, canonical, vendor_property
+from automation.sources.properties import KEYS, PERSON, canonical, vendor_property
 from data.db import unstorable
 from data.domain.entity import EntityKind
+from data.domain.relation import RELATIONS
 from data.errors import NotFound, VendorError
 from data.log import get_logger
 
@@ -39,25 +41,27 @@ def _needs_it(loop: Loop, case: Case) -> bool:
     last = case.entity.looked_up_at
     oldest = loop.clock.now() - timedelta(hours=loop.settings.lookup_max_age_hours)
     wanted = {*loop.inputs(), "email"}
-    return last is None or last < oldest or case.event.type.endswith(".created") or not wanted <= case.known.times.keys()
+    return last is None or last < oldest or case.event.type.endswith(".created") or not wanted <= case.known
 
 
 def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]) -> None:
     inputs = loop.inputs()
-    wanted = list(dict.fromkeys([*PERSON[source], *(vendor_property(source, feature) for feature in inputs)]))
+    wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in inputs), *RELATIONS.get((source, kind), ())]
     ids = sorted({case.ref.id for case in cases})
     found: dict[str, Record] = {}
     asked_at = loop.clock.now()
     for start in range(0, len(ids), crm.batch_size):
-        found |= crm.read(kind, ids[start : start + crm.batch_size], wanted)
-    names = crm.names(kind) if source in NAMES_BY_LOOKUP else {}
+        found |= crm.read(kind, ids[start : start + crm.batch_size], list(dict.fromkeys(wanted)))
+    names = crm.names(kind) if source in KEYS else {}
     for case in cases:
         if (record := found.get(case.ref.id)) is None:
             case.error = NotFound(f"{case.ref} does not exist in {source}")
             continue
-        named = {names.get(key, key): value for key, value in record.properties.items()}
+        case.names = names
         # What a database would refuse (half an emoji, a NUL) counts as missing: one record must not stop the others.
-        storable = {name: value for name, value in named.items() if unstorable({name: value}) is None}
-        complete = {**dict.fromkeys([*PERSON[source], *inputs]), **canonical(source, storable, inputs)}
-        case.learn(complete, asked_at)
-        case.looked_up_at = asked_at
+        storable = {name: value for name, value in record.properties.items() if unstorable({name: value}) is None}
+        ours = canonical(source, {names.get(key, key): value for key, value in storable.items()}, inputs)
+        missing = {vendor_property(source, name) for name in {*PERSON[source], *inputs} - ours.keys()}
+        case.looked_up = LookedUp(
+            case.ref, case.event.entity_id, asked_at, {**dict.fromkeys(missing), **storable}, frozenset({*wanted, *missing})
+        )

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from automation.enrichments import crm_lookup, own_changes
+from automation.enrichments import crm_lookup, field_names
 from automation.pipeline.context import Case, Loop
 
 Enrichment = Callable[[Loop, list[Case]], None]
 
 ENRICHMENTS: dict[str, Enrichment] = {
+    "field_names": field_names.enrich,
     "crm_lookup": crm_lookup.enrich,
-    "own_changes": own_changes.enrich,
 }

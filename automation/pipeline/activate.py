@@ -1,5 +1,6 @@
 """Stage 7: one delivery per destination, in the transaction of the prediction that causes it."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from automation.destinations.base import Activation
 from automation.destinations.registry import DESTINATIONS
 from automation.pipeline.context import Loop
 from data.domain.delivery import Carrier
+from data.domain.entity import Known
 from data.domain.event import Driver
 from data.domain.prediction import Label, Prediction
 from data.warehouse import deliveries, predictions
@@ -17,7 +19,15 @@ from data.warehouse.entities import EntityRow
 from data.warehouse.predictions import PredictionRow
 
 
-def activate(loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, driver: Driver) -> None:
+@dataclass(frozen=True)
+class About:
+    """Whom a prediction is about, and who that is."""
+
+    entity: EntityRow
+    known: Known
+
+
+def activate(loop: Loop, session: Session, about: About, row: PredictionRow, prediction: Prediction, driver: Driver) -> None:
     """Makes the deliveries of a stored prediction.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
@@ -34,7 +44,7 @@ def activate(loop: Loop, session: Session, entity: EntityRow, row: PredictionRow
         if not destination.configured(loop.clients):
             continue
         delivery_id = deliveries.new_id()
-        activation = _activation(loop, session, entity, row, prediction, delivery_id, destination.name)
+        activation = _activation(loop, session, about, row, prediction, delivery_id, destination.name)
         content = destination.content(activation)
         if content is None:
             continue
@@ -54,14 +64,14 @@ def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:
 
 
 def _activation(
-    loop: Loop, session: Session, entity: EntityRow, row: PredictionRow, prediction: Prediction, delivery_id: str, destination: str
+    loop: Loop, session: Session, about: About, row: PredictionRow, prediction: Prediction, delivery_id: str, destination: str
 ) -> Activation:
     earlier = predictions.before(session, row)
     return Activation(
         settings=loop.settings,
         delivery_id=delivery_id,
-        entity=entity.ref,
-        known=entity.known,
+        entity=about.entity.ref,
+        known=about.known,
         prediction=prediction,
         fields=row.fields,
         base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,

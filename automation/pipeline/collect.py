@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlmodel import Session
 
+from automation.memory import Heard, remember_events, targets_of
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
-from automation.sources.properties import canonical
 from automation.sources.registry import SOURCES
 from data.domain.event import Driver, too_far_ahead
 from data.domain.outcome import outcome_of
@@ -17,6 +17,7 @@ from data.errors import NotFound, Rejected
 from data.log import get_logger
 from data.warehouse import dead_letters, deliveries, entities, events, outcomes, payloads
 from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.entities import EntityRow
 from data.warehouse.events import Arrival
 from data.warehouse.payloads import Payload, PayloadState
 
@@ -102,9 +103,11 @@ def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
 
 def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> Collected:
     assert payload.id is not None
-    now = loop.clock.now()
     found = [event for _, event in parsed.events]
-    ids = entities.ensure(session, (event.entity for event in found), now)
+    told = targets_of((event.entity, event.properties) for event in found)
+    ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
+    owners = entities.lock(session, [ids[event.entity] for event in found])
+    now = loop.clock.now()  # with the entities in hand: whoever scored one of them before knew nothing of this
     arrivals = [Arrival(event, ids[event.entity], models_for(loop, payload.source, event)) for event in found]
     grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
     new = events.add_new(
@@ -112,7 +115,9 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
         due=now + timedelta(seconds=grace),
     )  # fmt: skip
     fresh = [arrival for arrival in _once(arrivals) if arrival.event.dedupe_key in new]
-    _remember_what_asks_nothing(loop, session, payload.source, fresh)
+    heard = [Heard(arrival.event, new[arrival.event.dedupe_key], arrival.entity_id) for arrival in fresh]
+    remember_events(session, heard, owners, ids, now)
+    _forget_what_is_deleted(session, heard, owners)
     _record_outcomes(session, fresh, now)
     if letters:
         dead_letters.add(session, [_letter(payload, reject, now) for reject in parsed.rejects])
@@ -133,21 +138,13 @@ def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
     return CollectedEvent(event_id, event.type.value, event.entity.model_dump(mode="json"), list(arrival.models))
 
 
-def _remember_what_asks_nothing(loop: Loop, session: Session, source: str, fresh: list[Arrival]) -> None:
-    """An event that asks no model is done now; what it says of its entity is kept all the same."""
-    quiet = [arrival for arrival in fresh if not arrival.models]
-    rows = entities.lock(session, [arrival.entity_id for arrival in quiet])
-    for arrival in quiet:
-        row = rows[arrival.entity_id]
-        if arrival.event.type.verb == "deleted":
-            # Nothing more is written to it, and whatever comes after asks the CRM first whether it is there.
-            row.known_values, row.known_times, row.looked_up_at = {}, {}, None
-            deliveries.withdraw(session, arrival.entity_id)
-            continue
-        changes = canonical(source, arrival.event.properties, loop.inputs())
-        known = row.known.merged(changes, arrival.event.occurred_at)
-        row.known_values, row.known_times = known.values, known.times
-    entities.save_known(session, list(rows.values()))
+def _forget_what_is_deleted(session: Session, heard: list[Heard], owners: dict[int, EntityRow]) -> None:
+    """Nothing more is written to it, and whatever comes after asks the CRM first whether it is there."""
+    for each in heard:
+        if each.event.type.verb == "deleted":
+            owners[each.entity_id].looked_up_at = None
+            session.add(owners[each.entity_id])
+            deliveries.withdraw(session, each.entity_id)
 
 
 def _record_outcomes(session: Session, fresh: list[Arrival], now: datetime) -> None:

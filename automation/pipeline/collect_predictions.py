@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from automation.pipeline.activate import activate
+from automation import memory
+from automation.pipeline.activate import About, activate
 from automation.pipeline.context import Loop
 from automation.pipeline.enrich_predictions import enrich_predictions
 from data.domain.event import Driver, EventState
@@ -55,6 +56,8 @@ def collect_predictions(loop: Loop, entries: Sequence[Entry], driver: Driver) ->
     with loop.database.write() as session:
         rows = events.by_ids(session, [entry.event_id for entry in entries])
         held = entities.lock(session, [row.entity_id for row in rows.values()])
+        known = memory.known(session, held.values())
+        about = {number: About(entity, known[number]) for number, entity in held.items()}
         # In the order of the events, so that the last one stored of an entity is its newest.
         order = sorted(range(len(entries)), key=lambda index: _moment(rows, entries[index]))
         for index in order:
@@ -62,7 +65,7 @@ def collect_predictions(loop: Loop, entries: Sequence[Entry], driver: Driver) ->
             try:
                 with session.begin_nested():  # one entry that cannot be stored takes no other with it
                     row = _checked(loop, rows, held, entry)
-                    _store(loop, session, row, held[row.entity_id], entry, driver)
+                    _store(loop, session, row, about[row.entity_id], entry, driver)
             except LeadloopError as error:
                 taken.refused.append(Refused(index, entry.event_id, error))
                 log.warning("predictions.entry.refused", event_id=entry.event_id, reason=error.detail)
@@ -89,14 +92,16 @@ def _checked(loop: Loop, rows: dict[int, EventRow], held: dict[int, EntityRow], 
         raise NotFound(f"there is no event {entry.event_id}", field="event.event_id")
     ours = held[row.entity_id].ref
     for prediction in entry.predictions:
-        loop.predictor.card(prediction.model, prediction.model_version)
+        card = loop.predictor.card(prediction.model, prediction.model_version)
+        if strangers := sorted(prediction.features.keys() - {column.name for column in card.inputs}):
+            raise BadInput(f"{strangers[0]!r} is no input of {card.model} {card.version}", field="predictions.features")
         if prediction.entity != ours:
             theirs = prediction.entity or "nobody"
             raise BadInput(f"event {row.id} is about {ours}, the prediction about {theirs}", field="predictions.entity")
     return row
 
 
-def _store(loop: Loop, session: Session, row: EventRow, entity: EntityRow, entry: Entry, driver: Driver) -> None:
+def _store(loop: Loop, session: Session, row: EventRow, about: About, entry: Entry, driver: Driver) -> None:
     assert row.id is not None
     now = loop.clock.now()
     for prediction in entry.predictions:
@@ -105,7 +110,7 @@ def _store(loop: Loop, session: Session, row: EventRow, entity: EntityRow, entry
             continue
         stored = predictions.of_event(session, row.id, prediction.model)
         assert stored is not None
-        activate(loop, session, entity, stored, prediction, driver)
+        activate(loop, session, about, stored, prediction, driver)
     answered = {stored.model for stored in predictions.of_events(session, [row.id])}
     if row.state == EventState.NEW and answered >= set(row.models):
         lease_id = row.lease_id

@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from automation.clients.registry import Clients
+from automation.memory import LookedUp
 from automation.sources.properties import canonical
 from data.clock import Clock
 from data.db import Database
-from data.domain.entity import EntityRef, Known
+from data.domain.entity import EntityRef
 from data.domain.prediction import Prediction
 from data.settings import Settings
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from ml.features.build import properties_behind
 from ml.serving.predictor import Predictor
 
 
@@ -27,9 +29,9 @@ class Loop:
     clients: Clients
 
     def inputs(self) -> tuple[str, ...]:
-        """The input columns of the model that scores leads; none while it has no champion."""
+        """The properties that the inputs of the lead model's champion are made of; none while it has none."""
         served = self.predictor.served().get(self.settings.lead_model)
-        return tuple(column.name for column in served.card.inputs) if served else ()
+        return properties_behind(served.card.model, [column.name for column in served.card.inputs]) if served else ()
 
 
 @dataclass
@@ -38,24 +40,32 @@ class Case:
 
     event: EventRow
     entity: EntityRow
-    known: Known
-    facts: list[tuple[dict[str, Any], datetime]] = field(default_factory=list)
-    """What was learned on the way, to be stored with the entity: properties and since when."""
+    known: frozenset[str]
+    """The properties that anything is known of, under our names."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Key -> name of the account's custom fields, where their keys do not speak for themselves."""
+    looked_up: LookedUp | None = None
     notes: dict[str, str] = field(default_factory=dict)
-    looked_up_at: datetime | None = None
     models: tuple[str, ...] = ()
+    as_of: datetime | None = None
+    """The moment whose visible facts the predictions are made of."""
     predictions: list[Prediction] = field(default_factory=list)
     error: Exception | None = None
+
+    def anew(self) -> "Case":
+        """The same event, before any stage."""
+        return Case(self.event, self.entity, self.known)
+
+    @property
+    def event_id(self) -> int:
+        assert self.event.id is not None
+        return self.event.id
 
     @property
     def ref(self) -> EntityRef:
         return self.entity.ref
 
-    def learn(self, properties: dict[str, Any], at: datetime) -> None:
-        """Adds facts to what is known from here on."""
-        self.facts.append((properties, at))
-        self.known = self.known.merged(properties, at)
-
     def changes(self, inputs: tuple[str, ...]) -> dict[str, Any]:
         """The event's own properties under our names."""
-        return canonical(self.event.source, self.event.properties, inputs)
+        named = {self.names.get(key, key): value for key, value in self.event.properties.items()}
+        return canonical(self.event.source, named, inputs)

@@ -2,14 +2,14 @@
 
 collect              the bytes, then the events            door 1, before the sender is answered
 enrich               what the event does not carry      ┐
-trigger              which models it asks               │  door 2 (n8n), or the worker
+recall               all that is known by now           │  door 2 (n8n), or the worker
+trigger              which models it asks               │
 predict              features -> champion -> factors    ┘
 collect_predictions  the right model, version, entity   ┐
 enrich_predictions   the predicted_ fields              │  door 3 (n8n), or the worker
 activate             one delivery per destination       ┘
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,13 +17,14 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
+from automation.memory import names_known
 from automation.pipeline.collect_predictions import Entry, collect_predictions
 from automation.pipeline.context import Case, Loop
 from automation.pipeline.enrich import enrich
 from automation.pipeline.predict import predict
+from automation.pipeline.recall import recall, still_ours
 from automation.pipeline.trigger import trigger
 from data.domain.delivery import backoff
-from data.domain.entity import merged
 from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
 from data.errors import LeadloopError, NotFound, NotReady, Retryable
@@ -35,6 +36,7 @@ from data.warehouse.events import EventRow
 
 log = get_logger("loop")
 
+STORED = {"model", "model_version", "score", "label", "grade", "threshold", "base_value", "factors", "as_of", "features"}
 NOT_READY_PAUSE = timedelta(seconds=5)
 NOT_FOUND_ATTEMPTS = 3  # a CRM may tell of a record a moment before it gives it out
 
@@ -53,7 +55,7 @@ class Answer:
 def drive(loop: Loop, *, limit: int = 100) -> int:
     """The worker's way: every stage for the events that are due. Returns how many it took."""
     cases = _walk(loop, None, limit=limit)
-    entries = [Entry(_id(case), tuple(case.predictions)) for case in cases if case.predictions]
+    entries = [Entry(case.event_id, tuple(case.predictions)) for case in cases if case.predictions]
     if entries:
         for refused in collect_predictions(loop, entries, Driver.WORKER).refused:
             give_back(loop, refused.event_id, Retryable(refused.error.detail))
@@ -66,7 +68,7 @@ def predict_events(loop: Loop, event_ids: Sequence[int]) -> list[Answer]:
     An event that was scored before gets its stored predictions; one in another driver's hands, none: the worker
     takes it as soon as that driver is done, for nobody will carry it here again.
     """
-    cases = {_id(case): case for case in _walk(loop, event_ids, limit=len(event_ids) or 1)}
+    cases = {case.event_id: case for case in _walk(loop, event_ids, limit=len(event_ids) or 1)}
     if held := set(event_ids) - cases.keys():
         with loop.database.write() as session:
             events.hurry(session, held, loop.clock.now())
@@ -82,48 +84,45 @@ def _walk(loop: Loop, event_ids: Sequence[int] | None, *, limit: int) -> list[Ca
     with loop.database.write() as session:
         taken = events.claim(session, lease_id, loop.clock.now(), seconds, event_ids=event_ids, limit=limit)
         owners = entities.by_ids(session, [row.entity_id for row in taken])
+        known = names_known(session, owners.values(), loop.inputs())
     if not taken:
         return []
-    return _keep(loop, _stages(loop, taken, owners), lease_id)
+    found = [Case(row, owners[row.entity_id], known[row.entity_id]) for row in taken]
+    return _keep(loop, _stages(loop, found, lease_id), lease_id)
 
 
-def _stages(loop: Loop, rows: list[EventRow], owners: dict[int, EntityRow]) -> list[Case]:
-    """Enrich, trigger, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
-    cases = [Case(row, owners[row.entity_id], owners[row.entity_id].known) for row in rows]
+def _stages(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
+    """Enrich, recall, trigger, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
     try:
         enrich(loop, cases)
-        trigger(loop, cases)
-        predict(loop, cases)
+        recalled = recall(loop, cases, lease_id)
+        trigger(loop, recalled.cases)
+        predict(loop, recalled.cases, recalled.facts)
+        return recalled.cases
+    except NotReady:
+        raise
     except Exception as error:
-        log.exception("loop.stage.failed", events=[row.id for row in rows])
-        if len(groups := _split(rows)) > 1:
-            return [case for group in groups for case in _stages(loop, group, owners)]
+        log.exception("loop.stage.failed", events=[case.event_id for case in cases])
+        if len(cases) > 1:
+            return [done for case in cases for done in _stages(loop, [case.anew()], lease_id)]
         cases[0].error = Retryable(f"an unexpected fault: {type(error).__name__}")
     return cases
-
-
-def _split(rows: list[EventRow]) -> list[list[EventRow]]:
-    """By entity, whose events build on each other; the events of one entity one by one."""
-    by_entity: dict[int, list[EventRow]] = defaultdict(list)
-    for row in rows:
-        by_entity[row.entity_id].append(row)
-    return list(by_entity.values()) if len(by_entity) > 1 else [[row] for row in rows]
 
 
 def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
     """Stores what the stages found, in one transaction, or one by one if it fails; returns the cases that are still ours."""
     try:
         with loop.database.write() as session:
-            ours = _remember(session, cases, lease_id)
+            ours = _store(session, cases, lease_id)
             _settle(loop, session, ours, lease_id)
             return ours
     except NotReady:
         raise
     except Exception as error:
-        log.exception("loop.cases.not_stored", events=[_id(case) for case in cases])
+        log.exception("loop.cases.not_stored", events=[case.event_id for case in cases])
         if len(cases) > 1:
             return [kept for case in cases for kept in _keep(loop, [case], lease_id)]
-        give_back(loop, _id(cases[0]), Retryable(f"could not be stored: {type(error).__name__}"))
+        give_back(loop, cases[0].event_id, Retryable(f"could not be stored: {type(error).__name__}"))
         return []
 
 
@@ -139,21 +138,15 @@ def give_back(loop: Loop, event_id: int, error: LeadloopError) -> None:
             entities.release(session, [row.entity_id], lease_id)
 
 
-def _remember(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
-    """Stores what was learned, and the models that are asked after all. Cases whose lease was lost meanwhile drop out."""
-    rows = entities.lock(session, [case.event.entity_id for case in cases])
-    fresh = events.by_ids(session, [_id(case) for case in cases])
-    ours = [case for case in cases if fresh[_id(case)].state == EventState.NEW and fresh[_id(case)].lease_id == lease_id]
-    for case in ours:
-        entity, row = rows[case.event.entity_id], fresh[_id(case)]
-        known = merged(entity.known, case.facts)
-        entity.known_values, entity.known_times = known.values, known.times
-        entity.looked_up_at = case.looked_up_at or entity.looked_up_at
-        row.models, row.notes, row.properties = list(case.models), dict(case.notes), case.event.properties
+def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
+    """Stores the models that are asked after all, and what could not be done. Cases whose lease was lost drop out."""
+    ours = still_ours(session, cases, lease_id)
+    for case, row in ours:
+        row.models, row.notes = list(case.models), dict(case.notes)
         case.event = row
         session.add(row)
-    entities.save_known(session, list(rows.values()))
-    return ours
+    session.flush()
+    return [case for case, _ in ours]
 
 
 def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> None:
@@ -198,13 +191,8 @@ def _answer(session: Session, number: int, case: Case | None, row: EventRow | No
 def _prediction(row: predictions.PredictionRow, owner: EntityRow) -> Prediction:
     return Prediction.model_validate(
         {
-            **row.model_dump(include={"model", "model_version", "score", "label", "grade", "threshold", "base_value", "factors"}),
+            **row.model_dump(include=STORED),
             "entity": owner.ref,
             "confidence": max(row.score, 1 - row.score),
         }
     )
-
-
-def _id(case: Case) -> int:
-    assert case.event.id is not None
-    return case.event.id

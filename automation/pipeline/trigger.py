@@ -5,7 +5,7 @@ there and then), and once more after enrichment, when even Pipedrive's nameless 
 """
 
 from automation.pipeline.context import Case, Loop
-from automation.sources.properties import NAMES_BY_LOOKUP, canonical
+from automation.sources.properties import KEYS, canonical
 from automation.triggers import asked
 from data.domain.event import Event, EventType
 
@@ -16,7 +16,7 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
         return ()
     inputs = loop.inputs()
     changed = canonical(source, event.properties, inputs)
-    unnamed = source in NAMES_BY_LOOKUP or not inputs
+    unnamed = source in KEYS or not inputs
     return asked(
         event.entity.kind, event.type.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs
     )

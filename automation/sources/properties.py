@@ -38,9 +38,11 @@ PERSON: dict[str, tuple[str, ...]] = {
     "pipedrive": ("email", "name", "org_name"),
     "generic": ("email", "name", "company"),
 }
-# Custom fields come under keys that only a look-up can name.
-NAMES_BY_LOOKUP = frozenset({"pipedrive"})
+# Custom fields come under keys that only a look-up can name: what such a key looks like.
+KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
 ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}
+# They move with every write, or name the record itself, and say nothing.
+HOUSEKEEPING: dict[str, frozenset[str]] = {"hubspot": frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_object_id"})}
 
 
 def vendor_property(source: str, feature: str) -> str:
@@ -62,9 +64,18 @@ def internal_name(column: str) -> str:
 
 def canonical(source: str, properties: Mapping[str, Any], features: Iterable[str]) -> dict[str, Any]:
     """A CRM's properties under our names; those that no feature asks for keep their own."""
-    ours = {vendor_property(source, feature): feature for feature in features}
-    ours |= ALIASES.get(source, {})
+    ours = our_names(source, features)
     return {ours.get(name, name): _word(source, ours.get(name, name), value) for name, value in properties.items()}
+
+
+def our_names(source: str, features: Iterable[str]) -> dict[str, str]:
+    """A CRM's name -> ours, for those properties that have another name here."""
+    return {vendor_property(source, feature): feature for feature in features} | ALIASES.get(source, {})
+
+
+def person_properties() -> set[str]:
+    """What tells who somebody is, under the names of all CRMs."""
+    return {name for names in (*PERSON.values(), *ALIASES.values()) for name in names}
 
 
 def _word(source: str, feature: str, value: Any) -> Any:

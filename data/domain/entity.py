@@ -1,9 +1,9 @@
 """An entity is what an event is about: a contact, a company or a deal, as its source names it."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -29,31 +29,9 @@ class EntityRef(BaseModel):
         return f"{self.source} {self.kind} {self.id}"
 
 
-class Known(BaseModel):
-    """What is known of an entity: its properties, and since when each has its value."""
+@dataclass(frozen=True)
+class Known:
+    """What is known of an entity now: its properties, and when each was last true for certain."""
 
-    model_config = ConfigDict(frozen=True)
-
-    values: dict[str, Any] = {}
-    times: dict[str, str] = {}
-
-    def merged(self, changes: dict[str, Any], at: datetime) -> "Known":
-        """The same with changes that were true at a moment. A value that is known to be newer stays.
-
-        Times are ISO 8601 in UTC with microseconds, so they order as text does.
-        """
-        moment = stamp(at)
-        newer = {name: value for name, value in changes.items() if self.times.get(name, "") <= moment}
-        return Known(values={**self.values, **newer}, times={**self.times, **dict.fromkeys(newer, moment)})
-
-
-def merged(known: Known, facts: Iterable[tuple[dict[str, Any], datetime]]) -> Known:
-    """What is known after several facts, in any order of arrival."""
-    for properties, at in facts:
-        known = known.merged(properties, at)
-    return known
-
-
-def stamp(moment: datetime) -> str:
-    """An instant as text of one fixed width, which sorts as the instants do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    values: dict[str, str | None] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)

@@ -31,11 +31,17 @@ ENDINGS: dict[tuple[str, str], Result] = {
 }
 
 
+# HubSpot says of a contact itself that it became a customer, or never will: its deals need not name it.
+CONTACT_ENDINGS: dict[tuple[str, str], Result] = {
+    ("lifecyclestage", "customer"): Result.WON,
+    ("hs_lead_status", "unqualified"): Result.LOST,
+}
+
+
 def outcome_of(event: Event) -> Outcome | None:
-    """The outcome that a deal's event carries, if it does."""
-    if event.entity.kind is not EntityKind.DEAL:
-        return None
+    """The outcome that a deal's or contact's event carries, if it does."""
+    endings = {EntityKind.DEAL: ENDINGS, EntityKind.CONTACT: CONTACT_ENDINGS}.get(event.entity.kind, {})
     for name, value in event.properties.items():
-        if (result := ENDINGS.get((name, str(value).lower()))) is not None:
+        if (result := endings.get((name, str(value).lower()))) is not None:
             return Outcome(entity=event.entity, result=result, occurred_at=event.occurred_at)
     return None

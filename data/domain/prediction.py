@@ -4,7 +4,7 @@ import math
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from data.domain.entity import EntityRef
 
@@ -58,6 +58,10 @@ class Prediction(BaseModel):
     confidence: Probability
     base_value: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
     factors: tuple[Factor, ...]
+    as_of: AwareDatetime | None = None
+    """The moment whose visible facts it is made of."""
+    features: dict[str, Any] = {}
+    """The version's inputs as they were given to it."""
 
 
 def grade(score: float, base_rate: float) -> Grade:

@@ -1,6 +1,6 @@
-"""Entities: what is known of each contact, company and deal, and who is working on it now."""
+"""Entities: each contact, company and deal, and who is working on it now. What is known of them: `facts`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,8 +8,8 @@ from sqlalchemy import Index, or_, update
 from sqlmodel import Session, SQLModel, col, select
 
 from data.db import insert_new
-from data.domain.entity import EntityRef, Known
-from data.warehouse.columns import instant, json_column, row_id
+from data.domain.entity import EntityRef
+from data.warehouse.columns import instant, row_id
 
 UNIQUE = ("source", "kind", "vendor_id")
 
@@ -22,8 +22,6 @@ class EntityRow(SQLModel, table=True):
     source: str
     kind: str
     vendor_id: str
-    known_values: dict[str, Any] = json_column()
-    known_times: dict[str, str] = json_column()
     looked_up_at: datetime | None = instant(nullable=True)
     lease_id: str | None = None
     lease_until: datetime | None = instant(nullable=True)
@@ -33,24 +31,12 @@ class EntityRow(SQLModel, table=True):
     def ref(self) -> EntityRef:
         return EntityRef.model_validate({"source": self.source, "kind": self.kind, "id": self.vendor_id})
 
-    @property
-    def known(self) -> Known:
-        return Known(values=self.known_values, times=self.known_times)
-
 
 def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[EntityRef, int]:
     """Creates what is new, and returns the row id of each."""
     wanted = set(refs)
     rows: list[dict[str, Any]] = [
-        {
-            "source": ref.source,
-            "kind": ref.kind.value,
-            "vendor_id": ref.id,
-            "known_values": {},
-            "known_times": {},
-            "created_at": now,
-        }
-        for ref in sorted(wanted, key=str)
+        {"source": ref.source, "kind": ref.kind.value, "vendor_id": ref.id, "created_at": now} for ref in sorted(wanted, key=str)
     ]
     insert_new(session, EntityRow, rows, UNIQUE)
     found: dict[EntityRef, int] = {}
@@ -99,10 +85,3 @@ def release(session: Session, entity_ids: Iterable[int], lease_id: str) -> None:
         .values(lease_id=None, lease_until=None)
     )
     session.execute(statement)
-
-
-def save_known(session: Session, rows: Sequence[EntityRow]) -> None:
-    """Stores what is known. The rows come from `lock` in this very transaction."""
-    for row in rows:
-        session.add(row)
-    session.flush()

@@ -35,6 +35,9 @@ class PredictionRow(SQLModel, table=True):
     fields: dict[str, Any] = json_column()  # the predicted_ fields, as the enrichments made them
     occurred_at: datetime = instant()
     """When the event happened: the order of predictions of one entity."""
+    as_of: datetime | None = instant(nullable=True)
+    """The moment whose visible facts it is made of; None where whoever made it did not say."""
+    features: dict[str, Any] = json_column()  # the version's inputs, as they were given to it
     created_at: datetime = instant()
 
 
@@ -61,6 +64,8 @@ def add_new(
         "factors": [factor.model_dump(mode="json") for factor in prediction.factors],
         "fields": fields,
         "occurred_at": occurred_at,
+        "as_of": prediction.as_of,
+        "features": prediction.features,
         "created_at": now,
     }
     return bool(insert_new(session, PredictionRow, [row], UNIQUE))

@@ -6,14 +6,18 @@ from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from data.warehouse.facts import FactRow
 from data.warehouse.outcomes import OutcomeRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
+from data.warehouse.property_names import PropertyName
 
 TABLES: tuple[type[SQLModel], ...] = (
     Payload,
     EntityRow,
     EventRow,
+    FactRow,
+    PropertyName,
     DeadLetter,
     PredictionRow,
     DeliveryRow,

@@ -12,7 +12,7 @@ from typing import Any
 
 from data.domain.prediction import Factor, Prediction, grade, label
 from data.errors import NotFound, NotReady
-from ml.features.build import build
+from ml.features.build import from_properties
 from ml.features.inputs import Input, typed_rows
 from ml.serving.batch import with_moments
 from ml.version import CHAMPION, Card, Version, is_plain, load, read_card
@@ -41,14 +41,14 @@ class Served:
         """
         if not rows:
             return []
-        built = [build(self.card.model, row) for row in rows]
+        built = [from_properties(self.card.model, row) for row in rows]
         typed = with_moments(self.card, typed_rows(self._columns, built, strictly=strictly))
         shares = self.version.scorer.contributions(typed)
         return [self._prediction(row, parts) for row, parts in zip(built, shares.tolist(), strict=True)]
 
     def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:
         """Whether every feature of this row is missing or unseen: a score of it would say nothing."""
-        typed = typed_rows(self.card.inputs, [build(self.card.model, row)])
+        typed = typed_rows(self.card.inputs, [from_properties(self.card.model, row)])
         return not any(self.version.scorer.knows(name, typed[name]) for name in typed.columns)
 
     def _prediction(self, row: Mapping[str, Any], parts: list[float]) -> Prediction:

@@ -2,13 +2,14 @@
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import StatementError
-from sqlmodel import SQLModel, select
+from sqlmodel import Session, SQLModel, select
 
 from data.db import Database
 from data.domain.entity import EntityKind, EntityRef
@@ -16,10 +17,23 @@ from data.errors import BadInput, NotReady
 from data.migrations import upgrade
 from data.warehouse import entities, events, payloads, tables
 from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
 from data.warehouse.payloads import Payload
 from tests.support import NOON
 
 REF = EntityRef(source="generic", kind=EntityKind.CONTACT, id="ada")
+
+
+def store(session: Session, entity_id: int, payload_id: int, properties: Any) -> int:
+    """One event with these properties."""
+    row = EventRow(
+        source="generic", dedupe_key="key", type="contact.changed", entity_id=entity_id, payload_id=payload_id,
+        occurred_at=NOON, received_at=NOON, next_attempt_at=NOON, properties=properties, models=[],
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    return row.id
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_names(database: Database) -> None:
@@ -63,9 +77,8 @@ def test_any_bytes_are_kept_as_they_are(database: Database) -> None:
 def test_what_one_database_refuses_is_refused_on_both(database: Database, value: object) -> None:
     with pytest.raises((StatementError, BadInput)), database.write() as session:
         ids = entities.ensure(session, [REF], NOON)
-        row = entities.lock(session, ids.values())[ids[REF]]
-        row.known_values = {"value": value}
-        entities.save_known(session, [row])
+        payload = payloads.add(session, Payload(source="generic", driver="worker", body=b"", received_at=NOON))
+        store(session, ids[REF], payload, {"value": value})
     with database.read() as session:
         assert session.exec(select(EntityRow)).all() == []
 
@@ -74,11 +87,10 @@ def test_json_comes_back_as_it_went_in(database: Database) -> None:
     value = {"text": "Zoë 🦆 漢字", "number": 1.5, "big": 2**53, "none": None, "list": [1, [2, {"a": True}]], "": "empty key"}
     with database.write() as session:
         ids = entities.ensure(session, [REF], NOON)
-        row = entities.lock(session, ids.values())[ids[REF]]
-        row.known_values = value
-        entities.save_known(session, [row])
+        payload = payloads.add(session, Payload(source="generic", driver="worker", body=b"", received_at=NOON))
+        number = store(session, ids[REF], payload, value)
     with database.read() as session:
-        assert entities.by_ids(session, ids.values())[ids[REF]].known_values == value
+        assert events.by_ids(session, [number])[number].properties == value
 
 
 def test_an_entity_is_leased_to_one_driver_at_a_time(database: Database) -> None:

@@ -5,9 +5,11 @@ import shutil
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from sqlalchemy import text
 
+from automation import memory
 from automation.destinations.crm import HUBSPOT
 from automation.jobs import worker
 from automation.pipeline.collect import collect
@@ -20,6 +22,8 @@ from data.domain.event import Driver
 from data.settings import Scope
 from data.warehouse import payloads
 from data.warehouse.payloads import Payload
+from ml.features.build import build
+from ml.features.facts import EXAMPLES
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
 
@@ -35,6 +39,16 @@ def post(loop: Loop, source: str, items: list[Any], driver: Driver = Driver.WORK
     return collect(loop, source, json.dumps(items).encode(), driver)
 
 
+def known(loop: Loop) -> dict[str, str | None]:
+    """What is known of the only entity there is (or of the first)."""
+    with loop.database.read() as session:
+        frame = memory.recall_all(session, loop.inputs())
+    (first, *_) = frame["entity"].unique(maintain_order=True)
+    names = frame.filter(pl.col("entity") == first)["name"].unique()
+    example = pl.DataFrame([(first, loop.clock.now())], schema=EXAMPLES, orient="row")
+    return build("own_table", example, frame, wanted=names).row(0, named=True)
+
+
 def predictions(loop: Loop) -> list[Any]:
     with loop.database.read() as session:
         return list(session.execute(text("SELECT event_id, score, factors FROM predictions ORDER BY event_id")))
@@ -47,15 +61,12 @@ def test_crm_lookup_reads_what_the_event_does_not_carry_once(
     player = HubSpotPlayer(sandbox, "http://unused", "secret")
     player.define({"engaged_sessions", "is_first_visit"})
     for number in range(1, 6):
-        player.created(str(number), {"email": f"lead{number}@example.com", **HOT})
+        player.created(str(number), {"email": f"lead{number}@example.com", **HOT, "sessions": 7})
     post(loop, "hubspot", [hubspot_change(number, "hs_analytics_num_visits", "7") for number in range(1, 6)])
     worker.sweep_inbox(loop)
     reads = [request for request in sandbox.requests if request.path.endswith("batch/read")]
     assert len(reads) == 1, "five contacts, one call"
-    with loop.database.read() as session:
-        known = session.execute(text("SELECT known_values FROM entities LIMIT 1")).scalar_one()
-        known = json.loads(known) if isinstance(known, str) else known
-    assert (known["channel"], known["page_views"], known["sessions"]) == ("referral", "16", "7")
+    assert [known(loop)[name] for name in ("channel", "page_views", "sessions")] == ["referral", "16", "7"]
     post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "8", second=1)])
     worker.sweep_inbox(loop)
     assert len([request for request in sandbox.requests if request.path.endswith("batch/read")]) == 1, "it is known now"
@@ -66,8 +77,7 @@ def test_a_change_that_is_no_input_asks_nothing_and_is_remembered(loop: Loop) ->
     assert collected.events[0].models == []
     with loop.database.read() as session:
         assert session.execute(text("SELECT state FROM events")).scalar_one() == "done"
-        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
-    assert "shoe_size" in json.dumps(known)
+    assert known(loop) == {"shoe_size": "43"}
 
 
 def test_our_own_write_back_asks_nothing(loop: Loop) -> None:
@@ -83,15 +93,13 @@ def test_a_won_deal_becomes_an_outcome_once(loop: Loop) -> None:
         assert session.execute(text("SELECT result FROM outcomes")).scalars().all() == ["won"]
 
 
-def test_events_of_one_entity_are_scored_in_the_order_in_which_they_happened(loop: Loop) -> None:
+def test_events_of_one_entity_are_scored_by_all_that_is_known_by_then(loop: Loop) -> None:
     later, sooner = NOON.replace(minute=2), NOON.replace(minute=1)
     post(loop, "generic", [generic("cy@example.com", at=later, **HOT), generic("cy@example.com", at=sooner, **COLD)])
     worker.sweep_inbox(loop)
     (first, second) = predictions(loop)
-    assert first.score > second.score
-    with loop.database.read() as session:
-        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
-    assert "referral" in json.dumps(known), "the later value stays, whichever came in first"
+    assert first.score == second.score > 0.5
+    assert known(loop)["channel"] == "referral", "the later value stays, whichever came in first"
 
 
 def test_a_payload_that_was_never_parsed_is_found_again(loop: Loop, clock: FakeClock) -> None:
@@ -166,12 +174,12 @@ def test_one_event_that_breaks_our_code_does_not_hold_up_the_others(loop: Loop, 
             return getattr(broken, name)
 
         def predict(self, rows: Any, **options: Any) -> Any:
-            if any(row.get("trap") for row in rows):
+            if any(row["channel"] == "trap" for row in rows):
                 raise RuntimeError("our own fault")
             return broken.predict(rows, **options)
 
     with loop.database.write() as session:
-        session.execute(text("UPDATE entities SET known_values = '{\"trap\": 1}' WHERE vendor_id = 'bad@example.com'"))
+        session.execute(text("UPDATE facts SET value = 'trap' WHERE name = 'channel' AND event_id = 2"))
     loop.predictor._served = {"lead_score": Stumbling()}  # type: ignore[dict-item]
     for _ in range(loop.settings.max_attempts):
         worker.sweep_inbox(loop)
@@ -252,12 +260,9 @@ def test_an_event_that_comes_late_still_reaches_the_score(make_loop: LoopFactory
     post(loop, "hubspot", late)
     worker.sweep_inbox(loop)
     worker.sweep_outbox(loop, HUBSPOT)
-    with loop.database.read() as session:
-        known = session.execute(text("SELECT known_values FROM entities")).scalar_one()
-    known = json.loads(known) if isinstance(known, str) else known
     record = sandbox.get("hubspot", "contacts", "1")
     assert record is not None
-    wanted = loop.predictor.champion("lead_score").predict([known])[0].score
+    wanted = loop.predictor.champion("lead_score").predict([known(loop)])[0].score
     assert float(record.properties["predicted_score"]) == pytest.approx(wanted, abs=1e-6)
     assert wanted > 0.5
 

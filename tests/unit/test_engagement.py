@@ -7,19 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features import engagement
-from ml.features.build import build
-from ml.features.sets import SETS
+from ml.features.build import from_properties
 
 ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
-FEATURES = [(model, feature) for model, features in SETS.items() for feature in features]
+FEATURES = [getattr(engagement, name) for name in engagement.TOLD]
 
 
-@pytest.mark.parametrize(("model", "feature"), FEATURES, ids=lambda part: getattr(part, "__name__", part))
-@given(data=st.data())
-def test_no_property_breaks_a_feature(model: str, feature: Any, data: st.DataObject) -> None:
-    names = [each.__name__ for each in SETS[model]]
-    lead = data.draw(st.dictionaries(st.sampled_from(names), ANY))
-    assert build(model, lead)[feature.__name__] == feature(lead) or feature(lead) != feature(lead)
+@pytest.mark.parametrize("feature", FEATURES, ids=engagement.TOLD)
+@given(lead=st.dictionaries(st.sampled_from(engagement.TOLD), ANY))
+def test_no_property_breaks_a_feature(feature: Any, lead: dict[str, Any]) -> None:
+    made = from_properties("lead_score", lead)[feature.__name__]
+    assert repr(made) == repr(feature(lead))
+
+
+@given(st.dictionaries(st.sampled_from((*engagement.TOLD, "events_7d", "industry")), ANY))
+def test_the_five_come_first_and_what_else_is_given_stays(lead: dict[str, Any]) -> None:
+    made = from_properties("lead_score", lead)
+    assert tuple(made)[:5] == engagement.TOLD
+    assert made.keys() == {*engagement.TOLD, *lead}
+    assert repr(from_properties("lead_score", made)) == repr(made)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +60,4 @@ def test_a_channel_is_in_lower_case(channel: str) -> None:
 
 
 def test_a_model_without_a_row_sees_the_columns_as_they_are() -> None:
-    assert build("own_table", {"Anything": 1}) == {"Anything": 1}
+    assert from_properties("own_table", {"Anything": 1}) == {"Anything": 1}

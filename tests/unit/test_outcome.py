@@ -6,7 +6,7 @@ import pytest
 
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Event
-from data.domain.outcome import ENDINGS, Outcome, Result, outcome_of
+from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Outcome, Result, outcome_of
 from tests.support import NOON
 
 
@@ -46,5 +46,14 @@ def test_a_deal_that_goes_on_is_no_outcome(properties: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EntityKind if kind is not EntityKind.DEAL])
-def test_only_deals_have_outcomes(kind: EntityKind) -> None:
+def test_the_end_of_a_deal_is_no_outcome_of_anything_else(kind: EntityKind) -> None:
     assert outcome_of(event(kind, status="won")) is None
+
+
+@pytest.mark.parametrize(("ending", "result"), CONTACT_ENDINGS.items(), ids=str)
+def test_a_contact_may_be_told_to_be_a_customer_or_never_to_become_one(ending: tuple[str, str], result: Result) -> None:
+    name, word = ending
+    found = outcome_of(event(EntityKind.CONTACT, **{name: word.upper()}))
+    assert found is not None
+    assert found.result is result
+    assert outcome_of(event(EntityKind.DEAL, **{name: word})) is None

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.sources.properties import NAMES_BY_LOOKUP, PERSON, PROPERTIES, WORDS, canonical, internal_name, vendor_property
+from automation.sources.properties import KEYS, PERSON, PROPERTIES, WORDS, canonical, internal_name, vendor_property
 from automation.sources.registry import SOURCES
 from data.samples.leads import NAMES
-from ml.features.sets import SETS
+from ml.features import engagement
 
-FEATURES = tuple(feature.__name__ for feature in SETS["lead_score"])
+FEATURES = engagement.TOLD
 
 
 @given(st.text())
@@ -72,5 +72,5 @@ def test_the_primary_address_of_pipedrive_is_the_email() -> None:
 
 
 def test_the_tables_name_known_sources_only() -> None:
-    assert {*PROPERTIES, *PERSON, *NAMES_BY_LOOKUP, *(source for source, _ in WORDS)} <= set(SOURCES)
+    assert {*PROPERTIES, *PERSON, *KEYS, *(source for source, _ in WORDS)} <= set(SOURCES)
     assert set(PERSON) == set(SOURCES)

@@ -1,0 +1,197 @@
+"""What is known of entities. Facts go in as their sender named them, and come out under our names."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlmodel import Session
+
+from automation.sources.properties import HOUSEKEEPING, KEYS, WORDS, our_names, person_properties
+from data.domain.entity import EntityRef, Known
+from data.domain.event import OUR_PREFIX, Event
+from data.domain.fact import LONGEST_NAME, NAMELESS, Fact, Origin, confirmation, newest, news, text_of, told_by
+from data.domain.relation import target_of
+from data.warehouse import fact_frames, facts, property_names
+from data.warehouse.entities import EntityRow
+from data.warehouse.property_names import PropertyName
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event that is stored, with its entity's row id."""
+
+    event: Event
+    event_id: int
+    entity_id: int
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a CRM answered about one entity, under its own names. `asked`: those that were asked for by name."""
+
+    entity: EntityRef
+    entity_id: int
+    at: datetime
+    values: Mapping[str, Any]
+    asked: frozenset[str]
+
+
+def targets_of(told: Iterable[tuple[EntityRef, Mapping[str, Any]]]) -> set[EntityRef]:
+    """The records that properties name: they need a row before the facts that name them are stored."""
+    found = (target_of(entity, name, value) for entity, properties in told for name, value in properties.items())
+    return {target for target in found if target is not None}
+
+
+def remember_events(
+    session: Session, heard: Sequence[Heard], owners: Mapping[int, EntityRow], targets: Mapping[EntityRef, int], now: datetime
+) -> None:
+    """Stores what events say. The caller holds the rows of their entities, and took `now` after that."""
+    late = {each.entity_id for each in heard if _is_late(each, owners, now)}
+    before = facts.of_entities(session, late) if late else {}
+    gone = facts.names_of(session, {each.entity_id for each in heard if each.event.type.verb == "deleted"})
+    added: list[Fact] = []
+    for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
+        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, now):
+            added.append(fact)
+            gone.get(each.entity_id, set()).add(fact.name)
+            stored = before.get(each.entity_id, [])
+            if (confirmed := confirmation(stored, fact, owners[each.entity_id].looked_up_at)) is not None:
+                added.append(confirmed)
+                stored.append(confirmed)
+    facts.add(session, added)
+
+
+def remember_look_ups(session: Session, found: Sequence[LookedUp], targets: Mapping[EntityRef, int]) -> None:
+    """Stores what look-ups say and was not known. The caller holds the rows of their entities."""
+    before = facts.of_entities(session, {each.entity_id for each in found}) if found else {}
+    added: list[Fact] = []
+    for each in found:
+        told = _told(each.entity.source, each.values)
+        fresh = [
+            replace(
+                fact,
+                by_us=fact.by_us or fact.name.startswith(OUR_PREFIX),
+                target_id=_target_id(each.entity, fact.name, fact.value, targets),
+            )
+            for fact in news(each.entity_id, before[each.entity_id], told, each.asked, each.at)
+        ]
+        before[each.entity_id] += fresh
+        added += fresh
+    facts.add(session, added)
+
+
+def names_known(session: Session, rows: Iterable[EntityRow], inputs: Collection[str]) -> dict[int, frozenset[str]]:
+    """The properties that anything is known of, under our names."""
+    owners = {row.id: row for row in rows if row.id is not None}
+    keys = {(row.source, row.kind, row.key): row.name for row in property_names.every(session)}
+    found = {}
+    for number, names in facts.names_of(session, owners).items():
+        row = owners[number]
+        ours = our_names(row.source, inputs)
+        named = (keys.get((row.source, row.kind, name), name) for name in names)
+        found[number] = frozenset(ours.get(name, name) for name in named)
+    return found
+
+
+def known(session: Session, rows: Iterable[EntityRow]) -> dict[int, Known]:
+    """Who each entity is, for people to read: name, e-mail address, company."""
+    owners = {row.id: row for row in rows if row.id is not None}
+    stored = facts.of_entities(session, owners, person_properties())
+    return {number: _known(owners[number], found) for number, found in stored.items()}
+
+
+def recall(session: Session, entity_ids: Iterable[int], inputs: Collection[str], *, related: bool) -> pl.DataFrame:
+    """All facts of a few entities, under our names: the columns of `fact_frames.SCHEMA`."""
+    return under_our_names(fact_frames.of_entities(session, entity_ids, related=related), property_names.every(session), inputs)
+
+
+def recall_all(session: Session, inputs: Collection[str]) -> pl.DataFrame:
+    """The same of all entities."""
+    return under_our_names(fact_frames.of_all(session), property_names.every(session), inputs)
+
+
+def under_our_names(frame: pl.DataFrame, names: Sequence[PropertyName], inputs: Collection[str]) -> pl.DataFrame:
+    """Facts with the names and words that the inputs have. What has a key only, and no name yet, is left out.
+
+    A fact under a key is of no use before the key's name is known, so it is known from then on.
+    """
+    for source in frame["source"].unique().drop_nulls():
+        here = pl.col("source") == source
+        if source in KEYS:
+            frame = _named(frame, here, KEYS[source], [row for row in names if row.source == source])
+        frame = frame.with_columns(pl.when(here).then(pl.col("name").replace(our_names(source, inputs))).otherwise("name"))
+        for (whose, feature), words in WORDS.items():
+            if whose == source and feature in inputs:
+                told = here & (pl.col("name") == feature)
+                frame = frame.with_columns(pl.when(told).then(pl.col("value").replace(words)).otherwise("value").alias("value"))
+    return frame
+
+
+def _named(frame: pl.DataFrame, here: pl.Expr, keys: str, rows: Sequence[PropertyName]) -> pl.DataFrame:
+    told = pl.DataFrame(
+        {
+            "kind": [row.kind for row in rows],
+            "name": [row.key for row in rows],
+            "_name": [row.name for row in rows],
+            "_at": [row.known_at for row in rows],
+        },
+        schema={"kind": pl.String, "name": pl.String, "_name": pl.String, "_at": pl.Datetime("us", "UTC")},
+    )
+    joined = frame.join(told, on=["kind", "name"], how="left", maintain_order="left")
+    named = here & pl.col("_name").is_not_null()
+    joined = joined.with_columns(
+        name=pl.when(named).then("_name").otherwise("name"),
+        known_at=pl.when(named).then(pl.max_horizontal("known_at", "_at")).otherwise("known_at"),
+    )
+    return joined.filter(~(here & pl.col("name").str.contains(keys))).select(frame.columns)
+
+
+def _known(row: EntityRow, stored: Iterable[Fact]) -> Known:
+    ours = our_names(row.source, ())
+    found = newest(replace(fact, name=ours.get(fact.name, fact.name)) for fact in stored)
+    asked = row.looked_up_at
+    return Known(
+        values={name: fact.value for name, fact in found.items()},
+        # A look-up reads all of these: what it did not change was true then.
+        times={name: max(fact.occurred_at, asked) if asked else fact.occurred_at for name, fact in found.items()},
+    )
+
+
+def _is_late(each: Heard, owners: Mapping[int, EntityRow], now: datetime) -> bool:
+    asked = owners[each.entity_id].looked_up_at
+    return asked is not None and told_by(each.event.occurred_at, now) < asked
+
+
+def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], now: datetime) -> list[Fact]:
+    event = each.event
+    told = _told(event.entity.source, event.properties)
+    if event.type.verb == "deleted":
+        told = dict.fromkeys(gone)  # whatever was known of it is no more
+    elif not told:
+        told = {NAMELESS: None}
+    return [
+        Fact(
+            entity_id=each.entity_id,
+            name=name,
+            value=value,
+            occurred_at=told_by(event.occurred_at, now),
+            known_at=now,
+            origin=Origin.EVENT,
+            by_us=event.by_us or name.startswith(OUR_PREFIX),
+            event_id=each.event_id,
+            target_id=_target_id(event.entity, name, value, targets),
+        )
+        for name, value in told.items()
+    ]
+
+
+def _told(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:
+    idle = HOUSEKEEPING.get(source, frozenset())
+    return {name: text_of(value) for name, value in properties.items() if 0 < len(name) <= LONGEST_NAME and name not in idle}
+
+
+def _target_id(entity: EntityRef, name: str, value: str | None, targets: Mapping[EntityRef, int]) -> int | None:
+    target = target_of(entity, name, value)
+    return targets.get(target) if target is not None else None

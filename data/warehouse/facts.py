@@ -1,0 +1,104 @@
+"""Facts: what each property of each entity was, since when, and when we came to know it. Rows are added, never changed.
+
+Whoever adds facts of an entity, or scores it, holds the entity's row meanwhile and looks at the clock after that. So a
+fact that is stored later is known later, and what is visible at a moment that was scored stays what it was.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Column, Index, Text, text
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from data.db import UtcMicros, add_new
+from data.domain.fact import NAMELESS, Fact, Origin
+from data.warehouse.columns import RowId, row_id
+
+
+class FactRow(SQLModel, table=True):
+    __tablename__ = "facts"
+    __table_args__ = (
+        Index("uq_facts_event", "event_id", "name", unique=True),
+        Index(
+            "uq_facts_told",
+            "entity_id",
+            "name",
+            "occurred_at",
+            "origin",
+            unique=True,
+            sqlite_where=text("event_id IS NULL"),
+            postgresql_where=text("event_id IS NULL"),
+        ),
+        Index(
+            "ix_facts_target",
+            "target_id",
+            sqlite_where=text("target_id IS NOT NULL"),
+            postgresql_where=text("target_id IS NOT NULL"),
+        ),
+    )
+
+    id: int | None = row_id()
+    entity_id: int = Field(sa_type=RowId, foreign_key="entities.id", index=True)
+    event_id: int | None = Field(default=None, sa_type=RowId, foreign_key="events.id")
+    name: str
+    value: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    target_id: int | None = Field(default=None, sa_type=RowId, foreign_key="entities.id")
+    """The entity that the value names, where the property is a relation."""
+    occurred_at: datetime = Field(sa_column=Column(UtcMicros(), nullable=False))
+    known_at: datetime = Field(sa_column=Column(UtcMicros(), nullable=False))
+    origin: str
+    by_us: bool = False
+
+
+def add(session: Session, found: Sequence[Fact]) -> None:
+    """Stores facts; those that are there already change nothing."""
+    add_new(
+        session,
+        FactRow,
+        [
+            {
+                "entity_id": fact.entity_id,
+                "event_id": fact.event_id,
+                "name": fact.name,
+                "value": fact.value,
+                "target_id": fact.target_id,
+                "occurred_at": fact.occurred_at,
+                "known_at": fact.known_at,
+                "origin": fact.origin.value,
+                "by_us": fact.by_us,
+            }
+            for fact in found
+        ],
+    )
+
+
+def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[str] | None = None) -> dict[int, list[Fact]]:
+    """All facts of a few entities, or those with these names; every id has its entry."""
+    found: dict[int, list[Fact]] = {number: [] for number in entity_ids}
+    query = select(FactRow).where(col(FactRow.entity_id).in_(found))
+    if names is not None:
+        query = query.where(col(FactRow.name).in_(names))
+    for row in session.exec(query):
+        found[row.entity_id].append(_fact(row))
+    return found
+
+
+def names_of(session: Session, entity_ids: Iterable[int]) -> dict[int, set[str]]:
+    """The properties that anything is known of, for each entity."""
+    found: dict[int, set[str]] = {number: set() for number in entity_ids}
+    query = select(FactRow.entity_id, FactRow.name).where(col(FactRow.entity_id).in_(found), FactRow.name != NAMELESS).distinct()
+    for entity_id, name in session.exec(query):
+        found[entity_id].add(name)
+    return found
+
+
+def names_by_us(session: Session) -> set[str]:
+    """The properties that we have ever written: none of them may become an input of a model."""
+    return set(session.exec(select(FactRow.name).where(col(FactRow.by_us)).distinct()))
+
+
+def _fact(row: FactRow) -> Fact:
+    return Fact(
+        entity_id=row.entity_id, name=row.name, value=row.value, occurred_at=row.occurred_at, known_at=row.known_at,
+        origin=Origin(row.origin), by_us=row.by_us, event_id=row.event_id, target_id=row.target_id, id=row.id or 0,
+    )  # fmt: skip

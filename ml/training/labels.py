@@ -1,0 +1,106 @@
+"""Examples and labels from the facts of the warehouse: whom, as of when, and whether it was won after that.
+
+- An example is a contact at a moment at which the loop would have scored it: an event of it had just become known (a
+  look-up asks nothing, nor does what we wrote ourselves). Of each contact a few such moments are taken, spread evenly
+  over its events: all of them would let the busiest few teach what the others should.
+- It is won (1) if the contact is won within HORIZON of the moment: by itself (HubSpot: it becomes a customer) or by a deal
+  that names it. Otherwise it is lost (0), whether somebody said so or nothing happened. Moments at or after the first time
+  that it was won are no examples.
+- A moment that is younger than HORIZON is open and is no example, even if its end is known: those that end soon are all
+  that would be seen of the young ones, and the newest examples, which judge a version, would be won or lost too often.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from data.domain.entity import EntityKind
+from data.domain.event import OUR_PREFIX
+from data.domain.fact import NAMELESS, Origin
+from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result
+from ml.features.facts import EXAMPLES, MOMENT
+
+HORIZON = timedelta(days=60)  # what the score promises: the probability of being won within 60 days
+MOST_MOMENTS = 3
+
+LABELLED: dict[str, Any] = {**EXAMPLES, "label": pl.Int8, "closed_at": MOMENT}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """`examples`: the columns of LABELLED, in the order of time; `entity` groups what must stay on one side of a split.
+
+    `young`: moments that are not used since their end is not in sight yet.
+    """
+
+    examples: pl.DataFrame
+    young: int
+
+
+def label_contacts(facts: pl.DataFrame, now: datetime, *, asking: Collection[str] | None = None) -> Labelled:
+    """Examples with their labels, of all contacts in a frame of facts (under our names).
+
+    `asking`: the properties whose change asks the model; None: all. `closed_at` is when the end was seen: won, said to be
+    lost, or the horizon reached.
+    """
+    ends = _ends(facts)
+    first_won = ends.filter(won=True).group_by("entity").agg(won_at=pl.col("closed_at").min())
+    moments = _moments(facts, asking).join(first_won, on="entity", how="left")
+    chance = moments.filter(pl.col("won_at").is_null() | (pl.col("as_of") < pl.col("won_at")))
+    followed = chance.filter(pl.col("as_of") <= now - HORIZON)
+    chosen = _spread(followed).sort("as_of")
+    lost = ends.filter(won=False).select("entity", lost_at="closed_at").sort("lost_at")
+    chosen = chosen.join_asof(lost, left_on="as_of", right_on="lost_at", by="entity", strategy="forward", check_sortedness=False)
+    end = pl.col("as_of") + HORIZON
+    won, said = pl.col("won_at") <= end, pl.col("lost_at") <= end
+    labelled = chosen.with_columns(
+        label=won.fill_null(value=False).cast(pl.Int8),
+        closed_at=pl.when(won).then("won_at").when(said).then("lost_at").otherwise(end),
+    )
+    return Labelled(labelled.select(list(LABELLED)).sort("as_of", "entity"), len(chance) - len(followed))
+
+
+def _ends(facts: pl.DataFrame) -> pl.DataFrame:
+    """When contacts were won or lost: `entity`, `won`, `closed_at`."""
+    own = _told(facts, EntityKind.CONTACT, CONTACT_ENDINGS)
+    deals = _told(facts, EntityKind.DEAL, ENDINGS).rename({"entity": "deal"})
+    links = facts.filter(kind=EntityKind.DEAL.value).drop_nulls("target").select(deal="entity", entity="target").unique()
+    contacts = facts.filter(kind=EntityKind.CONTACT.value).select("entity").unique()
+    by_deal = deals.join(links, on="deal").join(contacts, on="entity", how="semi")
+    return pl.concat([own, by_deal.select(own.columns)])
+
+
+def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], Result]) -> pl.DataFrame:
+    words = pl.DataFrame(
+        [(name, word, result is Result.WON) for (name, word), result in endings.items()],
+        schema={"name": pl.String, "word": pl.String, "won": pl.Boolean},
+        orient="row",
+    )
+    said = facts.filter(kind=kind.value).with_columns(word=pl.col("value").str.to_lowercase())
+    return said.join(words, on=["name", "word"]).select("entity", "won", closed_at="occurred_at")
+
+
+def _moments(facts: pl.DataFrame, asking: Collection[str] | None) -> pl.DataFrame:
+    """When something about a contact became known that asks: `entity`, `as_of`."""
+    name = pl.col("name")
+    asks = pl.col("value").is_not_null() & ~name.str.starts_with(OUR_PREFIX)
+    if asking is not None:
+        asks &= name.is_in(list(asking))
+    heard = facts.filter(
+        pl.col("kind") == EntityKind.CONTACT.value,
+        pl.col("origin") != Origin.LOOKUP.value,
+        ~pl.col("by_us"),
+        asks | (name == NAMELESS),  # it was created, and its CRM said no more
+    )
+    return heard.select("entity", as_of=pl.max_horizontal("occurred_at", "known_at")).unique()
+
+
+def _spread(moments: pl.DataFrame) -> pl.DataFrame:
+    """At most MOST_MOMENTS of each entity: the middle one of each part, its moments cut into as many equal parts."""
+    ordered = moments.sort("entity", "as_of").with_columns(place=pl.int_range(pl.len()).over("entity"), of=pl.len().over("entity"))
+    part = pl.col("place") * MOST_MOMENTS // pl.max_horizontal("of", MOST_MOMENTS)
+    middle = pl.int_range(pl.len()).over("entity", part) == pl.len().over("entity", part) // 2
+    return ordered.filter(middle).drop("place", "of")

@@ -1,0 +1,111 @@
+"""Examples and labels: the moments of the loop, before the end, each with what became of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.training.labels import HORIZON, LABELLED, MOST_MOMENTS, Labelled, label_contacts
+from tests.facts import CONTACTS, Told, frame, moment, stories
+
+HORIZON_DAYS = HORIZON.days
+LATER = 1_000
+
+
+def labelled(told: list[Told], now: float = LATER) -> Labelled:
+    return label_contacts(frame(told), moment(now))
+
+
+def rows(told: list[Told], now: float = LATER) -> list[tuple[float, int, float]]:
+    """(as of, label, closed at), the moments in days."""
+    days = [
+        ((as_of - moment(0)).days, label, (closed - moment(0)).days)
+        for _, as_of, label, closed in labelled(told, now).examples.rows()
+    ]
+    return [(float(as_of), label, float(closed)) for as_of, label, closed in days]
+
+
+def visit(day: float, known: float | None = None, entity: int = 1) -> Told:
+    return Told(entity, "sessions", "1", day, day if known is None else known, event=int(1000 * day) + entity)
+
+
+def customer(day: float) -> Told:
+    return Told(1, "lifecyclestage", "Customer", day, day, event=9)
+
+
+def test_a_contact_that_becomes_a_customer_in_time_is_won() -> None:
+    assert rows([visit(0), visit(50), customer(100)]) == [(0, 0, HORIZON_DAYS), (50, 1, 100)]
+
+
+def test_a_deal_that_names_the_contact_says_how_it_ended() -> None:
+    deal = [Told(21, "person_id", "1", 5, 5, target=1), Told(21, "dealstage", "closedwon", 30, 31)]
+    assert rows([visit(10), *deal]) == [(10, 1, 30)]
+    assert rows([visit(10), *deal[1:]]) == [(10, 0, 10 + HORIZON_DAYS)], "a deal that names nobody says nothing of anybody"
+
+
+def test_moments_at_or_after_the_end_are_no_examples() -> None:
+    assert rows([visit(0), visit(20), visit(21), visit(90), customer(20)]) == [(0, 1, 20)]
+
+
+def test_an_event_that_came_late_counts_from_when_it_was_known() -> None:
+    assert rows([visit(0, known=10), customer(8)]) == []
+    assert rows([visit(0, known=10), customer(11)]) == [(10, 1, 11)]
+
+
+def test_what_is_said_to_be_lost_is_closed_then() -> None:
+    lost = Told(1, "hs_lead_status", "UNQUALIFIED", 7, 7, event=9)
+    assert (0, 0, 7) in rows([visit(0), lost])
+
+
+def test_nothing_within_the_horizon_is_lost_and_younger_moments_are_open() -> None:
+    told = [visit(0), visit(100)]
+    assert rows(told, now=100 + HORIZON_DAYS) == [(0, 0, HORIZON_DAYS), (100, 0, 100 + HORIZON_DAYS)]
+    assert rows(told, now=99 + HORIZON_DAYS) == [(0, 0, HORIZON_DAYS)]
+    assert labelled(told, now=99 + HORIZON_DAYS).young == 1
+
+
+def test_a_young_moment_is_not_used_even_if_its_end_is_known() -> None:
+    assert rows([visit(100), customer(101)], now=120) == []
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        Told(1, "sessions", "1", 0, 0, origin="lookup"),
+        Told(1, "note", "hot", 0, 0, event=3, by_us=True),
+        Told(1, "predicted_score", "0.9", 0, 0, event=3),
+        Told(1, "sessions", None, 0, 0, event=3),
+        Told(11, "size", "4", 0, 0, event=3),
+    ],
+    ids=["look-up", "ours", "predicted", "emptied", "company"],
+)
+def test_what_asks_no_model_makes_no_example(quiet: Told) -> None:
+    assert rows([quiet]) == []
+
+
+def test_only_changes_that_ask_make_examples_where_they_are_named() -> None:
+    told = frame([visit(0), Told(1, "shoe_size", "43", 5, 5, event=4), Told(1, "", None, 9, 9, event=5)])
+    found = label_contacts(told, moment(LATER), asking={"sessions"}).examples
+    assert found["as_of"].to_list() == [moment(0), moment(9)]
+
+
+def test_the_moments_of_a_busy_contact_are_spread_evenly() -> None:
+    assert [day for day, _, _ in rows([visit(day) for day in range(9)])] == [1, 4, 7]
+
+
+@given(stories(), st.integers(0, 400))
+def test_no_example_is_at_or_after_its_end_nor_too_young(told: list[Told], now: int) -> None:
+    found = labelled(told, now).examples
+    assert dict(found.schema) == LABELLED
+    assert set(found["entity"]) <= set(CONTACTS)
+    assert all(as_of < closed <= as_of + HORIZON and as_of + HORIZON <= moment(now) for _, as_of, _, closed in found.rows())
+    assert found.is_empty() or found["entity"].value_counts()["count"].max() <= MOST_MOMENTS
+    assert found["as_of"].is_sorted()
+
+
+@given(stories(), stories(), st.integers(0, 200))
+def test_what_happens_after_the_horizon_changes_no_label(told: list[Told], later: list[Told], now: int) -> None:
+    after = [
+        Told(one.entity, one.name, one.value, now + one.occurred + 1, now + one.known + 1, one.id + 100, target=one.target)
+        for one in later
+    ]
+    assert labelled([*told, *after], now).examples.equals(labelled(told, now).examples)

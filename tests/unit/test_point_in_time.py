@@ -1,0 +1,164 @@
+"""Features as of a moment: they are what the definition says, and nothing that was known later changes them."""
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from ml.features import engagement
+from ml.features.build import build, from_properties, needs_related, properties_behind
+from ml.features.momentum import Norms
+from ml.features.sets import SETS
+from tests.facts import CONTACTS, DAYS, DEALS, Told, described, examples, frame, same, stories
+
+MOMENTS = (7, 33, 90, DAYS + 50)
+ASKED = {
+    "lead_score": [(entity, day) for entity in CONTACTS for day in MOMENTS],
+    "win_probability": [(entity, day) for entity in DEALS for day in MOMENTS],
+}
+NORMS = Norms(stage_days={"new": 10.0, "demo": 4.0, "closedwon": 0.0})
+FEW = settings(max_examples=10)  # each builds some thirty columns several times
+MODELS = pytest.mark.parametrize("model", ASKED)
+
+
+def columns_of(model: str) -> list[str]:
+    own = ["company_size", "company_industry", *(["job"] if model == "lead_score" else [])]
+    return [*(name for subject in SETS[model].subjects for name in subject.columns), *own]
+
+
+def built(model: str, told: list[Told], asked: list[tuple[int, float]] | None = None) -> pl.DataFrame:
+    return build(model, examples(asked or ASKED[model]), frame(told), wanted=columns_of(model), norms=NORMS)
+
+
+@MODELS
+@settings(max_examples=40)
+@given(told=stories())
+def test_each_row_is_what_the_definition_says(model: str, told: list[Told]) -> None:
+    rows = built(model, told).to_dicts()
+    for (entity, at), row in zip(ASKED[model], rows, strict=True):
+        wanted = described(entity, at, told, NORMS)
+        assert same(row, wanted), {name: (row[name], wanted.get(name)) for name in row if row[name] != wanted.get(name)}
+
+
+@MODELS
+@FEW
+@given(told=stories(), later=stories(), at=st.integers(0, DAYS))
+def test_what_becomes_visible_later_never_changes_a_row(model: str, told: list[Told], later: list[Told], at: int) -> None:
+    after = [replace(one, known=at + 0.5 + one.known, id=one.id + 100, event=(one.event or 0) + 100) for one in later]
+    asked = [(entity, day) for entity, day in ASKED[model] if day <= at] + [(ASKED[model][0][0], at)]
+    assert_frame_equal(built(model, [*told, *after], asked), built(model, told, asked))
+
+
+@MODELS
+@FEW
+@given(told=stories(), random=st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_does_not_matter(model: str, told: list[Told], random: Any) -> None:
+    shuffled, asked = list(told), list(ASKED[model])
+    random.shuffle(shuffled)
+    random.shuffle(asked)
+    rows = dict(zip(asked, built(model, shuffled, asked).rows(), strict=True))
+    assert [rows[each] for each in ASKED[model]] == built(model, told).rows()
+
+
+@MODELS
+@FEW
+@given(told=stories(), random=st.randoms(use_true_random=False))
+def test_the_order_of_arrival_does_not_matter_once_everything_is_known(model: str, told: list[Told], random: Any) -> None:
+    delays = [random.randint(0, 60) for _ in told]
+    distinct = [replace(one, occurred=one.occurred + one.id / 1000, event=one.id if one.event else None) for one in told]
+    early = [replace(one, known=one.occurred) for one in distinct]
+    late = [replace(one, known=one.occurred + delay) for one, delay in zip(distinct, delays, strict=True)]
+    asked = [(entity, DAYS + 60 + 31) for entity, _ in ASKED[model]]
+    assert_frame_equal(built(model, late, asked), built(model, early, asked))
+
+
+@MODELS
+@FEW
+@given(told=stories())
+def test_many_examples_at_once_are_the_same_as_one_by_one(model: str, told: list[Told]) -> None:
+    one_by_one = pl.concat([built(model, told, [asked]) for asked in ASKED[model]])
+    assert_frame_equal(built(model, told), one_by_one)
+
+
+@MODELS
+@FEW
+@given(told=stories(), extra=stories())
+def test_what_we_wrote_ourselves_is_never_seen(model: str, told: list[Told], extra: list[Told]) -> None:
+    others = [replace(one, id=one.id + 100, event=(one.event or 0) + 100) for one in extra]
+    ours = [replace(one, by_us=True) for one in others]
+    predicted = [replace(one, name=f"predicted_{one.name}", id=one.id + 100) for one in others]
+    assert_frame_equal(built(model, [*told, *ours, *predicted]), built(model, told))
+    every = build(model, examples(ASKED[model]), frame([*told, *ours, *predicted]))
+    assert not [name for name in every.columns if "predicted" in name]
+
+
+@MODELS
+@FEW
+@given(told=stories(), data=st.data())
+def test_a_few_columns_are_the_same_as_among_all(model: str, told: list[Told], data: st.DataObject) -> None:
+    some = data.draw(st.lists(st.sampled_from(columns_of(model)), unique=True, min_size=1))
+    made = build(model, examples(ASKED[model]), frame(told), wanted=some, norms=NORMS)
+    assert_frame_equal(made, built(model, told).select(some))
+
+
+@MODELS
+@FEW
+@given(told=stories())
+def test_without_a_list_of_columns_there_are_all_that_anybody_has(model: str, told: list[Told]) -> None:
+    every = build(model, examples(ASKED[model]), frame(told), norms=NORMS)
+    assert_frame_equal(every, built(model, told).select(every.columns))
+
+
+@given(st.fixed_dictionaries({}, optional={
+    "sessions": st.integers(0, 9).map(str), "engaged_sessions": st.integers(0, 9).map(str), "page_views": st.just("many"),
+    "channel": st.sampled_from(["EMAIL", " Paid_Social "]), "is_first_visit": st.sampled_from(["true", "no"]),
+}))  # fmt: skip
+def test_the_five_mean_the_same_with_and_without_a_history(lead: dict[str, str]) -> None:
+    told = [Told(1, name, value, 1, 1, number, number) for number, (name, value) in enumerate(lead.items())]
+    (row,) = build("lead_score", examples([(1, 1)]), frame(told), wanted=engagement.TOLD).to_dicts()
+    flat = from_properties("lead_score", lead)
+    derived = {True: "true", False: "false"}
+    assert row == {name: derived.get(value, value) if isinstance(value, bool) else value for name, value in flat.items()}
+
+
+def test_the_newest_value_wins_and_a_late_one_counts_from_its_arrival() -> None:
+    told = [Told(1, "job", "engineer", 1, 1), Told(1, "job", "founder", 5, 9, 1), Told(1, "job", "student", 3, 20, 2)]
+    rows = build("lead_score", examples([(1, day) for day in (0, 1, 8.9, 9, 30)]), frame(told), wanted=["job"])
+    assert rows["job"].to_list() == [None, "engineer", "engineer", "founder", "founder"]
+
+
+def test_what_a_vendors_history_says_of_one_moment_is_one_event() -> None:
+    told = [
+        Told(1, name, "1", day, day, number, origin="backfill") for number, (name, day) in enumerate([("a", 1), ("b", 1), ("b", 2)])
+    ]
+    rows = build("lead_score", examples([(1, 1), (1, 3)]), frame(told), wanted=["events_7d"])
+    assert rows["events_7d"].to_list() == [1.0, 2.0]
+
+
+def test_looking_up_is_no_event() -> None:
+    told = [Told(1, "a", "1", 1, 1, origin="lookup")]
+    assert build("lead_score", examples([(1, 1)]), frame(told), wanted=["events_7d", "a"]).row(0) == (0.0, "1")
+
+
+def test_an_empty_warehouse_and_no_examples_are_fine() -> None:
+    for model, asked in ASKED.items():
+        assert build(model, examples([]), frame([])).height == 0
+        assert all(value in {None, 0.0, 1.0} for row in built(model, [], asked).rows() for value in row)
+
+
+def test_a_users_own_table_sees_its_columns_and_nothing_else() -> None:
+    told = [Told(1, "sessions", "4", 1, 1), Told(1, "Team Size", "7", 1, 1, 1)]
+    made = build("own_table", examples([(1, 2), (2, 2)]), frame(told), wanted=["Team Size", "unheard of"])
+    assert made.rows() == [("7", None), (None, None)]
+    assert properties_behind("own_table", ["Team Size"]) == ("Team Size",)
+
+
+def test_the_properties_behind_columns_are_what_they_are_made_of() -> None:
+    assert properties_behind("lead_score", engagement.TOLD) == engagement.TOLD
+    assert properties_behind("lead_score", ["sessions_growth_7d", "job", "events_7d", "company_size"]) == (*engagement.TOLD, "job")
+    assert needs_related("lead_score", ["company_size"])
+    assert not needs_related("lead_score", [*engagement.TOLD, "job", "events_7d"])
