@@ -205,7 +205,7 @@ class TestRegistry:
         assert lock.with_suffix(".in").is_file()
 
     def test_every_bench_has_a_name(self) -> None:
-        assert next(iter(BENCHES)) == "doors"
+        assert next(iter(BENCHES)) == "loop"
         assert {"models", "rungs", "noise"} <= BENCHES.keys()
 
     def test_unknown_names_on_the_command_line_are_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
