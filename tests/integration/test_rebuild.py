@@ -115,7 +115,7 @@ def send(loop: Loop, seed: int) -> None:
 
 
 def drive_until(loop: Loop, done: Callable[[], bool]) -> None:
-    while not done() or drive(loop) or waiting(loop):
+    while drive(loop) or not done() or waiting(loop):
         continue
 
 
