@@ -86,7 +86,7 @@ def train(
     keep: Annotated[str, typer.Option(help="Columns to keep although they seem to know the answer: A,B.")] = "",
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing [default: 30 with --csv, else 0].")
+        float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing [default: 30, with --sample 0].")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -105,9 +105,11 @@ def train(
     if model is None:
         raise Usage("name a model (lead_score), or a table with --csv")
     if not sample:
-        raise LeadloopError(
-            f"{model} cannot be trained from the warehouse yet: use --sample for the generated table, or --csv for your own"
-        )
+        training.train_warehouse(
+            settings, model, keep=_listed(keep), budget_seconds=OWN_TABLE_BUDGET if budget is None else budget, seed=seed,
+            console=console,
+        )  # fmt: skip
+        return
     training.train_sample(settings, model, seed=seed, console=console, budget_seconds=budget or 0.0)
 
 

@@ -1,21 +1,28 @@
 """`leadloop train`: from a sample or a user's table to a registered champion, with the figures printed."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Grid
 
+from automation.history import history
 from data.clock import SystemClock
-from data.errors import BadInput
+from data.db import Database
+from data.errors import BadInput, LeadloopError
+from data.migrations import upgrade
 from data.settings import Settings
 from ml import model_registry, tracking
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
 from ml.training import samples
-from ml.training.own_table import Choice, OwnTable, read_own_table
+from ml.training.labels import HORIZON
+from ml.training.leakage import Findings
+from ml.training.own_history import type_history
+from ml.training.own_table import Choice, read_own_table
 from ml.training.split import HOLDOUT_SHARE
-from ml.training.train import Trained, train
+from ml.training.train import FEWEST_ROWS, Trained, train
 from ml.version import Card
 from scripts.terminal import telling
 
@@ -50,6 +57,36 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console, 
     return _register(settings, MODELS[name], trained, ceiling, console)
 
 
+def train_warehouse(
+    settings: Settings, name: str, *, keep: tuple[str, ...], budget_seconds: float, seed: int, console: Console
+) -> Result:
+    """Trains a catalogue model on what the warehouse has seen."""
+    if name not in MODELS:
+        raise BadInput(f"there is no model {name!r}; the catalogue has {', '.join(MODELS)}")
+    database = Database(settings.database_url)
+    upgrade(database)
+    now = SystemClock().now()
+    with console.status("Reading the warehouse ..."):
+        found = history(database, name, now)
+    examples = found.labelled.examples
+    if len(examples) < FEWEST_ROWS or examples["label"].n_unique() < 2:
+        raise LeadloopError(
+            f"the warehouse has {len(examples)} finished examples for {name}, and two outcomes are needed (a lead counts as lost "
+            f"after {HORIZON.days} days): train on the generated table with --sample, or on your own with --csv F --target COLUMN"
+        )
+    table = type_history(found.features, examples, keep=keep, seed=seed)
+    console.print(f"  {len(examples):,} examples of {examples['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
+    for line in (*table.notes, *_warnings(table.findings)):
+        console.print(f"  {line}", markup=False)
+    digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
+    with telling(console, "Training", budget_seconds) as tell:
+        trained = train(
+            MODELS[name], table.typed, times=table.times, groups=table.groups, data_hash=digest, now=now,
+            budget_seconds=budget_seconds, seed=seed, tell=tell,
+        )  # fmt: skip
+    return _register(settings, MODELS[name], trained, {}, console)
+
+
 def train_csv(
     settings: Settings, path: Path, choice: Choice, *, name: str, budget_seconds: float, seed: int, console: Console
 ) -> Result:
@@ -57,7 +94,7 @@ def train_csv(
     model = of_user_table(name, choice.target)
     with console.status(f"Reading {path.name} ..."):
         own = read_own_table(path, choice, seed=seed)
-    for line in (*own.notes, *_warnings(own)):
+    for line in (*own.notes, *_warnings(own.findings)):
         console.print(f"  {line}", markup=False)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
@@ -67,14 +104,14 @@ def train_csv(
     return _register(settings, model, trained, {}, console)
 
 
-def _warnings(own: OwnTable) -> list[str]:
+def _warnings(findings: Findings) -> list[str]:
     """The leak guard's findings, each with what was done about it."""
     suspects = [
         f"{suspect.column} {'left out' if suspect.left_out else 'kept'}: {suspect.evidence}"
         + (f" (--keep {suspect.column} overrides)" if suspect.left_out else "")
-        for suspect in own.findings.suspects
+        for suspect in findings.suspects
     ]
-    return [*suspects, *(found.evidence for found in own.findings.rows)]
+    return [*suspects, *(found.evidence for found in findings.rows)]
 
 
 def _register(settings: Settings, model: Model, trained: Trained, ceiling: dict[str, float], console: Console) -> Result:

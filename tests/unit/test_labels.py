@@ -105,7 +105,5 @@ def test_no_example_is_at_or_after_its_end_nor_too_young(told: list[Told], now: 
 @given(stories(), stories(), st.integers(0, 200))
 def test_what_happens_after_the_horizon_changes_no_label(told: list[Told], later: list[Told], now: int) -> None:
     # A link that becomes known later may still say whose an earlier deal was, so what comes after links nothing.
-    after = [
-        Told(one.entity, one.name, one.value, now + one.occurred + 1, now + one.known + 1, one.id + 100) for one in later
-    ]
+    after = [Told(one.entity, one.name, one.value, now + one.occurred + 1, now + one.known + 1, one.id + 100) for one in later]
     assert labelled([*told, *after], now).examples.equals(labelled(told, now).examples)

@@ -1,0 +1,57 @@
+"""From the warehouse's examples to what a training takes: every custom field typed by itself, leaks left out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from data.errors import BadInput
+from ml.features.inputs import InputKind, typed_frame
+from ml.preparation.base import AS_OF, Floats
+from ml.tables.column_kinds import find_kinds
+from ml.tables.column_notes import told
+from ml.training.ladder import TypedTable
+from ml.training.leakage import Findings, find_leaks
+from ml.training.train import cut_of
+
+MICROSECONDS_PER_DAY = 86_400e6
+
+
+@dataclass(frozen=True)
+class HistoryTable:
+    """Ready to train on. `times` are the examples' moments in days; `groups` their entities."""
+
+    typed: TypedTable
+    times: Floats
+    groups: NDArray[Any]
+    findings: Findings
+    notes: tuple[str, ...]
+
+
+def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[str, ...] = (), seed: int = 0) -> HistoryTable:
+    """Features and labelled examples, row by row in the order of time -> a table to train on.
+
+    Raises:
+        BadInput: no column is left to learn from.
+    """
+    labels = examples["label"].cast(pl.Int64).to_numpy()
+    times, closed = _days(examples["as_of"]), _days(examples["closed_at"])
+    groups = examples["entity"].to_numpy()
+    cut = cut_of(len(labels))
+    found = find_kinds(features.head(cut), keep)
+    inputs = tuple(one.input for one in found if one.input is not None)
+    frame = typed_frame(inputs, features)
+    findings = find_leaks(frame, inputs, labels, cut=cut, times=times, groups=groups, closed_at=closed, keep=keep, seed=seed)
+    kept = tuple(column for column in inputs if column.name not in findings.left_out)
+    if not kept:
+        raise BadInput("the warehouse has no property that could teach: all are constant, identifiers or know the answer")
+    typed = frame.select([column.name for column in kept])
+    if any(column.kind is InputKind.DATE for column in kept):
+        typed = typed.with_columns(pl.Series(AS_OF, times))
+    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found))
+
+
+def _days(moments: pl.Series) -> Floats:
+    return np.asarray(moments.dt.epoch("us").cast(pl.Float64).to_numpy() / MICROSECONDS_PER_DAY, dtype=np.float64)
