@@ -6,6 +6,7 @@ from api import health
 from api.collector import endpoints as collector
 from api.dead_letters import endpoints as dead_letters
 from api.deliveries import endpoints as deliveries
+from api.explain import endpoints as explain
 from api.models import endpoints as models
 from api.pages import endpoints as pages
 from api.predictive_collector import endpoints as predictive_collector
@@ -15,6 +16,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     predictive_collector.router,
     collector.router,
     scoring.router,
+    explain.router,
     deliveries.router,
     dead_letters.router,
     models.router,

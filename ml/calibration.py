@@ -5,7 +5,7 @@ from enum import StrEnum
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ml.learners.base import rescaled
+from ml.learners.base import carried
 from ml.preparation.base import Floats
 
 
@@ -37,13 +37,11 @@ class Calibration(BaseModel):
 
     def contributions(self, shares: Floats) -> Floats:
         """Shares of the learner's log-odds, base last -> shares of the calibrated log-odds."""
-        margins = shares.sum(axis=1)
-        calibrated = self.apply(margins)
-        by_secant = rescaled(shares, self.apply(shares[:, -1]), calibrated)
+        bent = carried(shares, self.apply)
         if self.kind is CalibrationKind.ISOTONIC:
-            return by_secant
+            return bent
         # A straight map stretches every row's shares alike, except where the answer is cut off at a bound.
-        straight = shares[:, :-1] * self.slope
+        calibrated = self.apply(shares.sum(axis=1))
         cut_off = (calibrated <= self.least) | (calibrated >= self.most)
-        kept = np.where(cut_off[:, None], by_secant[:, :-1], straight)
+        kept = np.where(cut_off[:, None], bent[:, :-1], shares[:, :-1] * self.slope)
         return np.column_stack([kept, calibrated - kept.sum(axis=1)])

@@ -31,16 +31,22 @@ GRADES: tuple[tuple[Grade, float], ...] = ((Grade.A, 4.0), (Grade.B, 2.0), (Grad
 
 # Far beyond any tree's; e to this is still a float.
 LARGEST_LOG_ODDS = 500.0
+MOST_POINTS = 100.0
 
 
 class Factor(BaseModel):
-    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's."""
+    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's.
+
+    `points`: the percentage points of the score that are due to it. All of them add up to the score less the base
+    value's own probability. None where whoever made the prediction did not say.
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     feature: str
     value: Any = None
     contribution: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
+    points: Annotated[float, Field(ge=-MOST_POINTS, le=MOST_POINTS)] | None = None
 
 
 class Prediction(BaseModel):

@@ -1,6 +1,6 @@
 """What every learner promises; `ml/checks.py` holds each of them to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,10 @@ from ml.preparation.base import Column, Floats, Form, Ints, Matrix
 Params = Mapping[str, Any]
 # A probability nearer to 0 or 1 than this says more than any table of ours can know.
 SUREST = 1e-6
+# Below so many rows, threads that wait for each other cost more than they bring (on a busy machine, a hundred times more).
+ROWS_WORTH_THREADS = 5_000
+NOTHING = 1e-9  # shares that sum to less than this are taken to cancel out
+MOST_CANCELLED = 20.0  # log-odds
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Boosted(Fitted, Protocol):
     def cut(self, rounds: int) -> "Boosted": ...
 
 
+def threads_for(rows: int) -> int:
+    """How many threads trees are grown with; 0 lets the library take all."""
+    return 1 if rows < ROWS_WORTH_THREADS else 0
+
+
 def log_odds(probability: Any) -> Floats:
     """Probabilities -> log-odds, kept away from the infinite."""
     clipped = np.clip(np.asarray(probability, dtype=np.float64), SUREST, 1 - SUREST)
@@ -88,12 +97,40 @@ def rescaled(contributions: Floats, base: Floats, margins: Floats) -> Floats:
     """Contributions that add up on one scale -> the same shares on another, where `base` and `margins` are known.
 
     Each row's shares are stretched by one factor, so that base + sum = margin again; their order and signs stay (the
-    slope of the secant between base and margin, DeepLIFT's rescale rule: Shrikumar and others 2017). Where the shares
-    sum to nothing, their slope is taken as 1 and the base makes up the rest.
+    slope of the secant between base and margin, DeepLIFT's rescale rule: Shrikumar and others 2017). Where shares nearly
+    cancel out and the scale is steep, the side that loses is stretched to MOST_CANCELLED at most, and the other makes up
+    the rest: a factor of hundreds of log-odds would say nothing.
     """
     shares = contributions[:, :-1]
-    total = shares.sum(axis=1)
-    flat = np.abs(total) < 1e-9
-    slope = np.where(flat, 1.0, (margins - base) / np.where(flat, 1.0, total))
-    scaled = shares * slope[:, None]
+    sides = np.stack([np.maximum(shares, 0).sum(axis=1), np.maximum(-shares, 0).sum(axis=1)])
+    total, away = sides[0] - sides[1], margins - base
+    flat = np.abs(total) < NOTHING
+    loses, wins = sides.min(axis=0), sides.max(axis=0)
+    slope = np.where(flat, 1.0, away / np.where(flat, 1.0, total))
+    slope = np.minimum(slope, MOST_CANCELLED / np.maximum(loses, NOTHING))
+    up = np.where(total < 0, -1.0, 1.0)
+    other = (away * up + loses * slope) / np.maximum(wins, NOTHING)
+    scaled = shares * np.where(shares * up[:, None] > 0, other[:, None], slope[:, None])
     return np.column_stack([scaled, margins - scaled.sum(axis=1)])
+
+
+def carried(contributions: Floats, through: Callable[[Floats], Floats]) -> Floats:
+    """Contributions that add up on one scale -> on another, through a map that never falls and has bounds.
+
+    What raises a row and what lowers it are carried through apart, each as the mean of its effect with and without the
+    other, and divided among their columns in proportion (DeepLIFT's RevealCancel rule: Shrikumar and others 2017). Signs
+    stay, no share is larger than the map's range, and base + sum = the mapped margin exactly.
+    """
+    shares, base = contributions[:, :-1], contributions[:, -1]
+    ups, downs = np.maximum(shares, 0), np.minimum(shares, 0)
+    up, down = ups.sum(axis=1), downs.sum(axis=1)
+    start, raised, lowered, end = through(base), through(base + up), through(base + down), through(contributions.sum(axis=1))
+    up_there = ((raised - start) + (end - lowered)) / 2
+    down_there = ((lowered - start) + (end - raised)) / 2
+    moved = ups * _ratio(up_there, up)[:, None] + downs * _ratio(down_there, down)[:, None]
+    return np.column_stack([moved, end - moved.sum(axis=1)])
+
+
+def _ratio(one: Floats, other: Floats) -> Floats:
+    nothing = np.abs(other) < NOTHING
+    return np.where(nothing, 0.0, one / np.where(nothing, 1.0, other))

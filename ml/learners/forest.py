@@ -11,7 +11,7 @@ import numpy as np
 import xgboost
 
 from ml.learners import xgb
-from ml.learners.base import Examples, Params, log_odds, rescaled
+from ml.learners.base import Examples, Params, log_odds, rescaled, threads_for
 from ml.preparation.base import Floats, Form, Matrix
 
 ALWAYS: Params = {
@@ -56,6 +56,7 @@ class Forest:
             "colsample_bynode": min(1.0, max(0.3, np.sqrt(len(examples.columns)) / max(len(examples.columns), 1))),
             "base_score": float(examples.labels.mean()),
             "seed": seed,
+            "nthread": threads_for(len(examples.labels)),
         }
         data = xgb.dmatrix(examples.columns, examples.matrix, examples)
         return Trees(xgb.Booster(xgboost.train(how, data, num_boost_round=1), examples.columns))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.learners.base import Examples, Params
+from ml.learners.base import Examples, Params, threads_for
 from ml.preparation.base import Floats, Form, Matrix
 
 CAUTIOUS: Params = {
@@ -37,7 +37,8 @@ class Booster:
         return np.asarray(self._predict(matrix, raw_score=True), dtype=np.float64)
 
     def contributions(self, matrix: Matrix) -> Floats:
-        return np.asarray(self._predict(matrix, pred_contrib=True), dtype=np.float64).reshape(len(matrix), -1)
+        width = self.booster.num_feature() + 1
+        return np.asarray(self._predict(matrix, pred_contrib=True), dtype=np.float64).reshape(len(matrix), width)
 
     def save(self, path: Path) -> None:
         """Writes LightGBM's own text format."""
@@ -45,7 +46,7 @@ class Booster:
 
     def _predict(self, matrix: Matrix, **how: Any) -> Any:
         if not len(matrix):
-            return np.zeros((0, self.booster.num_feature() + 1) if "pred_contrib" in how else 0)
+            return np.zeros(0)
         return self.booster.predict(matrix, num_iteration=self.rounds, num_threads=self.threads, **how)
 
 
@@ -62,15 +63,16 @@ class Lgbm:
 
         rest = {name: value for name, value in params.items() if name not in ("n_estimators", PATIENCE)}
         watched = watch if PATIENCE in params else None
-        train = _dataset(examples)
+        threads = threads_for(len(examples.labels))
+        train = _dataset(examples, threads)
         booster = lightgbm.train(
-            {**ALWAYS, **rest, "seed": seed},
+            {**ALWAYS, **rest, "seed": seed, "num_threads": threads},
             train,
             num_boost_round=params["n_estimators"],
-            valid_sets=[_dataset(watched, like=train)] if watched is not None else None,
+            valid_sets=[_dataset(watched, threads, like=train)] if watched is not None else None,
             callbacks=[lightgbm.early_stopping(params[PATIENCE], verbose=False)] if watched is not None else None,
         )
-        return Booster(booster, booster.best_iteration if watched is not None else booster.current_iteration())
+        return Booster(booster, booster.best_iteration if watched is not None else booster.current_iteration(), threads)
 
     def suggest(self, trial: Any) -> dict[str, Any]:
         """Parameters to try next, within what has worked on many tables."""
@@ -97,7 +99,7 @@ class Lgbm:
         return Booster(booster, booster.current_iteration(), threads=1)
 
 
-def _dataset(examples: Examples, like: Any = None) -> Any:
+def _dataset(examples: Examples, threads: int, like: Any = None) -> Any:
     import lightgbm
 
     return lightgbm.Dataset(
@@ -106,7 +108,7 @@ def _dataset(examples: Examples, like: Any = None) -> Any:
         categorical_feature=[place for place, column in enumerate(examples.columns) if column.levels],
         reference=like,
         free_raw_data=False,
-        params={"verbosity": -1},
+        params={"verbosity": -1, "num_threads": threads},
     )
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.learners import linear
+from ml.learners import linear, prior
 from ml.learners.base import Examples, Params
 from ml.learners.linear import Line
 from ml.preparation.base import Form
 
 MOST_ITERATIONS = 5000
 SCALING_FOLDS = 3
+FEWEST_OF_A_CLASS = 2  # one to learn from, one to scale by
 SCALING_PENALTY = 1.0  # keeps the sigmoid's slope finite where few rows are told apart wholly
 
 
@@ -32,13 +33,17 @@ class Svm:
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
         from sklearn.svm import LinearSVC
 
-        machine = LinearSVC(C=params["C"], dual=False, max_iter=MOST_ITERATIONS, random_state=seed)
         rarer = int(np.bincount(examples.labels, minlength=2).min())
-        folds = StratifiedKFold(max(2, min(SCALING_FOLDS, rarer)), shuffle=True, random_state=seed)
+        if rarer < FEWEST_OF_A_CLASS:
+            return prior.LEARNER.fit(examples, {}, seed=seed)
+        machine = LinearSVC(C=params["C"], dual=False, max_iter=MOST_ITERATIONS, random_state=seed)
+        folds = StratifiedKFold(min(SCALING_FOLDS, rarer), shuffle=True, random_state=seed)
         distances = cross_val_predict(machine, examples.matrix, examples.labels, cv=folds, method="decision_function")
         sigmoid = LogisticRegression(C=SCALING_PENALTY).fit(distances[:, None], examples.labels)
-        machine.fit(examples.matrix, examples.labels)
         slope, shift = float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
+        if slope <= 0:  # on unseen rows it is worse than chance: turned round it would be no better
+            return prior.LEARNER.fit(examples, {}, seed=seed)
+        machine.fit(examples.matrix, examples.labels)
         weights = np.asarray(machine.coef_[0], dtype=np.float64)
         return Line(slope * weights, slope * float(machine.intercept_[0]) + shift)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from ml.learners.base import Examples, Params
+from ml.learners.base import Examples, Params, threads_for
 from ml.preparation.base import Column, Floats, Form, Matrix
 
 # The documented baseline: shallow trees, a slow rate, a hundred of them.
@@ -30,7 +30,7 @@ PATIENCE = "early_stopping_rounds"
 
 @dataclass(frozen=True)
 class Booster:
-    """A trained booster. Numbers are 32-bit, so contributions are made to add up by the base value, within 1e-5."""
+    """A trained booster. Its numbers are 32-bit; the base value takes up what they lose, so that contributions add up."""
 
     booster: xgboost.Booster
     columns: tuple[Column, ...]
@@ -74,7 +74,7 @@ class Xgb:
         watched = watch is not None and PATIENCE in params
         evals = [(dmatrix(watch.columns, watch.matrix, watch), "watched")] if watch is not None and watched else []
         booster = xgboost.train(
-            {**ALWAYS, **rest, "seed": seed},
+            {**ALWAYS, **rest, "seed": seed, "nthread": threads_for(len(examples.labels))},
             dmatrix(examples.columns, examples.matrix, examples),
             num_boost_round=params["n_estimators"],
             evals=evals,
@@ -114,7 +114,7 @@ def read_columns(booster: xgboost.Booster) -> tuple[Column, ...]:
 def _names(columns: tuple[Column, ...]) -> list[str]:
     """The columns' names, without the characters that XGBoost refuses and each of them once."""
     names = [column.name.translate(REFUSED) for column in columns]
-    return [f"{name} #{place}" if names.count(name) > 1 else name for place, name in enumerate(names)]
+    return names if len(set(names)) == len(names) else [f"{name} #{place}" for place, name in enumerate(names)]
 
 
 def dmatrix(columns: tuple[Column, ...], matrix: Matrix, labelled: Examples | None = None) -> xgboost.DMatrix:
@@ -125,6 +125,7 @@ def dmatrix(columns: tuple[Column, ...], matrix: Matrix, labelled: Examples | No
         feature_names=_names(columns),
         feature_types=["c" if column.levels else "float" for column in columns],
         enable_categorical=True,
+        nthread=threads_for(len(matrix)) or None,
     )
 
 

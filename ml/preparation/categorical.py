@@ -13,6 +13,9 @@ RAREST_LEVEL = 10
 # Above this a level's own rate says more than a code (which a tree must split many times).
 MANY_LEVELS = 24
 ENCODING_FOLDS = 5
+# A level's rate is drawn towards the base rate as if so many more rows had it: one row's outcome is no rate. (A shrinkage
+# by each level's own variance would take a level with one row at its word.)
+DRAWING_ROWS = 10.0
 
 
 class Codes(BaseModel):
@@ -81,7 +84,7 @@ class OneHot(BaseModel):
 class TargetCode(BaseModel):
     """The level's own rate in training, drawn towards the base rate where it was seen seldom; in training out of fold.
 
-    Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"; scikit-learn's TargetEncoder.
+    Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes".
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,23 +133,37 @@ def fit_target_code(
     name: str, source: str, values: pl.Series, labels: Ints, *, seed: int, scaled: bool
 ) -> tuple[TargetCode, Matrix]:
     """The step, and what the training rows themselves see: each row's rate without its own fold's labels."""
-    from sklearn.preprocessing import TargetEncoder
-
-    texts = values.fill_null("").to_numpy().astype(object)[:, None]
-    folds = max(2, min(ENCODING_FOLDS, int(np.bincount(labels, minlength=2).min())))
-    encoder = TargetEncoder(target_type="binary", smooth="auto", cv=folds, shuffle=True, random_state=seed)
-    out_of_fold = encoder.fit_transform(texts, labels)[:, 0]
-    rates = dict(zip(map(str, encoder.categories_[0]), map(float, encoder.encodings_[0]), strict=True))
-    base_rate = float(encoder.target_mean_)
-    missing_rate = rates.pop("", base_rate)
+    levels = tuple(sorted(values.drop_nulls().unique().to_list()))
+    found = codes(values, levels)
+    places = np.where(found < 0, len(levels), found)  # missing is a level of its own
+    base_rate = float(labels.mean())
+    out_of_fold = np.empty(len(labels))
+    folds = _folds(labels, seed)
+    for fold in range(ENCODING_FOLDS):
+        told = folds == fold
+        out_of_fold[told] = _drawn_rates(places[~told], labels[~told], len(levels) + 1, base_rate)[places[told]]
+    *rates, missing_rate = _drawn_rates(places, labels, len(levels) + 1, base_rate).tolist()
     step = TargetCode(
         input=name,
         source=source,
-        levels=tuple(rates),
-        rates=tuple(rates.values()),
+        levels=levels,
+        rates=tuple(rates),
         base_rate=base_rate,
         missing_rate=missing_rate,
         mean=float(out_of_fold.mean()) if scaled else 0.0,
         deviation=(float(out_of_fold.std()) or 1.0) if scaled else 1.0,
     )
     return step, ((out_of_fold - step.mean) / step.deviation)[:, None]
+
+
+def _drawn_rates(places: Ints, labels: Ints, levels: int, base_rate: float) -> Floats:
+    rows, wins = np.bincount(places, minlength=levels), np.bincount(places, weights=labels, minlength=levels)
+    return np.asarray((wins + DRAWING_ROWS * base_rate) / (rows + DRAWING_ROWS), dtype=np.float64)
+
+
+def _folds(labels: Ints, seed: int) -> Ints:
+    """A fold for each row, wins and losses dealt out one by one, so that each fold has its share of both."""
+    shuffled = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
+    folds = np.empty(len(labels), dtype=np.int64)
+    folds[shuffled] = np.arange(len(labels)) % ENCODING_FOLDS
+    return folds

@@ -56,6 +56,8 @@ class Topics(BaseModel):
 
     def apply(self, frame: pl.DataFrame) -> list[pl.Series]:
         texts = frame[self.input]
+        if frame.is_empty():
+            return [pl.Series(name, [], dtype=pl.Float64) for name in self.sources]
         weights = _vectorizer(self.words, self.idf).transform(texts.fill_null("").to_list())
         topics = np.asarray(weights @ np.array(self.directions).T)
         gone = texts.is_null()
@@ -66,7 +68,7 @@ class Topics(BaseModel):
 
 
 def fit_topics(name: str, values: pl.Series, *, seed: int) -> Topics | None:
-    """None where the texts are too few, or have no words in common."""
+    """None where the texts are too few, have no words in common, or are all the same."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -80,7 +82,10 @@ def fit_topics(name: str, values: pl.Series, *, seed: int) -> Topics | None:
     words = tuple(fitted.get_feature_names_out().tolist())
     if len(words) < 2:
         return None
-    svd = TruncatedSVD(n_components=min(TOPICS, len(words) - 1), random_state=seed).fit(fitted.transform(texts))
+    weights = fitted.transform(texts)
+    if weights.shape[0] and not np.any(weights.max(axis=0).toarray() - weights.min(axis=0).toarray()):
+        return None  # one text over and over
+    svd = TruncatedSVD(n_components=min(TOPICS, len(words) - 1), random_state=seed).fit(weights)
     return Topics(input=name, words=words, idf=tuple(fitted.idf_.tolist()), directions=tuple(map(tuple, svd.components_.tolist())))
 
 

@@ -90,6 +90,8 @@ def fit_scaled(name: str, source: str, values: pl.Series) -> Scaled:
     if not len(there):
         there = np.zeros(1)
     low, high = np.quantile(there, [CLIPPED_SHARE, 1 - CLIPPED_SHARE])
+    if low == high:  # nearly all rows share one value: what the others have is the column's whole news
+        low, high = there.min(), there.max()
     usual = np.clip(there, low, high)
     log = _skewness(usual) > SKEWED
     bent = _bent(usual, log=log)

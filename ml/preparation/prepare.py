@@ -45,28 +45,30 @@ class Preparation(BaseModel):
 
     def apply(self, frame: pl.DataFrame) -> Matrix:
         """A typed frame -> rows x columns; float32 for trees, which compute in it."""
-        wide = with_derived(frame, self.derived)
-        parts = [step.apply(wide[step.source]) for step in self.steps]
+        series = with_derived(frame, self.derived)
+        parts = [step.apply(series[step.input, step.source]) for step in self.steps]
         return _joined(parts, self.form, len(frame))
 
 
 def fit(form: Form, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints, *, seed: int) -> tuple[Preparation, Matrix]:
     """Learns the cleaning from the training rows; returns it and their matrix (target encodings out of fold)."""
     derived = tuple(found for column in inputs if (found := _derive(column, frame, seed)) is not None)
-    wide = with_derived(frame, derived)
+    series = with_derived(frame, derived)
     steps: list[AnyStep] = []
     parts: list[Matrix] = []
     for column in inputs:
         for source in _sources(column, derived):
-            step, part = _fit_step(form, column, source, wide[source], labels, seed)
+            step, part = _fit_step(form, column, source, series[column.name, source], labels, seed)
             steps.append(step)
             parts.append(part)
     preparation = Preparation(form=form, derived=derived, steps=tuple(steps))
     return preparation, _joined(parts, form, len(frame))
 
 
-def with_derived(frame: pl.DataFrame, derived: tuple[AnyDerived, ...]) -> pl.DataFrame:
-    return frame.with_columns([series for one in derived for series in one.apply(frame)]) if derived else frame
+def with_derived(frame: pl.DataFrame, derived: tuple[AnyDerived, ...]) -> dict[tuple[str, str], pl.Series]:
+    """(input, source) -> values. By both names: a user's own column may be called `month of signup` too."""
+    own = {(name, name): frame[name] for name in frame.columns}
+    return own | {(one.input, series.name): series for one in derived for series in one.apply(frame)}
 
 
 def _derive(column: Input, frame: pl.DataFrame, seed: int) -> AnyDerived | None:

@@ -15,6 +15,7 @@ from data.errors import NotFound, NotReady
 from ml.features.build import from_properties
 from ml.features.inputs import Input, typed_rows
 from ml.serving.batch import with_moments
+from ml.serving.explain import points
 from ml.version import CHAMPION, Card, Version, is_plain, load, read_card
 
 
@@ -44,18 +45,22 @@ class Served:
         built = [from_properties(self.card.model, row) for row in rows]
         typed = with_moments(self.card, typed_rows(self._columns, built, strictly=strictly))
         shares = self.version.scorer.contributions(typed)
-        return [self._prediction(row, parts) for row, parts in zip(built, shares.tolist(), strict=True)]
+        moved = points(shares)
+        return [self._prediction(*one) for one in zip(built, shares.tolist(), moved.tolist(), strict=True)]
 
     def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:
         """Whether every feature of this row is missing or unseen: a score of it would say nothing."""
         typed = typed_rows(self.card.inputs, [from_properties(self.card.model, row)])
         return not any(self.version.scorer.knows(name, typed[name]) for name in typed.columns)
 
-    def _prediction(self, row: Mapping[str, Any], parts: list[float]) -> Prediction:
+    def _prediction(self, row: Mapping[str, Any], parts: list[float], moved: list[float]) -> Prediction:
         *each, base = parts
         score = 1 / (1 + math.exp(-(base + math.fsum(each))))
         names = [column.name for column in self.card.inputs]
-        factors = [Factor(feature=name, value=row.get(name), contribution=part) for name, part in zip(names, each, strict=True)]
+        factors = [
+            Factor(feature=name, value=row.get(name), contribution=part, points=by)
+            for name, part, by in zip(names, each, moved, strict=True)
+        ]
         return Prediction(
             model=self.card.model,
             model_version=self.card.version,

@@ -18,12 +18,16 @@ SIGMOID_PRIOR_ROWS = 20.0
 # Steps of an isotonic curve are averages: below this they are averages of too few.
 FEWEST_FOR_ISOTONIC = 1_000
 CURVE_POINTS = 200
+CURVE_DIGITS = 4  # points nearer to each other than this, in log-odds, would only make the curve steep
+NEVER_SURER = 1e-4  # however many rows there are
+BELOW_BASE_RATE = 0.1  # where the outcome is rarer than that, the base rate itself must stay sayable, and a tenth of it
 
 
 def bounds(labels: Ints) -> tuple[float, float]:
     """The surest that so many rows allow: one more row of the other outcome must always be thinkable."""
     rows = max(len(labels), 1)
-    surest = max(1.0 / (rows + 2), 1e-4)
+    rarer = min(labels.sum(), rows - labels.sum()) / rows
+    surest = max(1.0 / (rows + 2), min(NEVER_SURER, BELOW_BASE_RATE * rarer))
     return float(log_odds(surest)), float(log_odds(1 - surest))
 
 
@@ -72,6 +76,8 @@ def simplest(losses: Sequence[Floats], *, folds: int | None = None) -> int:
     the generalization error"): models of overlapping rows agree more than chance would have them.
     """
     best = int(np.argmin([loss.mean() for loss in losses]))
+    if len(losses[best]) < 2:  # one row says nothing on how far apart they are
+        return 0
     for place, loss in enumerate(losses[:best]):
         more = loss - losses[best]
         if more.mean() <= _standard_error(more, folds):
@@ -106,6 +112,6 @@ def _sigmoid(margins: Floats, labels: Ints) -> tuple[float, float]:
 
 def _isotonic(margins: Floats, labels: Ints, least: float, most: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     curve = IsotonicRegression(out_of_bounds="clip").fit(margins, labels)
-    xs = np.unique(np.quantile(margins, np.linspace(0, 1, CURVE_POINTS)))
+    xs = np.unique(np.quantile(margins, np.linspace(0, 1, CURVE_POINTS)).round(CURVE_DIGITS))
     ys = np.clip(log_odds(curve.predict(xs)), least, most)
     return tuple(xs.tolist()), tuple(ys.tolist())

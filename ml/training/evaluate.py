@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.stats import beta, rankdata
 from sklearn import metrics
 
 from data.domain.prediction import Grade, grade
@@ -54,24 +55,32 @@ def log_loss(labels: Ints, scores: Floats) -> float:
     return float(metrics.log_loss(labels, np.clip(scores, 1e-15, 1 - 1e-15), labels=[0, 1]))
 
 
-def ece(labels: Ints, scores: Floats, groups: int = GROUPS) -> float:
-    """Expected calibration error: the mean gap between score and observed rate, over groups of equal size.
+def ece(labels: Ints, scores: Floats) -> float:
+    """Expected calibration error: the mean gap between score and observed rate, over the groups of `reliability`.
 
     Naeini and others 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
-    parts = [part for part in np.array_split(np.argsort(scores, kind="stable"), groups) if len(part)]
-    return float(sum(len(part) * abs(scores[part].mean() - labels[part].mean()) for part in parts) / max(len(labels), 1))
+    return sum(part.rows * abs(part.predicted - part.observed) for part in reliability(labels, scores)) / max(len(labels), 1)
+
+
+def reliability(labels: Ints, scores: Floats) -> list[Part]:
+    """Up to ten groups of about equal size, the lowest scores first. Rows of one score are never told apart."""
+    places = (GROUPS * (rankdata(scores) - 0.5) / max(len(scores), 1)).astype(np.int64)
+    return [_part(labels, scores, np.flatnonzero(places == place), labels.mean()) for place in np.unique(places)]
 
 
 def deciles(labels: Ints, scores: Floats) -> list[Part]:
-    """Ten equal groups, the highest scores first."""
+    """Ten equal groups, the highest scores first. Rows of one score stand in no order: each counts as their mean."""
+    _, which, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    expected = (np.bincount(which, weights=labels) / counts)[which] if len(labels) else labels
     groups = [group for group in np.array_split(np.argsort(-scores, kind="stable"), GROUPS) if len(group)]
-    base = labels.mean() or float("nan")
-    return [
-        Part(len(g), float(scores[g].mean()), float(labels[g].mean()), *rate_interval(int(labels[g].sum()), len(g)),
-             float(labels[g].mean() / base))
-        for g in groups
-    ]  # fmt: skip
+    return [_part(expected, scores, group, labels.mean()) for group in groups]
+
+
+def _part(labels: NDArray[Any], scores: Floats, rows: Ints, base_rate: float) -> Part:
+    observed = float(labels[rows].mean())
+    low, high = rate_interval(float(labels[rows].sum()), len(rows))
+    return Part(len(rows), float(scores[rows].mean()), observed, low, high, observed / base_rate if base_rate else float("nan"))
 
 
 def by_grade(labels: Ints, scores: Floats, base_rate: float) -> tuple[Observed, ...]:
@@ -87,7 +96,7 @@ def by_grade(labels: Ints, scores: Floats, base_rate: float) -> tuple[Observed, 
     return tuple(found)
 
 
-def rate_interval(wins: int, rows: int, level: float = LEVEL) -> tuple[float, float]:
+def rate_interval(wins: float, rows: int, level: float = LEVEL) -> tuple[float, float]:
     """Jeffreys's interval of a rate (Brown, Cai and DasGupta 2001)."""
     tail = (1 - level) / 2
     low = 0.0 if wins == 0 else float(beta.ppf(tail, wins + 0.5, rows - wins + 0.5))

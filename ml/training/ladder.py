@@ -115,7 +115,9 @@ def attempt(made: Prepared, plan: Plan, name: str, params: Params, *, check: Cal
     losses: list[float] = []
     for place in range(len(plan.folds)):
         teach, judge = made.fold(place, learner.form)
-        fitted = learner.fit(teach, params, seed=made.seed, watch=judge)
+        # Cleaning may leave no column, of texts with no word in common for example: then there is the base rate to learn.
+        able = learner if teach.columns else LEARNERS["prior"]
+        fitted = able.fit(teach, params, seed=made.seed, watch=judge)
         fits.append(fitted)
         losses.append(float(row_losses(fitted.margins(judge.matrix), judge.labels).mean()))
         if check is not None:

@@ -53,7 +53,7 @@ def _roc(axes: Any, labels: Ints, scores: Floats) -> None:
 
 
 def _reliability(axes: Any, labels: Ints, scores: Floats) -> None:
-    parts = evaluate.deciles(labels, scores)[::-1]
+    parts = evaluate.reliability(labels, scores)
     observed = np.array([part.observed for part in parts])
     bars = np.array([[part.observed - part.low, part.high - part.observed] for part in parts]).T
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey")

@@ -51,7 +51,7 @@ class Plan:
 def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | None = None, seed: int = 0) -> Plan:
     """Folds for rows in time order. Few rows: stratified and repeated; groups are kept together; else along the time.
 
-    A plan may be empty: with fewer than two rows of a class nothing can be validated.
+    A plan may be empty: with fewer than two rows of a class, or of one identity only, nothing can be validated.
     """
     rows, rarer = len(labels), int(np.bincount(labels, minlength=2).min())
     if rarer < 2:
@@ -60,9 +60,13 @@ def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | No
         folds = _along_time(labels, times, groups)
         if len(folds) > 1:
             return Plan(folds, f"{len(folds)} parts in time order, each judged by a model of all before it", in_time=True)
-    count = min(3 if rows > MANY_ROWS else FOLDS, rarer)
+    count = min(3 if rows > MANY_ROWS else FOLDS, rarer, rows if groups is None else np.unique(groups).size)
+    if count < 2:
+        return Plan((), "no validation: all rows are of one identity")
     repeats = max(1, min(MOST_REPEATS, PREDICTED_ROWS // rows))
     folds = tuple(fold for repeat in range(repeats) for fold in _stratified(labels, groups, count, repeat, seed))
+    if not folds:
+        return Plan((), "no validation: one identity has all rows of an outcome")
     kept = ", rows of one identity together" if groups is not None else ""
     return Plan(folds, f"{count} folds" + (f", {repeats} times" if repeats > 1 else "") + kept)
 
@@ -92,8 +96,8 @@ def _along_time(labels: Ints, times: Floats, groups: NDArray[Any] | None) -> tup
 
 def _stratified(labels: Ints, groups: NDArray[Any] | None, count: int, repeat: int, seed: int) -> list[Fold]:
     nothing = np.zeros((len(labels), 1))
-    if groups is not None and np.unique(groups).size >= 2 * count:
+    if groups is not None:
         splits = StratifiedGroupKFold(count, shuffle=True, random_state=seed + repeat).split(nothing, labels, groups)
     else:
         splits = StratifiedKFold(count, shuffle=True, random_state=seed + repeat).split(nothing, labels)
-    return [Fold(train, judge, repeat) for train, judge in splits if np.unique(labels[train]).size == 2]
+    return [Fold(train, judge, repeat) for train, judge in splits if len(judge) and np.unique(labels[train]).size == 2]

@@ -200,7 +200,7 @@ def test_the_first_page_shows_what_happened_and_escapes_it(api: httpx.Client, lo
     assert page.status_code == 200
     assert name not in page.text
     assert "contact.changed" in page.text
-    assert "raises the odds" in page.text
+    assert " points" in page.text
 
 
 def test_the_probes_answer_without_a_token(api: httpx.Client) -> None:

@@ -69,6 +69,8 @@ def test_base_value_and_factors_add_up_to_the_score(served: Served) -> None:
         (prediction,) = served.predict([lead])
         total = prediction.base_value + sum(factor.contribution for factor in prediction.factors)
         assert total == pytest.approx(logit(prediction.score), abs=1e-9)
+        points = sum(factor.points or 0 for factor in prediction.factors)
+        assert points == pytest.approx(100 * (prediction.score - probability(prediction.base_value)), abs=1e-6)
 
     holds()
 

@@ -29,7 +29,7 @@ def activation(
     kind: EntityKind = EntityKind.CONTACT,
     entity_id: str = "901",
     known: dict[str, Any] | None = None,
-    factors: tuple[Factor, ...] = (Factor(feature="page_views", value=14, contribution=0.7),),
+    factors: tuple[Factor, ...] = (Factor(feature="page_views", value=14, contribution=0.7, points=12.4),),
     base_rate: float = 0.1,
     **settings: Any,
 ) -> Activation:
@@ -123,7 +123,7 @@ def test_the_message_says_who_how_likely_and_why() -> None:
     assert texts(content, "plain_text")[0] == "Hot lead: Ada Abel (Nordic Foods)"
     section, footer = texts(content, "mrkdwn")
     assert "*91%* likely to be won, grade *A*, 9.1 times the average lead" in section
-    assert "page views 14 raises the odds 2.0 times" in section
+    assert "• page views 14: +12 points" in section
     assert footer == "lead_score version 3, hubspot contact 901"
 
 

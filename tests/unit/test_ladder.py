@@ -1,0 +1,151 @@
+"""The ladder: the simplest that is as good serves, the base rate is always a candidate, and any table gets an answer."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml import checks
+from ml.features.inputs import Input, InputKind
+from ml.learners.base import log_odds, probability
+from ml.learners.registry import LEARNERS
+from ml.preparation.base import Floats, Ints
+from ml.training import stack
+from ml.training.fit import fit_table
+from ml.training.ladder import STACK, Tried, TypedTable, as_row, choose, stacked
+from ml.training.split import plan
+
+QUICK = {name: LEARNERS[name].settings for name in ("naive_bayes", "logistic")}
+
+
+def tried(learner: str, losses: list[float]) -> Tried:
+    nothing = np.zeros((1, len(losses)))
+    return Tried(learner, {}, nothing, nothing, np.array(losses), 0.0)
+
+
+def table(rows: int, seed: int = 0) -> TypedTable:
+    frame, labels = checks.table(rows, seed=seed)
+    return TypedTable(checks.INPUTS, frame, labels)
+
+
+def unseen(members: int, rows: int, seed: int = 0) -> tuple[Floats, Ints]:
+    """Log-odds of members that each know the truth with an error of their own, and the outcomes."""
+    generator = np.random.default_rng(seed)
+    truth = generator.normal(0, 1.5, rows)
+    labels = (generator.random(rows) < probability(truth)).astype(np.int64)
+    return truth[:, None] + generator.normal(0, 1, (rows, members)), labels
+
+
+def test_of_two_that_are_as_good_the_simpler_serves() -> None:
+    generator = np.random.default_rng(0)
+    losses = generator.uniform(0, 1, 400)
+    a_hair_better = losses - 0.001 + generator.normal(0, 0.1, 400)
+    assert choose([tried("prior", losses), tried("xgb", a_hair_better)]).learner == "prior"
+
+
+def test_clearly_better_serves_however_complex() -> None:
+    losses = np.random.default_rng(0).uniform(0.5, 1, 400)
+    assert choose([tried("prior", losses), tried("logistic", losses - 0.1), tried("xgb", losses - 0.3)]).learner == "xgb"
+
+
+def test_the_more_complex_never_serves_when_it_is_worse() -> None:
+    assert choose([tried("prior", [0.5] * 20), tried("xgb", [0.6] * 20)]).learner == "prior"
+
+
+def test_a_candidate_says_how_far_behind_it_is() -> None:
+    row = as_row(tried("prior", [1.0, 2.0, 3.0]), tried("xgb", [1.0, 1.0, 1.0]))
+    assert (row["learner"], row["log_loss"], row["behind"]) == ("prior", 2.0, 1.0)
+    assert row["behind_error"] == pytest.approx(1 / np.sqrt(3))
+
+
+@given(st.integers(1, 5), st.sampled_from([1, 5, 400]), st.integers(0, 5))
+def test_no_member_of_a_stack_weighs_less_than_nothing(members: int, rows: int, seed: int) -> None:
+    margins, labels = unseen(members, rows, seed)
+    shares, shift = stack.weights(margins, labels)
+    assert shares.shape == (members,)
+    assert (shares >= 0).all()
+    assert np.isfinite(shift)
+
+
+@given(st.integers(2, 5), st.integers(0, 5))
+def test_copies_of_one_member_share_alike(members: int, seed: int) -> None:
+    margins, labels = unseen(1, 600, seed)
+    shares, _ = stack.weights(np.repeat(margins, members, axis=1), labels)
+    assert np.allclose(shares, shares[0], atol=1e-4)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 20))
+def test_a_member_that_is_noise_hardly_weighs(seed: int) -> None:
+    margins, labels = unseen(1, 3_000, seed)
+    noise = np.random.default_rng(seed + 100).normal(0, 1, (3_000, 1))
+    shares, _ = stack.weights(np.hstack([margins, noise]), labels)
+    assert shares[0] > 5 * shares[1]
+
+
+def test_members_with_errors_of_their_own_are_better_together() -> None:
+    margins, labels = unseen(3, 2_000)
+    made = plan(labels)
+    alone = [
+        Tried(name, {}, column[None, :], column[None, :], np.logaddexp(0, np.where(labels == 1, -column, column)), 0.0)
+        for name, column in zip(("logistic", "xgb", "lgbm"), margins.T, strict=True)
+    ]
+    found = stacked(alone, labels, made)
+    assert found is not None
+    assert found.learner == STACK
+    assert found.loss < min(one.loss for one in alone) - 0.02
+    assert stacked(alone[:1], labels, made) is None
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 12, 40])
+def test_any_few_rows_get_an_answer(rows: int) -> None:
+    small = table(rows)
+    fit = fit_table(small, settings=QUICK, budget_seconds=0)
+    assert np.isfinite(fit.scorer.margins(small.frame)).all()
+    assert fit.tried[0].learner == "prior"
+
+
+def test_a_plain_signal_is_taken_and_noise_is_not() -> None:
+    honest = table(400)
+    noise = replace(honest, labels=np.random.default_rng(1).permutation(honest.labels))
+    assert fit_table(honest, settings=QUICK, budget_seconds=0).chosen.learner != "prior"
+    fit = fit_table(noise, settings=QUICK, budget_seconds=0)
+    assert fit.chosen.learner == "prior"
+    assert np.allclose(fit.scorer.margins(noise.frame), log_odds(noise.labels.mean()), atol=0.02)
+
+
+@pytest.mark.parametrize("rows", [12, 300])
+def test_a_table_without_a_usable_column_gets_the_base_rate(rows: int) -> None:
+    notes = pl.DataFrame({"note": pl.Series([None] * rows, dtype=pl.String)})
+    labels = np.array([0, 0, 1] * (rows // 3))
+    fit = fit_table(TypedTable((Input(name="note", kind=InputKind.TEXT),), notes, labels), budget_seconds=0)
+    assert fit.chosen.learner == "prior"
+    assert fit.scorer.contributions(notes).shape == (rows, 2)
+
+
+def test_one_win_in_a_hundred_and_twenty_rows_is_learned_from_without_a_word() -> None:
+    rare = table(120)
+    for wins in (1, 2, 3):
+        labels = np.zeros(120, dtype=np.int64)
+        labels[:wins] = 1
+        fit = fit_table(replace(rare, labels=labels), budget_seconds=0)
+        assert probability(fit.scorer.margins(rare.frame)).mean() < 0.1
+
+
+def test_factors_add_up_through_a_whole_version() -> None:
+    made = table(400)
+    scorer = fit_table(made, settings=QUICK, budget_seconds=0).scorer
+    for frame in (made.frame, made.frame[:1], made.frame[:0], checks.odd_rows()):
+        shares = scorer.contributions(frame)
+        assert shares.shape == (len(frame), len(made.inputs) + 1)
+        assert np.allclose(shares.sum(axis=1), scorer.margins(frame), rtol=0, atol=1e-6)
+
+
+def test_identities_of_one_customer_only_are_told_and_get_the_base_rate() -> None:
+    made = table(60)
+    fit = fit_table(made, groups=np.zeros(60), settings=QUICK, budget_seconds=0)
+    assert fit.chosen.learner == "prior"
+    assert "one identity" in fit.plan.how
