@@ -45,6 +45,8 @@ class Case:
     looked_up_at: datetime | None = None
     models: tuple[str, ...] = ()
     predictions: list[Prediction] = field(default_factory=list)
+    shadows: list[Prediction] = field(default_factory=list)
+    """What challengers would have said: stored for the comparison, and in no answer."""
     error: Exception | None = None
 
     @property

@@ -115,6 +115,7 @@ def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
     try:
         with loop.database.write() as session:
             ours = _remember(session, cases, lease_id)
+            _keep_shadows(loop, session, ours)
             _settle(loop, session, ours, lease_id)
             return ours
     except NotReady:
@@ -154,6 +155,14 @@ def _remember(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
         session.add(row)
     entities.save_known(session, list(rows.values()))
     return ours
+
+
+def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:
+    """What ran beside is stored here: it goes through no further door and makes no delivery."""
+    for case in cases:
+        for said in case.shadows:
+            event, now = case.event, loop.clock.now()
+            predictions.add_new(session, _id(case), event.entity_id, event.occurred_at, said, {}, now, shadow=True)
 
 
 def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> None:
@@ -198,7 +207,9 @@ def _answer(session: Session, number: int, case: Case | None, row: EventRow | No
 def _prediction(row: predictions.PredictionRow, owner: EntityRow) -> Prediction:
     return Prediction.model_validate(
         {
-            **row.model_dump(include={"model", "model_version", "score", "label", "grade", "threshold", "base_value", "factors"}),
+            **row.model_dump(
+                include={"model", "model_version", "variant", "score", "label", "grade", "threshold", "base_value", "factors"}
+            ),
             "entity": owner.ref,
             "confidence": max(row.score, 1 - row.score),
         }

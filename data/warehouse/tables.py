@@ -6,6 +6,7 @@ from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from data.warehouse.model_traffic import TrafficRow
 from data.warehouse.outcomes import OutcomeRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
@@ -18,4 +19,5 @@ TABLES: tuple[type[SQLModel], ...] = (
     PredictionRow,
     DeliveryRow,
     OutcomeRow,
+    TrafficRow,
 )

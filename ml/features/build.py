@@ -11,3 +11,8 @@ def build(model: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     if model not in SETS:
         return dict(properties)
     return {feature.__name__: feature(properties) for feature in SETS[model]}
+
+
+def served_inputs(model: str) -> frozenset[str] | None:
+    """The inputs that serving makes for a model; None where it takes whatever it is given."""
+    return frozenset(feature.__name__ for feature in SETS[model]) if model in SETS else None
