@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -15,10 +16,13 @@ from data.log import get_logger
 from data.warehouse import model_traffic, verdicts
 from ml import copies, model_registry, tracking
 from ml.model_registry import Lock, Standing
+from ml.pull import ensure_copy
 from ml.training import verdict
+from ml.training.compare import Comparison
+from ml.training.compare import compare as compare_copies
 from ml.training.gate import Decision
 from ml.training.verdict import Verdict
-from ml.version import CHALLENGER, CHAMPION, read_card
+from ml.version import CHALLENGER, CHAMPION, is_plain, read_card
 
 log = get_logger("models")
 REGISTRY_LOCK = "models"
@@ -135,6 +139,20 @@ def set_traffic(loop: Loop, model: str, mode: Mode, share: float) -> Traffic:
     return setting
 
 
+def standing(loop: Loop, model: str) -> Standing:
+    """What MLflow says of a model. Raises as `model_registry.standing` does."""
+    return model_registry.standing(_mlflow(loop), model)
+
+
+def compare(loop: Loop, model: str, first: str, second: str) -> Comparison:
+    """Two versions on the rows that judged both; copies that are not here are fetched.
+
+    Raises:
+        NotFound: there is no such version. NotReady: MLflow is away and has the only copy.
+    """
+    return compare_copies(_folder(loop, model, first), _folder(loop, model, second))
+
+
 def lock(loop: Loop) -> Lock:
     """What keeps trainings and promotions on all machines apart."""
     return partial(loop.database.exclusive, REGISTRY_LOCK)
@@ -142,6 +160,15 @@ def lock(loop: Loop) -> Lock:
 
 def _mlflow(loop: Loop) -> Any:
     return tracking.connect(loop.settings.mlflow_tracking_uri, loop.settings.mlflow_artifacts_dir)
+
+
+def _folder(loop: Loop, model: str, version: str) -> Path:
+    try:
+        return copies.folder_of(loop.settings.models_dir, model, version)
+    except NotFound:
+        if not (is_plain(model) and is_plain(version)):
+            raise
+        return ensure_copy(_mlflow(loop), model, version, loop.settings.models_dir)
 
 
 def _state(loop: Loop, model: str, traffic: Traffic | None) -> ModelState:

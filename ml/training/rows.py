@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ml.preparation.base import Floats
+
 HOLDOUT = "holdout.parquet"
 LEARNED = "learned_from.parquet"
 # Characters that cells do not have: between two cells, and in place of a missing one.
@@ -22,16 +24,19 @@ class Rows:
     learned: pl.Series
 
 
-def row_keys(frame: pl.DataFrame, names: Sequence[str], ids: pl.Series | None = None) -> pl.Series:
-    """A name for each row: of its id where rows have one, else of what these columns say and how often that was said before.
+def row_keys(frame: pl.DataFrame, names: Sequence[str], *, ids: pl.Series | None = None, times: Floats | None = None) -> pl.Series:
+    """A name for each row: of its id where rows have one, else of its moment (if known), of what these columns say, and of
+    how often just that was said before.
 
     So rows that look alike have names of their own, and rows that are added at the end of a table change no other's.
     """
-    cells = [pl.col(name).cast(pl.String).fill_null(MISSING) for name in names]
-    said = (
-        frame.select(said=pl.concat_str(cells, separator=BETWEEN)) if ids is None else pl.DataFrame({"said": ids.cast(pl.String)})
-    )
-    numbered = said.with_columns(time=pl.int_range(pl.len()).over("said"))
+    if ids is not None:
+        said = ids.cast(pl.String)
+    else:
+        moments = [] if times is None else [pl.Series("__moment", times).cast(pl.String)]
+        cells = [pl.col(name).cast(pl.String).fill_null(MISSING) for name in names]
+        said = frame.select(pl.concat_str([*map(pl.lit, moments), *cells], separator=BETWEEN)).to_series()
+    numbered = pl.DataFrame({"said": said}).with_columns(time=pl.int_range(pl.len()).over("said"))
     return pl.Series("key", [_key(text, time) for text, time in numbered.iter_rows()], dtype=pl.UInt64)
 
 

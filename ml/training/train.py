@@ -42,6 +42,7 @@ class Trained:
     table: TypedTable
     judged: Ints
     ids: pl.Series | None = None
+    times: Floats | None = None
     groups: NDArray[Any] | None = None
 
     @property
@@ -57,7 +58,7 @@ class Trained:
 
     def keys(self, inputs: Sequence[Input]) -> pl.Series:
         """The names of all rows, in the words of a version with these inputs."""
-        return row_keys(self.table.frame, [column.name for column in inputs], self.ids)
+        return row_keys(self.table.frame, [column.name for column in inputs], ids=self.ids, times=self.times)
 
 
 def cut_of(rows: int) -> int:
@@ -125,7 +126,7 @@ def train(
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged, ids, groups)
+    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged, ids, times, groups)
 
 
 def save_trained(trained: Trained, folder: Path) -> None:

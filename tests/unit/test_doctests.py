@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-WITH_EXAMPLES = ("ml.serving.explain", "automation.sources.properties")
+WITH_EXAMPLES = ("ml.serving.explain", "ml.serving.assignment", "ml.champions", "automation.sources.properties")
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
