@@ -18,7 +18,7 @@ from data.migrations import upgrade
 from data.settings import Settings, load_settings
 
 # On PostgreSQL the worker is a process of its own; serving still has to hear of new champions.
-SERVING_JOBS = frozenset({"champions.pull"})
+SERVING_JOBS = frozenset({"champions.pull", "champions.refresh"})
 
 
 def create_app(settings: Settings, *, loop: Loop | None = None, jobs: Container[str] | None = None) -> FastAPI:

@@ -1,9 +1,10 @@
 """Engines, sessions and the column types that must mean the same on SQLite and on PostgreSQL."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel, create_engine
 
 from data.errors import BadInput, NotReady
+from data.lock import PATIENCE_SECONDS, file_lock, wait_until
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 NUL = "\x00"
@@ -115,6 +117,38 @@ class Database:
         """One transaction: committed at the end, rolled back on an error."""
         with self._turn, _away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def exclusive(self, name: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+        """One holder of this name at a time, over all processes that use this database. No transaction is held meanwhile.
+
+        On SQLite a locked file beside the database; on PostgreSQL an advisory lock, which ends with its connection.
+
+        Raises:
+            NotReady: somebody else held it all the while, or the database is away.
+        """
+        with self._locked_file(name, timeout_seconds) if self.is_sqlite else self._advisory_lock(name, timeout_seconds):
+            yield
+
+    def _locked_file(self, name: str, timeout_seconds: float) -> AbstractContextManager[Any]:
+        path = self.engine.url.database
+        in_memory = path in {None, "", ":memory:"}
+        return self._turn if in_memory else file_lock(Path(f"{path}.{name}.lock"), timeout_seconds=timeout_seconds)
+
+    @contextmanager
+    def _advisory_lock(self, name: str, timeout_seconds: float) -> Iterator[None]:
+        key = {"key": int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)}
+        with ExitStack() as stack:
+            with _away_is_not_ready():
+                connection = stack.enter_context(self.engine.execution_options(isolation_level="AUTOCOMMIT").connect())
+                connection.detach()  # closed at the end and not given back to the pool: the lock ends with it
+                take = text("SELECT pg_try_advisory_lock(:key)")
+                wait_until(
+                    lambda: bool(connection.execute(take, key).scalar_one()),
+                    timeout_seconds=timeout_seconds,
+                    what=f"the lock {name}",
+                )
+            yield
 
     def check(self) -> None:
         """Raises NotReady unless the database answers and has our schema."""

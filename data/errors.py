@@ -6,6 +6,7 @@ LeadloopError
 ├── Forbidden           403   the credential lacks the scope
 ├── NotFound            404
 ├── Conflict            409   a lease that is foreign, expired or used up
+├── Refused             409   not as things stand: the gate is closed, there is nothing to go back to
 ├── TooLarge            413
 ├── NotReady            503   no served version, database away
 ├── NotConfigured       500   a setting is missing
@@ -57,6 +58,12 @@ class NotFound(LeadloopError):
 
 class Conflict(LeadloopError):
     """The lease is not yours, has expired or is used up."""
+
+    status = 409
+
+
+class Refused(LeadloopError):
+    """This cannot be done as things stand."""
 
     status = 409
 

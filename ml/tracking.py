@@ -4,18 +4,22 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.errors import LeadloopError, NotFound, NotReady
 from data.settings import ROOT
 from ml.features.inputs import InputKind
 from ml.training import plots
-from ml.training.train import Trained
-from ml.version import Card, save
+from ml.training.train import Trained, save_trained
+from ml.version import Card
 
 CARD_FOLDER = "leadloop"
+# Whose errors mean that the tracking store is not as it should be, and not that our code is wrong.
+MLFLOW_AND_ITS = {"mlflow", "sqlalchemy", "sqlite3", "psycopg", "requests", "urllib3"}
 # What loading the model elsewhere takes; mlflow cannot guess xgboost-cpu.
 REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polars", "pydantic", "pydantic-settings"]
 
@@ -34,6 +38,9 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
 
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # By default a server that is away is asked for several minutes before MLflow says so.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -44,10 +51,38 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     return mlflow
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """What MLflow and its libraries raise inside becomes one of our errors.
+
+    Raises:
+        NotFound: it has no such thing. NotReady: it is away, or its disk takes nothing more.
+    """
+    try:
+        yield
+    except LeadloopError:
+        raise
+    except Exception as error:
+        if not (isinstance(error, OSError) or type(error).__module__.split(".")[0] in MLFLOW_AND_ITS):
+            raise
+        if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+            raise NotFound(f"MLflow: {in_short(error)}") from error
+        raise NotReady(f"MLflow or the disk cannot be used now ({in_short(error)}); try again when they can") from error
+
+
+def in_short(error: Exception) -> str:
+    """An error's kind and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+
+
 def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Path, extra_metrics: Mapping[str, float]) -> Logged:
-    """Logs parameters, metrics, plots, and the version as one MLflow model with its signature."""
+    """Logs parameters, metrics, plots, and the version as one MLflow model with its signature.
+
+    Raises:
+        NotReady: MLflow is away.
+    """
     card = trained.card
-    with mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts_dir)) as run:
+    with answering(), mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts_dir)) as run:
         mlflow.log_params(
             {**card.params, "learner": card.learner, "rows_train": card.rows_train, "rows_holdout": card.rows_holdout}
         )
@@ -59,7 +94,7 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
                 mlflow.log_artifact(str(path), "plots")
             native = folder / CARD_FOLDER
             native.mkdir()
-            save(trained.version, native)
+            save_trained(trained, native)
             mlflow.log_artifacts(str(native), CARD_FOLDER)
             return Logged(str(run.info.run_id), _log_model(mlflow, trained, native))
 
@@ -68,7 +103,12 @@ def _experiment(mlflow: Any, name: str, artifacts_dir: Path) -> str:
     if (found := mlflow.get_experiment_by_name(name)) is not None:
         return str(found.experiment_id)
     local = mlflow.get_tracking_uri().startswith("sqlite")
-    return str(mlflow.create_experiment(name, artifact_location=artifacts_dir.as_uri() if local else None))
+    try:
+        return str(mlflow.create_experiment(name, artifact_location=artifacts_dir.as_uri() if local else None))
+    except mlflow.exceptions.MlflowException:
+        if (found := mlflow.get_experiment_by_name(name)) is None:
+            raise
+        return str(found.experiment_id)  # another training has just made it
 
 
 def _log_model(mlflow: Any, trained: Trained, folder: Path) -> str:

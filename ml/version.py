@@ -1,9 +1,11 @@
 """A version: one trained artefact. Its card says all that serving must know; the learners' own files lie beside it.
 
 On disk a version is a folder `<model>/<version>/`, the same in the registry and in the local copies that serving starts
-from: `card.json`, `preparation.json`, one native file per member, and for people `report.html`.
+from: `card.json`, `preparation.json`, one native file per member, `checksums.json` of these, and for people `report.html`.
 """
 
+import hashlib
+import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ from ml.scorer import Member, Scorer
 
 CARD = "card.json"
 PREPARATION = "preparation.json"
-CHAMPION = "champion"
+CHECKSUMS = "checksums.json"
+CHAMPION, CHALLENGER = "champion", "challenger"
 QUANTILES = 1001
 LONGEST_NAME = 100
 
@@ -118,6 +121,8 @@ def save(version: Version, folder: Path) -> None:
     for member, card in zip(version.scorer.members, version.card.members, strict=True):
         member.fitted.save(folder / card.file)
     write_atomically(folder / PREPARATION, _Preparations(version.scorer.preparations).model_dump_json())
+    names = sorted({PREPARATION, *(card.file for card in version.card.members)})
+    write_atomically(folder / CHECKSUMS, json.dumps({name: _checksum(folder / name) for name in names}, indent=1))
     write_card(version.card, folder)
 
 
@@ -127,12 +132,26 @@ def load(folder: Path) -> Version:
     Raises:
         OSError, ValueError, and the learners' own errors: the folder is not whole.
     """
+    check_whole(folder)
     card = read_card(folder)
     preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text()).root
     members = tuple(
         Member(one.learner, one.form, LEARNERS[one.learner].load(folder / one.file), one.weight) for one in card.members
     )
     return Version(card, Scorer(card.inputs, preparations, members, card.intercept, card.calibration))
+
+
+def check_whole(folder: Path) -> None:
+    """Raises ValueError if a file is not the one that was stored: a learner's own reader takes some halves for wholes.
+
+    Raises:
+        OSError: a file is not there.
+    """
+    if not (folder / CHECKSUMS).is_file():
+        return  # stored before there were any
+    for name, checksum in json.loads((folder / CHECKSUMS).read_text()).items():
+        if _checksum(folder / name) != checksum:
+            raise ValueError(f"{folder / name} is not the file that was stored: it is cut off or was changed")
 
 
 def read_card(folder: Path) -> Card:
@@ -155,3 +174,8 @@ def write_atomically(path: Path, text: str) -> None:
         except BaseException:
             Path(handle.name).unlink()
             raise
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

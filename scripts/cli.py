@@ -11,6 +11,7 @@ from rich.console import Console
 from data.errors import LeadloopError
 from data.settings import Settings, load_settings
 from ml.version import is_plain
+from scripts.models import models_app
 
 app = typer.Typer(
     help="CRM event in, hot lead in Slack and score on the CRM record: predictive sales on your own machine.",
@@ -24,6 +25,7 @@ pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True
 app.add_typer(n8n_app, name="n8n")
 app.add_typer(hubspot_app, name="hubspot")
 app.add_typer(pipedrive_app, name="pipedrive")
+app.add_typer(models_app, name="models")
 
 console = Console()
 errors = Console(stderr=True)
@@ -90,7 +92,7 @@ def train(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Train a model, log it to MLflow, and make it champion."""
+    """Train a model, log it to MLflow, and make it champion if it is no worse than the one that serves."""
     from ml.training.own_table import Choice
     from scripts import training
 

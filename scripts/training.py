@@ -1,22 +1,26 @@
-"""`leadloop train`: from a sample or a user's table to a registered champion, with the figures printed."""
+"""`leadloop train`: from a sample or a user's table to a registered version, with its figures and the gate's decision."""
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Grid
 
 from automation.history import history
+from automation.models import REGISTRY_LOCK
 from data.clock import SystemClock
 from data.db import Database
 from data.errors import BadInput, LeadloopError
 from data.migrations import upgrade
 from data.settings import Settings
 from ml import model_registry, tracking
+from ml.model_registry import Registered
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
 from ml.training import samples
+from ml.training.gate import Decision
 from ml.training.labels import HORIZON
 from ml.training.leakage import Findings
 from ml.training.own_history import type_history
@@ -31,10 +35,11 @@ SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
 
 @dataclass(frozen=True)
 class Result:
-    """A registered version, and the best that was reachable where that is known."""
+    """A registered version, what the gate said of it, and the best that was reachable where that is known."""
 
     card: Card
     run_id: str
+    decision: Decision
     ceiling: dict[str, float] = field(default_factory=dict)
 
 
@@ -115,28 +120,48 @@ def _warnings(findings: Findings) -> list[str]:
 
 
 def _register(settings: Settings, model: Model, trained: Trained, ceiling: dict[str, float], console: Console) -> Result:
+    database = Database(settings.database_url)
     with console.status("Logging to MLflow ..."):
         mlflow = tracking.connect(settings.mlflow_tracking_uri, settings.mlflow_artifacts_dir)
         extra = {f"ceiling_{name}": value for name, value in ceiling.items()}
         logged = tracking.log_run(
             mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra
         )
-        card = model_registry.register(mlflow, trained, logged, settings.models_dir)
-    _show(card, ceiling, settings, console)
-    return Result(card, logged.run_id, ceiling)
+    with console.status("Comparing with the champion ..."):
+        registered = model_registry.register(
+            mlflow, trained, logged, settings.models_dir, now=SystemClock().now(),
+            lock=partial(database.exclusive, REGISTRY_LOCK),
+        )  # fmt: skip
+    database.dispose()
+    _show(registered, ceiling, settings, console)
+    return Result(registered.card, logged.run_id, registered.decision, ceiling)
 
 
-def _show(card: Card, ceiling: dict[str, float], settings: Settings, console: Console) -> None:
-    grid = Grid(title=f"{card.model} version {card.version}, on the newest {card.rows_holdout:,} rows")
+def _show(registered: Registered, ceiling: dict[str, float], settings: Settings, console: Console) -> None:
+    card, decision = registered.card, registered.decision
+    grid = Grid(title=f"{card.model} version {card.version}, on {_judges(card)}")
     grid.add_column("figure")
     grid.add_column("this version", justify="right")
     if ceiling:
         grid.add_column("best reachable", justify="right")
     for name in SHOWN:
         best = [f"{ceiling[name]:.4f}" if name in ceiling else ""] if ceiling else []
-        grid.add_row(name.replace("_", "-"), f"{card.metrics[name]:.4f}", *best)
+        grid.add_row(name.replace("_", "-"), _figure(card.metrics.get(name)), *best)
     console.print(grid)
     threshold = card.threshold(settings.hot_threshold, settings.hot_share)
+    console.print(f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. In {settings.models_dir / card.model}", markup=False)
     console.print(
-        f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. Champion, in {settings.models_dir / card.model}", markup=False
+        "It is champion now:" if decision.promote else f"It stays challenger; champion {decision.champion or '(none)'} goes on:"
     )
+    for line in (*decision.reasons, *decision.notes):
+        console.print(f"  {line}", markup=False, highlight=False)
+    if not decision.promote:
+        console.print(f"To promote it all the same: leadloop models promote {card.model} {card.version} --force", markup=False)
+
+
+def _judges(card: Card) -> str:
+    return f"the newest {card.rows_holdout:,} rows" if card.rows_holdout else "rows that it had not seen, by folds"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

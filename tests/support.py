@@ -6,19 +6,21 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from data.clock import SystemClock
 from data.settings import Scope, Settings
+from ml.learners.base import Boosted
 from ml.models.lead_score import MODEL
 from ml.training import samples
 from ml.training.train import train
-from ml.version import CHAMPION, Version, save, write_atomically
+from ml.version import CHAMPION, Version, load, save, write_atomically
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HUBSPOT_SECRET = "hubspot-client-secret"
@@ -75,6 +77,16 @@ def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: st
     folder.mkdir(parents=True, exist_ok=True)
     save(Version(trained.card.model_copy(update={"version": version}), trained.version.scorer), folder)
     write_atomically(models_dir / MODEL.name / CHAMPION, version)
+
+
+def put_variation(original: Path, folder: Path, *, trees: int) -> Path:
+    """Another version of an XGBoost one: the same with only its first trees, under the name of its folder."""
+    version = load(original)
+    (member,) = version.scorer.members
+    scorer = replace(version.scorer, members=(replace(member, fitted=cast(Boosted, member.fitted).cut(trees)),))
+    folder.mkdir(parents=True)
+    save(Version(version.card.model_copy(update={"version": folder.name}), scorer), folder)
+    return folder
 
 
 def generic(entity: str = "ada@example.com", *, at: datetime = NOON, key: str | None = None, **properties: Any) -> dict[str, Any]:

@@ -1,11 +1,22 @@
-"""Door 2: a score for a set of features, and the predictions that stored events ask for."""
+"""Door 2: a score for a set of features or an entity, and the predictions that stored events ask for."""
 
+import time
 from typing import Any
 
 from fastapi import APIRouter
 
 from api.dependencies import LoopDep, needs
-from api.scoring.schemas import EventPredictions, EventRefOut, PredictEventsIn, PredictEventsOut, ScoreIn, ScoreOut
+from api.scoring.schemas import (
+    EventPredictions,
+    EventRefOut,
+    PredictEventsIn,
+    PredictEventsOut,
+    PredictIn,
+    PredictOut,
+    ScoreIn,
+    ScoreOut,
+)
+from automation.ask import ask
 from automation.pipeline.run import Answer, predict_events
 from data.db import unstorable
 from data.errors import BadInput
@@ -23,7 +34,7 @@ def post_score(body: ScoreIn, loop: LoopDep) -> dict[str, Any]:
         raise BadInput(f"the body cannot be used: it has {reason}")
     prediction = served.predict([body.model_extra or {}], strictly=True)[0]
     words = [in_words(factor) for factor in prediction.factors]
-    return {**prediction.model_dump(exclude={"entity"}), "cached": False, "factors_in_words": words}
+    return {**prediction.model_dump(exclude={"entity", "variant"}), "cached": False, "factors_in_words": words}
 
 
 @router.post("/predict/events", response_model=PredictEventsOut)
@@ -31,6 +42,21 @@ def post_predict_events(body: PredictEventsIn, loop: LoopDep) -> PredictEventsOu
     """Enriches the events and asks every model that each of them asks for."""
     rows = [_out(answer) for answer in predict_events(loop, body.event_ids)]
     return PredictEventsOut(scored=[row for row in rows if row.predictions], unscored=[row for row in rows if not row.predictions])
+
+
+# After `/predict/events`, which it would take for a model.
+@router.post("/predict/{model}")
+def post_predict(model: str, body: PredictIn, loop: LoopDep) -> PredictOut:
+    """Asks one model about an entity: by the features given, or by what is known of it.
+
+    The entity decides which version answers where a challenger has a share; without one the champion does.
+    """
+    started = time.perf_counter()
+    if (reason := unstorable(body.features)) is not None:
+        raise BadInput(f"features: they have {reason}", field="features")
+    answered = ask(loop, model, entity=body.entity, features=body.features, explain=body.explain)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return PredictOut(**answered.model_dump(), processing_ms=milliseconds)
 
 
 def _out(answer: Answer) -> EventPredictions:

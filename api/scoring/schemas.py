@@ -1,9 +1,10 @@
 """What door 2 takes and gives."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from automation.ask import Answered
 from data.domain.entity import EntityRef
 from data.domain.prediction import Factor, Grade, Label, Prediction, Probability
 
@@ -34,6 +35,27 @@ class ScoreOut(BaseModel):
     base_value: float
     factors: tuple[Factor, ...]
     factors_in_words: list[str]
+
+
+class PredictIn(BaseModel):
+    """`entity` alone: by what is known of it; with `features`: by these, and the entity only says which version answers."""
+
+    entity: EntityRef | None = None
+    features: dict[str, Any] | None = None
+    explain: bool = True
+
+    @model_validator(mode="after")
+    def _either(self) -> "PredictIn":
+        if self.entity is None and self.features is None:
+            raise ValueError("give the features, or an entity that is known here")
+        return self
+
+
+class PredictOut(Answered):
+    """`prediction` is the probability; with `explain`, `base_value` and all `contribution`s add up to its log-odds."""
+
+    processing_ms: float
+    cached: bool = False
 
 
 class PredictEventsIn(BaseModel):

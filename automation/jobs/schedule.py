@@ -28,4 +28,5 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
             for name, destination in DESTINATIONS.items()
         ),
         Job("champions.pull", settings.champion_poll_seconds, champions.pull),
+        Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
     )

@@ -50,6 +50,8 @@ class Case:
     as_of: datetime | None = None
     """The moment whose visible facts the predictions are made of."""
     predictions: list[Prediction] = field(default_factory=list)
+    shadows: list[Prediction] = field(default_factory=list)
+    """What challengers would have said: stored for the comparison, and in no answer."""
     error: Exception | None = None
 
     def anew(self) -> "Case":

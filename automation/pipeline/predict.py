@@ -1,4 +1,4 @@
-"""Stage 5: the features as of now -> the champion -> a prediction with its factors, and with the inputs it was made of."""
+"""Stage 5: the features as of now -> the champion or its challenger -> a prediction with its factors and the inputs it had."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,29 +7,69 @@ import polars as pl
 
 from automation.pipeline.context import Case, Loop
 from data.domain.prediction import Prediction
+from data.domain.traffic import Variant
 from data.errors import LeadloopError, Retryable
+from data.log import get_logger
 from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
-from ml.serving.predictor import Served
+from ml.serving.predictor import Choice, Served
+
+log = get_logger("predict")
 
 # A new record is scored by what its event alone says only when the CRM could not be read this often.
 LOOK_UP_TRIES = 5
 
 
 def predict(loop: Loop, cases: list[Case], facts: pl.DataFrame) -> None:
-    """Fills in `case.predictions`, or `case.error` where a model cannot answer (yet). `facts`: what was recalled of the cases."""
+    """Fills in `case.predictions`, or `case.error` where a model cannot answer (yet); `case.shadows` for the comparison.
+
+    `facts`: what was recalled of the cases.
+    """
     for model in sorted({model for case in cases for model in case.models}):
         asking = [case for case in cases if model in case.models and case.error is None]
         try:
-            served = loop.predictor.champion(model)
+            chosen = [(case, loop.predictor.choose(model, str(case.ref))) for case in asking]
         except LeadloopError as error:
             for case in asking:
                 case.error = error
             continue
-        rows = _features(served, asking, facts)
-        ready = [(case, row) for case, row in zip(asking, rows, strict=True) if _can_be_scored(served, case, row)]
-        for (case, row), prediction in zip(ready, served.predict([row for _, row in ready]), strict=True):
-            case.predictions.append(_signed(served, case, row, prediction))
+        for served, variant, part in _by_version(chosen):
+            for case, prediction in _predicted(served, part, facts):
+                case.predictions.append(prediction.model_copy(update={"variant": variant}))
+        _in_shadow(chosen, facts)
+
+
+def _by_version(chosen: Sequence[tuple[Case, Choice]]) -> list[tuple[Served, Variant, list[Case]]]:
+    """The cases of each version that answers, in their order."""
+    found: dict[int, tuple[Served, Variant, list[Case]]] = {}
+    for case, choice in chosen:
+        found.setdefault(id(choice.served), (choice.served, choice.variant, []))[2].append(case)
+    return list(found.values())
+
+
+def _predicted(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> list[tuple[Case, Prediction]]:
+    """The cases that can be scored, with what one version says; the others get their error."""
+    rows = _features(served, cases, facts)
+    ready = [(case, row) for case, row in zip(cases, rows, strict=True) if _can_be_scored(served, case, row)]
+    answers = served.predict([row for _, row in ready])
+    return [(case, _signed(served, case, row, said)) for (case, row), said in zip(ready, answers, strict=True)]
+
+
+def _in_shadow(chosen: Sequence[tuple[Case, Choice]], facts: pl.DataFrame) -> None:
+    """Asks the challengers that run beside, of those whom the champion could score. Their failure is nobody's."""
+    beside: dict[int, tuple[Served, list[Case]]] = {}
+    for case, choice in chosen:
+        if choice.shadow is not None and case.error is None:
+            beside.setdefault(id(choice.shadow), (choice.shadow, []))[1].append(case)
+    for served, cases in beside.values():
+        try:
+            rows = _features(served, cases, facts)
+            answers = served.predict(rows)
+        except Exception:
+            log.exception("predict.shadow.failed", model=served.card.model, version=served.card.version)
+            continue
+        for case, row, said in zip(cases, rows, answers, strict=True):
+            case.shadows.append(_signed(served, case, row, said).model_copy(update={"variant": Variant.CHALLENGER}))
 
 
 def _features(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> list[dict[str, Any]]:

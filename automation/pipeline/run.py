@@ -36,7 +36,7 @@ from data.warehouse.events import EventRow
 
 log = get_logger("loop")
 
-STORED = {"model", "model_version", "score", "label", "grade", "threshold", "base_value", "factors", "as_of", "features"}
+STORED = {"model", "model_version", "variant", "score", "label", "grade", "threshold", "base_value", "factors", "as_of", "features"}
 NOT_READY_PAUSE = timedelta(seconds=5)
 NOT_FOUND_ATTEMPTS = 3  # a CRM may tell of a record a moment before it gives it out
 
@@ -114,6 +114,7 @@ def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
     try:
         with loop.database.write() as session:
             ours = _store(session, cases, lease_id)
+            _keep_shadows(loop, session, ours)
             _settle(loop, session, ours, lease_id)
             return ours
     except NotReady:
@@ -147,6 +148,14 @@ def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
         session.add(row)
     session.flush()
     return [case for case, _ in ours]
+
+
+def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:
+    """What ran beside is stored here: it goes through no further door and makes no delivery."""
+    for case in cases:
+        for said in case.shadows:
+            event, now = case.event, loop.clock.now()
+            predictions.add_new(session, case.event_id, event.entity_id, event.occurred_at, said, {}, now, shadow=True)
 
 
 def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> None:

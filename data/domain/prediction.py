@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from data.domain.entity import EntityRef
+from data.domain.traffic import Variant
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -56,6 +57,7 @@ class Prediction(BaseModel):
 
     model: str
     model_version: str
+    variant: Variant = Variant.CHAMPION
     entity: EntityRef | None = None
     score: Probability
     label: Label

@@ -47,6 +47,11 @@ def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[E
     return found
 
 
+def find(session: Session, ref: EntityRef) -> EntityRow | None:
+    query = select(EntityRow).where(EntityRow.source == ref.source, EntityRow.kind == ref.kind.value, EntityRow.vendor_id == ref.id)
+    return session.exec(query).first()
+
+
 def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     query = select(EntityRow).where(col(EntityRow.id).in_(set(entity_ids)))
     return {row.id: row for row in session.exec(query) if row.id is not None}

@@ -1,4 +1,7 @@
-"""Predictions: what each version said of each event's entity. One per (event, model); a repeat returns the stored one."""
+"""Predictions: what each version said of each event's entity. One per (event, model); a repeat returns the stored one.
+
+Beside it there may be one that ran in the shadow, for the comparison of versions only: no query here gives it out.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,12 +9,14 @@ from typing import Any
 
 from sqlalchemy import Index, tuple_
 from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from data.db import insert_new
 from data.domain.prediction import Prediction
+from data.domain.traffic import Variant
 from data.warehouse.columns import RowId, instant, json_column, row_id
 
-UNIQUE = ("event_id", "model")
+UNIQUE = ("event_id", "model", "shadow")
 
 
 class PredictionRow(SQLModel, table=True):
@@ -26,6 +31,8 @@ class PredictionRow(SQLModel, table=True):
     entity_id: int = Field(sa_type=RowId, foreign_key="entities.id")
     model: str
     model_version: str
+    variant: str = Variant.CHAMPION.value
+    shadow: bool = False
     score: float
     label: str
     grade: str
@@ -49,6 +56,8 @@ def add_new(
     prediction: Prediction,
     fields: dict[str, Any],
     now: datetime,
+    *,
+    shadow: bool = False,
 ) -> bool:
     """Stores it unless this event already has one of this model; True if it is new."""
     row = {
@@ -56,6 +65,8 @@ def add_new(
         "entity_id": entity_id,
         "model": prediction.model,
         "model_version": prediction.model_version,
+        "variant": prediction.variant.value,
+        "shadow": shadow,
         "score": prediction.score,
         "label": prediction.label.value,
         "grade": prediction.grade.value,
@@ -72,18 +83,18 @@ def add_new(
 
 
 def of_event(session: Session, event_id: int, model: str) -> PredictionRow | None:
-    query = select(PredictionRow).where(PredictionRow.event_id == event_id, PredictionRow.model == model)
+    query = _answers().where(PredictionRow.event_id == event_id, PredictionRow.model == model)
     return session.exec(query).first()
 
 
 def of_events(session: Session, event_ids: Iterable[int]) -> Sequence[PredictionRow]:
-    return session.exec(select(PredictionRow).where(col(PredictionRow.event_id).in_(set(event_ids)))).all()
+    return session.exec(_answers().where(col(PredictionRow.event_id).in_(set(event_ids)))).all()
 
 
 def newest_of(session: Session, entity_id: int, model: str) -> PredictionRow | None:
     """The prediction of the entity's newest event."""
     query = (
-        select(PredictionRow)
+        _answers()
         .where(PredictionRow.entity_id == entity_id, PredictionRow.model == model)
         .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
         .limit(1)
@@ -95,7 +106,7 @@ def before(session: Session, row: PredictionRow) -> PredictionRow | None:
     """The prediction just before this one, in the order of the events."""
     earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)
     query = (
-        select(PredictionRow)
+        _answers()
         .where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, earlier)
         .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
         .limit(1)
@@ -104,4 +115,8 @@ def before(session: Session, row: PredictionRow) -> PredictionRow | None:
 
 
 def newest(session: Session, limit: int) -> Sequence[PredictionRow]:
-    return session.exec(select(PredictionRow).order_by(col(PredictionRow.id).desc()).limit(limit)).all()
+    return session.exec(_answers().order_by(col(PredictionRow.id).desc()).limit(limit)).all()
+
+
+def _answers() -> SelectOfScalar[PredictionRow]:
+    return select(PredictionRow).where(col(PredictionRow.shadow).is_(False))

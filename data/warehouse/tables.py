@@ -7,6 +7,7 @@ from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
+from data.warehouse.model_traffic import TrafficRow
 from data.warehouse.outcomes import OutcomeRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
@@ -22,4 +23,5 @@ TABLES: tuple[type[SQLModel], ...] = (
     PredictionRow,
     DeliveryRow,
     OutcomeRow,
+    TrafficRow,
 )

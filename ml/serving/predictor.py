@@ -1,86 +1,56 @@
-"""The predictor: the served versions in memory, and the one function that turns features into predictions.
+"""The predictor: the served versions in memory, and who of them answers.
 
-Serving starts from local copies under `models_dir`, so it needs neither MLflow nor its server to answer. A new
-champion is loaded beside the old one and swapped in by one assignment: a request sees the one or the other.
+Serving starts from local copies under `models_dir`, so it needs neither MLflow nor its server to answer. A new version
+is loaded and warmed beside the old one and swapped in by one assignment: a request sees the one or the other. One that
+cannot be loaded leaves the last good one in place, and is told.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from data.domain.prediction import Factor, Prediction, grade, label
+from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import NotFound, NotReady
-from ml.features.build import from_properties
-from ml.features.inputs import Input, typed_rows
-from ml.serving.batch import with_moments
-from ml.serving.explain import points
-from ml.version import CHAMPION, Card, Version, is_plain, load, read_card
+from ml.serving.assignment import variant_of
+from ml.serving.served import Served
+from ml.serving.warm import warm
+from ml.version import CARD, CHAMPION, CHECKSUMS, Card, is_plain, load, read_card
+
+__all__ = ["Choice", "LoadError", "Predictor", "Served"]
 
 
 @dataclass(frozen=True)
-class Served:
-    """One loaded version with the threshold that applies to it."""
+class Choice:
+    """Who answers for one entity, and who is asked besides without being heard."""
 
-    version: Version
-    threshold: float
+    served: Served
+    variant: Variant
+    shadow: Served | None = None
 
-    @property
-    def card(self) -> Card:
-        return self.version.card
 
-    @property
-    def _columns(self) -> tuple[Input, ...]:
-        return self.card.inputs + ((self.card.moment,) if self.card.moment else ())
+@dataclass(frozen=True)
+class LoadError:
+    """A version that should be served and could not be loaded. `stamp`: the files' times when it was tried."""
 
-    def predict(self, rows: Sequence[Mapping[str, Any]], *, strictly: bool = False) -> list[Prediction]:
-        """One prediction per row of features. `strictly`: a value of the wrong kind is an error, not missing.
-
-        Raises:
-            BadInput: strictly only; names the field.
-        """
-        if not rows:
-            return []
-        built = [from_properties(self.card.model, row) for row in rows]
-        typed = with_moments(self.card, typed_rows(self._columns, built, strictly=strictly))
-        shares = self.version.scorer.contributions(typed)
-        moved = points(shares)
-        return [self._prediction(*one) for one in zip(built, shares.tolist(), moved.tolist(), strict=True)]
-
-    def knows_nothing_of(self, row: Mapping[str, Any]) -> bool:
-        """Whether every feature of this row is missing or unseen: a score of it would say nothing."""
-        typed = typed_rows(self.card.inputs, [from_properties(self.card.model, row)])
-        return not any(self.version.scorer.knows(name, typed[name]) for name in typed.columns)
-
-    def _prediction(self, row: Mapping[str, Any], parts: list[float], moved: list[float]) -> Prediction:
-        *each, base = parts
-        score = 1 / (1 + math.exp(-(base + math.fsum(each))))
-        names = [column.name for column in self.card.inputs]
-        factors = [
-            Factor(feature=name, value=row.get(name), contribution=part, points=by)
-            for name, part, by in zip(names, each, moved, strict=True)
-        ]
-        return Prediction(
-            model=self.card.model,
-            model_version=self.card.version,
-            score=score,
-            label=label(score, self.threshold),
-            grade=grade(score, self.card.base_rate),
-            threshold=self.threshold,
-            confidence=max(score, 1 - score),
-            base_value=base,
-            factors=tuple(sorted(factors, key=lambda factor: -abs(factor.contribution))),
-        )
+    model: str
+    version: str
+    variant: Variant
+    reason: str
+    stamp: tuple[int, ...]
 
 
 class Predictor:
-    """The champions of all models. Safe to use from many threads."""
+    """The champions of all models, and the challengers that have traffic. Safe to use from many threads."""
 
     def __init__(self, models_dir: Path, *, hot_threshold: float | str, hot_share: float) -> None:
         self._models_dir = models_dir
         self._hot_threshold, self._hot_share = hot_threshold, hot_share
         self._served: dict[str, Served] = {}
+        self._challengers: dict[str, Served] = {}
+        self._traffic: dict[str, Traffic] = {}
+        self._errors: dict[tuple[str, Variant], LoadError] = {}
+        self._one_at_a_time = threading.Lock()
 
     def champion(self, model: str) -> Served:
         """The served version.
@@ -92,8 +62,36 @@ class Predictor:
             raise NotReady(f"model {model} has no champion yet: run `leadloop train {model} --sample`, or train on your own table")
         return served
 
+    def choose(self, model: str, entity_key: str | None) -> Choice:
+        """The version that answers for an entity: the champion, or the challenger for its share of the entities.
+
+        Without an entity the champion answers, and nobody is asked besides.
+
+        Raises:
+            NotReady: the model has no champion.
+        """
+        champion, challenger, traffic = self.champion(model), self._challengers.get(model), self._traffic.get(model)
+        if entity_key is None or challenger is None or traffic is None or traffic.mode is Mode.OFF:
+            return Choice(champion, Variant.CHAMPION)
+        # The two are read one after the other, and the setting may have changed between.
+        if challenger.card.version not in {traffic.challenger} - {champion.card.version}:
+            return Choice(champion, Variant.CHAMPION)
+        if variant_of(model, entity_key, traffic.share) is Variant.CHAMPION:
+            return Choice(champion, Variant.CHAMPION)
+        if traffic.mode is Mode.SHADOW:
+            return Choice(champion, Variant.CHAMPION, shadow=challenger)
+        return Choice(challenger, Variant.CHALLENGER)
+
     def served(self) -> dict[str, Served]:
         return dict(self._served)
+
+    def challengers(self) -> dict[str, Served]:
+        """The challengers that have traffic."""
+        return dict(self._challengers)
+
+    def load_errors(self) -> list[LoadError]:
+        """What should be served and is not; the last good version answers instead."""
+        return list(self._errors.values())
 
     def card(self, model: str, version: str) -> Card:
         """The card of any version that this machine has a copy of.
@@ -101,41 +99,74 @@ class Predictor:
         Raises:
             NotFound: the model or the version is unknown here.
         """
-        served = self._served.get(model)
-        if served is not None and served.card.version == version:
-            return served.card
+        for served in (self._served.get(model), self._challengers.get(model)):
+            if served is not None and served.card.version == version:
+                return served.card
         folder = self._folder(model, version)
-        if folder is None or not (folder / "card.json").is_file():
+        if folder is None or not (folder / CARD).is_file():
             raise NotFound(f"model {model!r} has no version {version!r} here")
         return read_card(folder)
 
-    def refresh(self) -> list[str]:
-        """Loads what the local champion pointers name; returns the models that changed.
+    def set_traffic(self, traffic: Mapping[str, Traffic]) -> None:
+        """Takes over the settings of all models; the next `refresh` loads the challengers that they name."""
+        self._traffic = dict(traffic)
 
-        A version that cannot be loaded leaves the old one in place; its error is raised when the others are loaded.
+    def refresh(self, *, again: bool = False) -> list[str]:
+        """Loads what the local champion pointers and the traffic name; returns the models whose champion changed.
+
+        A version that cannot be loaded is tried again when its files have changed, or if told to (`again`).
         """
-        changed, broken = [], None
-        for pointer in sorted(self._models_dir.glob(f"*/{CHAMPION}")):
-            model, version = pointer.parent.name, pointer.read_text().strip()
-            if (old := self._served.get(model)) is not None and old.card.version == version:
-                continue
-            try:
-                self._served = {**self._served, model: self._load(pointer.parent / version)}
-            except Exception as error:
-                broken = broken or error
-                continue
-            changed.append(model)
-        if broken is not None:
-            raise broken
+        with self._one_at_a_time:
+            wanted = {pointer.parent.name: pointer.read_text().strip() for pointer in self._models_dir.glob(f"*/{CHAMPION}")}
+            changed = [model for model in sorted(wanted) if self._swap(Variant.CHAMPION, model, wanted[model], again=again)]
+            # One that has become champion is served already.
+            asked = {
+                model: one.challenger
+                for model, one in self._traffic.items()
+                if one.mode is not Mode.OFF and one.challenger != wanted.get(model)
+            }
+            for model, version in asked.items():
+                self._swap(Variant.CHALLENGER, model, version, again=again)
+            self._challengers = {model: served for model, served in self._challengers.items() if model in asked}
+            known = {Variant.CHAMPION: wanted, Variant.CHALLENGER: asked}
+            self._errors = {key: error for key, error in self._errors.items() if known[key[1]].get(key[0]) == error.version}
         return changed
 
-    def _load(self, folder: Path) -> Served:
+    def _swap(self, variant: Variant, model: str, version: str, *, again: bool) -> bool:
+        """Puts a version in its place if it is not there; whether it is now."""
+        place = self._served if variant is Variant.CHAMPION else self._challengers
+        if (old := place.get(model)) is not None and old.card.version == version:
+            return False
+        failed, stamp = self._errors.get((model, variant)), _stamp(self._models_dir / model / version)
+        if failed is not None and (failed.version, failed.stamp) == (version, stamp) and not again:
+            return False
+        try:
+            served = self._load(model, version)
+        except Exception as error:  # each learner's reader has errors of its own
+            reason = f"{type(error).__name__}: {error}"[:300]
+            self._errors = {**self._errors, (model, variant): LoadError(model, version, variant, reason, stamp)}
+            return False
+        self._errors = {key: error for key, error in self._errors.items() if key != (model, variant)}
+        if variant is Variant.CHAMPION:
+            self._served = {**self._served, model: served}
+        else:
+            self._challengers = {**self._challengers, model: served}
+        return True
+
+    def _load(self, model: str, name: str) -> Served:
+        if (folder := self._folder(model, name)) is None:
+            raise NotFound(f"{name[:80]!r} is no version's name")
         version = load(folder)
         served = Served(version, version.card.threshold(self._hot_threshold, self._hot_share))
-        served.predict([{}])  # The first prediction pays for the library's own set-up; a request should not.
+        warm(served)
         return served
 
     def _folder(self, model: str, version: str) -> Path | None:
         if not (is_plain(model) and is_plain(version)):
             return None
         return self._models_dir / model / version
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    paths = (folder, folder / CARD, folder / CHECKSUMS)
+    return tuple(path.stat().st_mtime_ns for path in paths if path.exists())

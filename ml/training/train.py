@@ -1,24 +1,28 @@
 """Trains one version: the earlier 80 % teach, the newest 20 % judge. With few rows all teach, and the folds judge."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.settings import ROOT
 from ml.features.inputs import Input
-from ml.learners.base import probability
+from ml.learners.base import log_odds, probability
 from ml.models.base import Model
 from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
 from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
+from ml.training.rows import Rows, row_keys, write_rows
 from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE, together
-from ml.version import QUANTILES, Card, Version, member_cards
+from ml.version import QUANTILES, Card, Version, member_cards, save
 
 UNREGISTERED = "unregistered"
 FEWEST_ROWS = 2
@@ -26,16 +30,35 @@ FEWEST_ROWS = 2
 
 @dataclass(frozen=True)
 class Trained:
-    """A version before the registry has numbered it, with the unseen rows that judged it and how it came about."""
+    """A version before the registry has numbered it, with the unseen rows that judged it and how it came about.
+
+    `judged`: their places in `table`, of which the first `card.rows_train` taught. `ids`: a name for each row, if there is one.
+    """
 
     version: Version
     fit: Fit
     judges: TypedTable
     scores: Floats
+    table: TypedTable
+    judged: Ints
+    ids: pl.Series | None = None
+    times: Floats | None = None
+    groups: NDArray[Any] | None = None
 
     @property
     def card(self) -> Card:
         return self.version.card
+
+    @property
+    def rows(self) -> Rows:
+        """Which rows taught and which judged, to be kept with the version."""
+        keys = self.keys(self.card.inputs)
+        judged = pl.DataFrame({"key": keys[self.judged], "label": self.judges.labels, "margin": log_odds(self.scores)})
+        return Rows(judged, keys[: self.card.rows_train])
+
+    def keys(self, inputs: Sequence[Input]) -> pl.Series:
+        """The names of all rows, in the words of a version with these inputs."""
+        return row_keys(self.table.frame, [column.name for column in inputs], ids=self.ids, times=self.times)
 
 
 def cut_of(rows: int) -> int:
@@ -51,6 +74,7 @@ def train(
     now: datetime,
     times: Floats | None = None,
     groups: NDArray[Any] | None = None,
+    ids: pl.Series | None = None,
     moment: Input | None = None,
     id_column: str | None = None,
     budget_seconds: float = 0.0,
@@ -59,6 +83,8 @@ def train(
     tell: Tell = silent,
 ) -> Trained:
     """Trains on the earlier rows, judges by the newest. Without a budget nothing is tuned.
+
+    `ids` name the rows, so that they are known again in a later training.
 
     Raises:
         BadInput: no rows, or one outcome only.
@@ -76,7 +102,8 @@ def train(
         seed=seed,
         tell=tell,
     )
-    judges, scores = _judged(fit, table, cut)
+    judged, scores = _judged(fit, table, cut)
+    judges = table.rows(judged)
     base_rate = float(table.labels[:cut].mean())
     card = Card(
         model=model.name,
@@ -103,18 +130,24 @@ def train(
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(Version(card, fit.scorer), fit, judges, scores)
+    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged, ids, times, groups)
 
 
-def _judged(fit: Fit, table: TypedTable, cut: int) -> tuple[TypedTable, Floats]:
-    """The rows that judge, and their scores by models that had not seen them."""
-    if cut < len(table.labels):
-        judges = table.rows(np.arange(cut, len(table.labels)))
-        return judges, probability(fit.scorer.margins(judges.frame))
+def save_trained(trained: Trained, folder: Path) -> None:
+    """Writes the version, and which rows it has learned from and was judged by, into an existing folder."""
+    save(trained.version, folder)
+    write_rows(trained.rows, folder)
+
+
+def _judged(fit: Fit, table: TypedTable, cut: int) -> tuple[Ints, Floats]:
+    """The places of the rows that judge, and their scores by models that had not seen them."""
+    everything = np.arange(len(table.labels))
+    if cut < len(everything):
+        return everything[cut:], probability(fit.scorer.margins(table.frame[cut:]))
     unseen: Ints = np.flatnonzero(~np.isnan(fit.chosen.calibrated[0]))
     if not len(unseen):  # nothing could be validated: the base rate, told as such
-        return table, probability(fit.scorer.margins(table.frame))
-    return table.rows(unseen), probability(fit.chosen.calibrated[0, unseen])
+        return everything, probability(fit.scorer.margins(table.frame))
+    return unseen, probability(fit.chosen.calibrated[0, unseen])
 
 
 def code_version() -> str:

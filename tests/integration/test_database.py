@@ -144,3 +144,36 @@ def test_a_database_that_is_away_is_not_ready(url: str) -> None:
     with pytest.raises(NotReady, match="database"):
         database.check()
     database.dispose()
+
+
+def test_what_is_exclusive_has_one_holder_at_a_time(database: Database) -> None:
+    inside, most = [0], [0]
+
+    def work() -> None:
+        with database.exclusive("models"):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            with database.write() as session:  # the lock is no transaction: work goes on under it
+                entities.ensure(session, [REF], NOON)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_whoever_waits_too_long_for_what_is_exclusive_is_told(database: Database) -> None:
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    with database.exclusive("models"):
+        with pytest.raises(NotReady, match="models"), other.exclusive("models", timeout_seconds=0):
+            raise AssertionError("two holders")
+        with other.exclusive("something else", timeout_seconds=0):
+            pass
+    with pytest.raises(KeyError, match="ours"), other.exclusive("models", timeout_seconds=0):
+        raise KeyError("ours")
+    with database.exclusive("models", timeout_seconds=0):
+        pass
+    other.dispose()

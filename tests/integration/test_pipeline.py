@@ -211,7 +211,9 @@ def test_the_probes_answer_without_a_token(api: httpx.Client) -> None:
 def test_models_are_listed_with_what_they_need(api: httpx.Client) -> None:
     (model,) = api.get("/models", headers=bearer(Scope.READ)).json()
     assert model["inputs"] == ["sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"]
-    assert api.get("/models/lead_score", headers=bearer(Scope.READ)).json() == model
+    detail = api.get("/models/lead_score", headers=bearer(Scope.READ)).json()
+    assert {name: detail[name] for name in model} == model
+    assert [(row["version"], row["aliases"]) for row in detail["versions"]] == [("1", ["champion"])]
 
 
 @pytest.mark.parametrize("name", ["half an emoji \ud83d", "nul\x00"])

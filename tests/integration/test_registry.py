@@ -57,6 +57,10 @@ def test_the_run_has_everything_that_a_data_person_looks_for(trained: Result, ml
         "leadloop/card.json",
         "leadloop/preparation.json",
         "leadloop/model.json",
+        "leadloop/checksums.json",
+        "leadloop/decision.json",
+        "leadloop/holdout.parquet",
+        "leadloop/learned_from.parquet",
     }
 
 

@@ -7,6 +7,8 @@ import pytest
 
 WITH_EXAMPLES = (
     "ml.serving.explain",
+    "ml.serving.assignment",
+    "ml.champions",
     "ml.features.number_text",
     "ml.features.date_text",
     "ml.tables.column_names",

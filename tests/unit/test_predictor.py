@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain.prediction import Label
+from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import BadInput, NotFound, NotReady
 from data.samples.leads import NAMES
 from ml.features.inputs import typed_rows
 from ml.learners import xgb
 from ml.learners.base import probability
+from ml.serving import predictor as predictor_module
 from ml.serving.predictor import Predictor, Served
-from ml.version import CHAMPION, read_card, write_atomically, write_card
-from tests.support import COLD, HOT
+from ml.version import CHAMPION, load, write_atomically
+from tests.support import COLD, HOT, NOON, put_variation
 
 MODEL = "lead_score"
 LEADS = st.fixed_dictionaries(
@@ -47,10 +49,7 @@ def served(trained_models: Path) -> Served:
 @pytest.fixture(scope="module")
 def second(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another version: the same with half of its trees."""
-    folder = shutil.copytree(trained_models / MODEL / "1", tmp_path_factory.mktemp("second") / "2")
-    xgb.LEARNER.load(folder / xgb.LEARNER.file).cut(50).save(folder / xgb.LEARNER.file)
-    write_card(read_card(folder).model_copy(update={"version": "2"}), folder)
-    return folder
+    return put_variation(trained_models / MODEL / "1", tmp_path_factory.mktemp("second") / "2", trees=50)
 
 
 @pytest.fixture
@@ -199,10 +198,45 @@ def test_a_broken_copy_leaves_the_old_champion(models: Path, second: Path, broke
     elif broken == "unknown learner":
         card.write_text(card.read_text().replace('"xgb"', '"oracle"'))
     write_atomically(models / MODEL / CHAMPION, "2")
-    with pytest.raises(Exception):  # noqa: B017, PT011 whatever its own error is
-        predictor.refresh()
+    assert predictor.refresh() == []
+    assert [(error.model, error.version, error.variant) for error in predictor.load_errors()] == [(MODEL, "2", Variant.CHAMPION)]
+    assert predictor.load_errors()[0].reason
     assert predictor.champion(MODEL).card.version == "1"
     assert predictor.champion(MODEL).predict([HOT])[0].label is Label.HIGH
+
+
+@pytest.mark.parametrize("file", ["model.json", "preparation.json"])
+def test_a_file_that_was_changed_is_no_version(models: Path, second: Path, file: str) -> None:
+    """Even one that its library would read: half a model may be a model too."""
+    shutil.copytree(second, models / MODEL / "2")
+    (models / MODEL / "2" / file).write_bytes((models / MODEL / "1" / file).read_bytes() + b" ")
+    write_atomically(models / MODEL / CHAMPION, "2")
+    with pytest.raises(NotReady, match="no champion"):
+        predictor_of(models).champion(MODEL)
+    assert "is not the file that was stored" in predictor_of(models).load_errors()[0].reason
+
+
+def test_a_broken_copy_is_tried_again_when_its_files_change_or_if_told_to(
+    models: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    monkeypatch.setattr(predictor_module, "load", lambda folder: tried.append(folder) or load(folder))
+    predictor = predictor_of(models)
+    write_atomically(models / MODEL / CHAMPION, "2")
+    for again in (False, False, True, False):
+        predictor.refresh(again=again)
+    assert len(tried) == 1 + 2
+    shutil.copytree(second, models / MODEL / "2")
+    assert predictor.refresh() == [MODEL]
+    assert predictor.load_errors() == []
+
+
+def test_a_champion_that_is_put_back_leaves_no_error(models: Path) -> None:
+    predictor = predictor_of(models)
+    for version, errors in (("2", 1), ("1", 0)):
+        write_atomically(models / MODEL / CHAMPION, version)
+        predictor.refresh()
+        assert len(predictor.load_errors()) == errors
 
 
 def test_a_broken_copy_of_one_model_does_not_hold_up_another(models: Path, second: Path) -> None:
@@ -211,9 +245,83 @@ def test_a_broken_copy_of_one_model_does_not_hold_up_another(models: Path, secon
     write_atomically(models / "a_first_model" / CHAMPION, "missing")
     shutil.copytree(second, models / MODEL / "2")
     write_atomically(models / MODEL / CHAMPION, "2")
-    with pytest.raises(Exception):  # noqa: B017, PT011 whatever its own error is
-        predictor.refresh()
+    assert predictor.refresh() == [MODEL]
+    assert [error.model for error in predictor.load_errors()] == ["a_first_model"]
     assert predictor.champion(MODEL).card.version == "2"
+
+
+def traffic(mode: Mode, share: float = 1.0, challenger: str = "2") -> dict[str, Traffic]:
+    return {MODEL: Traffic(model=MODEL, champion="1", challenger=challenger, mode=mode, share=share, since=NOON)}
+
+
+@pytest.fixture
+def both(models: Path, second: Path) -> Predictor:
+    """A champion, and a copy of a challenger beside it."""
+    shutil.copytree(second, models / MODEL / "2")
+    return predictor_of(models)
+
+
+def chosen(predictor: Predictor, key: str | None = "ada") -> tuple[str, Variant, str | None]:
+    choice = predictor.choose(MODEL, key)
+    return choice.served.card.version, choice.variant, choice.shadow.card.version if choice.shadow else None
+
+
+def test_without_traffic_the_champion_answers_and_no_challenger_is_loaded(both: Predictor) -> None:
+    assert chosen(both) == ("1", Variant.CHAMPION, None)
+    assert both.challengers() == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [
+        (traffic(Mode.LIVE), ("2", Variant.CHALLENGER, None)),
+        (traffic(Mode.LIVE, 0.0), ("1", Variant.CHAMPION, None)),
+        (traffic(Mode.SHADOW), ("1", Variant.CHAMPION, "2")),
+        (traffic(Mode.SHADOW, 0.0), ("1", Variant.CHAMPION, None)),
+        (traffic(Mode.OFF), ("1", Variant.CHAMPION, None)),
+    ],
+)
+def test_traffic_says_who_answers_and_who_is_asked_besides(
+    both: Predictor, setting: dict[str, Traffic], wanted: tuple[str, Variant, str | None]
+) -> None:
+    both.set_traffic(setting)
+    both.refresh()
+    assert chosen(both) == wanted
+    assert chosen(both, None) == ("1", Variant.CHAMPION, None), "without an entity there is nothing to draw by"
+    both.set_traffic({})
+    both.refresh()
+    assert chosen(both) == ("1", Variant.CHAMPION, None)
+
+
+def test_a_share_of_the_entities_gets_the_challenger_and_each_always_the_same(both: Predictor) -> None:
+    both.set_traffic(traffic(Mode.LIVE, 0.3))
+    both.refresh()
+    got = {f"lead {number}": chosen(both, f"lead {number}")[0] for number in range(400)}
+    assert 0.2 < sum(version == "2" for version in got.values()) / len(got) < 0.4
+    assert all(chosen(both, key)[0] == version for key, version in got.items())
+
+
+def test_a_challenger_that_cannot_be_loaded_gets_nothing(both: Predictor) -> None:
+    both.set_traffic(traffic(Mode.LIVE, challenger="3"))
+    both.refresh()
+    assert chosen(both) == ("1", Variant.CHAMPION, None)
+    assert [(error.version, error.variant) for error in both.load_errors()] == [("3", Variant.CHALLENGER)]
+
+
+def test_a_challenger_that_became_champion_has_no_traffic_besides(both: Predictor, models: Path) -> None:
+    both.set_traffic(traffic(Mode.SHADOW))
+    both.refresh()
+    write_atomically(models / MODEL / CHAMPION, "2")
+    both.refresh()
+    assert chosen(both) == ("2", Variant.CHAMPION, None)
+    assert both.challengers() == {}
+
+
+def test_scores_without_factors_are_the_same_scores(served: Served) -> None:
+    rows = [HOT, COLD, {}, {"sessions": "3"}]
+    assert served.scores(rows).tolist() == pytest.approx([one.score for one in served.predict(rows)], abs=1e-9)
+    with pytest.raises(BadInput, match=r"^sessions: must be"):
+        served.scores([{"sessions": "many"}], strictly=True)
 
 
 def test_the_card_of_any_copy_can_be_read(models: Path, second: Path) -> None:

@@ -1,0 +1,61 @@
+"""What the doors to the models take and give."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from automation.models import ModelState, VersionState
+from data.domain.traffic import Mode, Traffic
+from ml.serving.predictor import Served
+from ml.training.verdict import Verdict
+
+
+class ModelOut(BaseModel):
+    """A model and the version that serves now; `champion` is the one that should, where it could not be loaded."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model: str
+    version: str | None
+    learner: str | None
+    threshold: float | None
+    base_rate: float | None
+    inputs: list[str]
+    metrics: dict[str, float]
+    trained_at: datetime | None
+    champion: str | None
+    challenger: str | None
+    traffic: Traffic | None
+    load_error: str | None
+
+    @classmethod
+    def of(cls, state: ModelState, served: Served | None) -> "ModelOut":
+        found = state.model_dump(include={"model", "champion", "challenger", "traffic", "load_error"})
+        if served is None:
+            nothing = dict.fromkeys(("version", "learner", "threshold", "base_rate", "trained_at"))
+            return cls.model_validate({**found, **nothing, "inputs": [], "metrics": {}})
+        fields = served.card.model_dump(include={"version", "learner", "base_rate", "metrics", "trained_at"})
+        inputs = [column.name for column in served.card.inputs]
+        return cls.model_validate({**found, **fields, "threshold": served.threshold, "inputs": inputs})
+
+
+class ModelDetailOut(ModelOut):
+    """The same with the versions that are here, what the gate said of each, and what the outcomes say so far."""
+
+    versions: list[VersionState]
+    verdict: Verdict | None
+
+
+class PromoteIn(BaseModel):
+    """`force`: against the gate's decision."""
+
+    version: Annotated[str, Field(min_length=1, max_length=100)]
+    force: bool = False
+
+
+class TrafficIn(BaseModel):
+    """`challenger`: its share of the entities, 0 to 1."""
+
+    challenger: Annotated[float, Field(ge=0, le=1)]
+    mode: Mode

@@ -1,0 +1,79 @@
+"""Asks one model about one entity, outside the loop: nothing is stored and nothing is delivered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from automation import memory
+from automation.pipeline.context import Loop
+from data.domain.entity import EntityRef
+from data.domain.prediction import Factor, Grade, Label, Probability, grade, label
+from data.domain.traffic import Variant
+from data.errors import NotFound
+from data.warehouse import entities
+from ml.features.build import build, needs_related
+from ml.features.facts import EXAMPLES
+from ml.serving.predictor import Choice, Served
+
+
+class Answered(BaseModel):
+    """One version's answer; `base_value` and `factors` are None where no explanation was asked for."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    prediction: Probability
+    confidence: Probability
+    label: Label
+    grade: Grade
+    threshold: Probability
+    model: str
+    model_version: str
+    variant: Variant
+    base_value: float | None = None
+    factors: tuple[Factor, ...] | None = None
+
+
+def ask(loop: Loop, model: str, *, entity: EntityRef | None, features: Mapping[str, Any] | None, explain: bool) -> Answered:
+    """By the features given (a wrong type is an error), or by what is known of the entity.
+
+    Raises:
+        NotReady: the model has no champion. NotFound: nothing is known of the entity. BadInput: names the field.
+    """
+    choice = loop.predictor.choose(model, None if entity is None else str(entity))
+    row, strictly = (_known(loop, choice.served, entity), False) if features is None else (features, True)
+    if explain:
+        found = choice.served.predict([row], strictly=strictly)[0]
+        return Answered(prediction=found.score, **{**found.model_dump(include=TAKEN), "variant": choice.variant})
+    return _unexplained(choice, float(choice.served.scores([row], strictly=strictly)[0]))
+
+
+TAKEN = set(Answered.model_fields) - {"prediction"}
+
+
+def _unexplained(choice: Choice, score: float) -> Answered:
+    card, threshold = choice.served.card, choice.served.threshold
+    return Answered(
+        prediction=score,
+        confidence=max(score, 1 - score),
+        label=label(score, threshold),
+        grade=grade(score, card.base_rate),
+        threshold=threshold,
+        model=card.model,
+        model_version=card.version,
+        variant=choice.variant,
+    )
+
+
+def _known(loop: Loop, served: Served, entity: EntityRef | None) -> Mapping[str, Any]:
+    """The features of an entity as of now."""
+    if entity is not None:
+        inputs = tuple(column.name for column in served.card.inputs)
+        with loop.database.read() as session:
+            if (found := entities.find(session, entity)) is not None and found.id is not None:
+                related = needs_related(served.card.model, inputs)
+                facts = memory.recall(session, [found.id], inputs, related=related)
+                asked = pl.DataFrame([(found.id, loop.clock.now())], schema=EXAMPLES, orient="row")
+                return dict(build(served.card.model, asked, facts, wanted=inputs).row(0, named=True))
+    raise NotFound(f"nothing is known of {entity}: send its features", field="entity")

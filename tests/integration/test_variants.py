@@ -1,0 +1,210 @@
+"""A champion and its challenger in the loop: who answers, what is stored, what nobody sees, and what the outcomes say."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from automation import models
+from automation.jobs import worker
+from automation.pipeline.context import Loop
+from data.domain.entity import EntityKind, EntityRef
+from data.domain.outcome import Result
+from data.domain.traffic import Mode, Traffic, Variant
+from data.errors import Refused
+from data.settings import Scope
+from data.warehouse import entities, outcomes, verdicts
+from ml import copies
+from ml.serving.assignment import variant_of
+from ml.version import CHALLENGER
+from tests.conftest import LoopFactory
+from tests.integration.test_pipeline import post
+from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic, put_variation
+
+MODEL = "lead_score"
+
+
+@pytest.fixture
+def with_challenger(make_loop: LoopFactory, trained_models: Path) -> Callable[..., Loop]:
+    """A loop whose model has a challenger: the champion with half of its trees."""
+
+    def make(**overrides: Any) -> Loop:
+        loop = make_loop(**overrides)
+        folder = loop.settings.models_dir
+        put_variation(trained_models / MODEL / "1", folder / MODEL / "2", trees=50)
+        copies.point(folder, MODEL, CHALLENGER, "2")
+        return loop
+
+    return make
+
+
+def stored(loop: Loop) -> list[tuple[str, str, bool]]:
+    """(version, variant, shadow) of each prediction, in order."""
+    with loop.database.read() as session:
+        rows = session.execute(text("SELECT model_version, variant, shadow FROM predictions ORDER BY event_id, shadow")).all()
+    return [(version, variant, bool(shadow)) for version, variant, shadow in rows]
+
+
+def test_in_the_shadow_the_challenger_is_stored_and_neither_answers_nor_delivers(
+    with_challenger: Callable[..., Loop], addresses: Any
+) -> None:
+    loop = with_challenger(addresses=addresses)
+    models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    post(loop, "generic", [generic("ada@example.com", **HOT)])
+    worker.sweep_inbox(loop)
+    assert stored(loop) == [("1", "champion", False), ("2", "challenger", True)]
+    with loop.database.read() as session:
+        alerts = session.execute(
+            text("SELECT p.model_version FROM deliveries d JOIN predictions p ON p.id = d.prediction_id")
+        ).all()
+    assert {version for (version,) in alerts} == {"1"}
+
+
+def test_the_shadow_is_in_no_answer(with_challenger: Callable[..., Loop], running_app: Any) -> None:
+    loop = with_challenger()
+    models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    app, url = running_app
+    app.state.loop = loop
+    with httpx.Client(base_url=url, timeout=20, trust_env=False) as api:
+        event = api.post("/collect/generic?driver=n8n", json=generic(**HOT), headers=bearer(Scope.COLLECT)).json()["events"][0]
+        ask = {"event_ids": [event["event_id"]]}
+        scored = api.post("/predict/events", json=ask, headers=bearer(Scope.SCORE)).json()["scored"]
+        assert [(one["model_version"], one["variant"]) for one in scored[0]["predictions"]] == [("1", "champion")]
+        api.post("/collect/predictions", json=scored, headers=bearer(Scope.PREDICTIONS))
+        again = api.post("/predict/events", json=ask, headers=bearer(Scope.SCORE)).json()["scored"]
+        assert [one["model_version"] for one in again[0]["predictions"]] == ["1"]
+        page = api.get("/", headers=bearer(Scope.READ))
+    assert stored(loop) == [("1", "champion", False), ("2", "challenger", True)]
+    assert page.text.count("contact.changed") == 1
+
+
+def test_live_each_entity_is_answered_by_its_own_version_alone(with_challenger: Callable[..., Loop]) -> None:
+    loop = with_challenger()
+    models.set_traffic(loop, MODEL, Mode.LIVE, 0.5)
+    leads = [f"lead{number}@example.com" for number in range(12)]
+    for _ in range(2):
+        post(loop, "generic", [generic(lead, **HOT) for lead in leads])
+        worker.sweep_inbox(loop)
+    wanted = [variant_of(MODEL, f"generic contact {lead}", 0.5) for lead in leads] * 2
+    assert set(wanted) == set(Variant), "the share must be one that both have"
+    assert stored(loop) == [("2" if one is Variant.CHALLENGER else "1", one.value, False) for one in wanted]
+
+
+def test_an_event_is_answered_once_even_if_the_traffic_changes_between_two_drivers(
+    with_challenger: Callable[..., Loop], running_app: Any
+) -> None:
+    loop = with_challenger()
+    app, url = running_app
+    app.state.loop = loop
+    with httpx.Client(base_url=url, timeout=20, trust_env=False) as api:
+        event = api.post("/collect/generic?driver=n8n", json=generic(**HOT), headers=bearer(Scope.COLLECT)).json()["events"][0]
+        scored = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
+        late = [{**scored[0], "predictions": [{**scored[0]["predictions"][0], "model_version": "2", "variant": "challenger"}]}]
+        for body in (scored, late):
+            assert api.post("/collect/predictions", json=body, headers=bearer(Scope.PREDICTIONS)).json()["accepted"] == 1
+    assert stored(loop) == [("1", "champion", False)]
+
+
+def test_a_challenger_that_fails_in_the_shadow_is_nobody_s_loss(with_challenger: Callable[..., Loop]) -> None:
+    loop = with_challenger()
+    models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    good = loop.predictor.challengers()[MODEL]
+
+    class Stumbling:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(good, name)
+
+        def predict(self, rows: Any, **options: Any) -> Any:
+            raise RuntimeError("the challenger's own fault")
+
+    loop.predictor._challengers = {MODEL: Stumbling()}  # type: ignore[dict-item]
+    post(loop, "generic", [generic(**HOT)])
+    worker.sweep_inbox(loop)
+    assert stored(loop) == [("1", "champion", False)]
+
+
+def test_a_later_challenger_gets_none_of_an_earlier_one_s_traffic(
+    with_challenger: Callable[..., Loop], trained_models: Path
+) -> None:
+    loop = with_challenger()
+    models.set_traffic(loop, MODEL, Mode.LIVE, 1.0)
+    folder = loop.settings.models_dir
+    put_variation(trained_models / MODEL / "1", folder / MODEL / "3", trees=20)
+    copies.point(folder, MODEL, CHALLENGER, "3")
+    post(loop, "generic", [generic(**HOT)])
+    worker.sweep_inbox(loop)
+    assert stored(loop) == [("2", "challenger", False)]
+
+
+def test_without_a_challenger_there_is_nothing_to_send_traffic_to(loop: Loop) -> None:
+    with pytest.raises(Refused, match="has no challenger"):
+        models.set_traffic(loop, MODEL, Mode.LIVE, 0.5)
+    assert models.state(loop, MODEL).traffic is None
+
+
+def scored_then(loop: Loop, clock: FakeClock, lead: str, won: bool, **known: Any) -> None:
+    """A lead is scored, and an hour later it is won or lost."""
+    post(loop, "generic", [generic(lead, at=clock.now(), **known)])
+    worker.sweep_inbox(loop)
+    ended(loop, lead, won, clock.now() + timedelta(hours=1))
+
+
+def ended(loop: Loop, lead: str, won: bool, at: datetime) -> None:
+    ref = EntityRef(source="generic", kind=EntityKind.CONTACT, id=lead)
+    with loop.database.write() as session:
+        (number,) = entities.ensure(session, [ref], at).values()
+        outcomes.add_new(session, [(number, (Result.WON if won else Result.LOST).value, at)], at)
+
+
+def test_outcomes_are_joined_with_the_scores_before_them(with_challenger: Callable[..., Loop], clock: FakeClock) -> None:
+    loop = with_challenger()
+    scored_then(loop, clock, "before the comparison", won=True, **HOT)
+    clock.move(minutes=1)
+    setting = models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    scored_then(loop, clock, "won", won=True, **COLD)
+    scored_then(loop, clock, "lost", won=False, **HOT)
+    scored_then(loop, clock, "won after all", won=False, **COLD)
+    clock.move(hours=2)
+    scored_then(loop, clock, "won after all", won=True, **HOT)
+    post(loop, "generic", [generic("still open", at=clock.now(), **HOT)])
+    worker.sweep_inbox(loop)
+    champion, challenger = loop.predictor.champion(MODEL), loop.predictor.challengers()[MODEL]
+    with loop.database.read() as session:
+        pairs = verdicts.in_shadow(session, setting)
+        alone = verdicts.live(session, setting)
+    hot, cold = ([one.predict([row])[0].score for one in (champion, challenger)] for row in (HOT, COLD))
+    found = [(pair.champion, pair.challenger, pair.won) for pair in pairs]
+    assert found == [
+        (pytest.approx(first), pytest.approx(second), won) for (first, second), won in ((cold, True), (hot, False), (hot, True))
+    ]
+    assert [(one.variant, one.won) for one in alone] == [(Variant.CHAMPION, won) for won in (True, False, True)]
+    found_verdict = models.compared(loop, MODEL)
+    assert found_verdict is not None
+    assert [arm.outcomes for arm in found_verdict.arms] == [3, 3]
+    assert "too few outcomes" in found_verdict.said
+
+
+def test_live_outcomes_go_to_the_version_that_answered(with_challenger: Callable[..., Loop], clock: FakeClock) -> None:
+    loop = with_challenger()
+    setting = models.set_traffic(loop, MODEL, Mode.LIVE, 0.5)
+    leads = [f"lead{number}" for number in range(8)]
+    for lead in leads:
+        scored_then(loop, clock, lead, won=True, **HOT)
+    with loop.database.read() as session:
+        found = [one.variant for one in verdicts.live(session, setting)]
+    assert found == [variant_of(MODEL, f"generic contact {lead}", 0.5) for lead in leads]
+
+
+def test_a_setting_is_kept_for_all_processes(with_challenger: Callable[..., Loop]) -> None:
+    loop = with_challenger()
+    wanted = Traffic(model=MODEL, champion="1", challenger="2", mode=Mode.LIVE, share=0.25, since=NOON)
+    assert models.set_traffic(loop, MODEL, Mode.LIVE, 0.25) == wanted
+    assert models.state(loop, MODEL).traffic == wanted
+    off = models.set_traffic(loop, MODEL, Mode.OFF, 0.0)
+    assert (off.mode, off.challenger) == (Mode.OFF, "2")
+    assert loop.predictor.challengers() == {}
+    assert models.compared(loop, MODEL) is None

@@ -1,0 +1,126 @@
+"""The rows that both are judged by: the candidate's newest, and none that the champion has learned from."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.features.inputs import Input, InputKind
+from ml.learners.base import log_odds, probability
+from ml.models.base import Model, of_user_table
+from ml.training.contest import FEWEST_UNSEEN, contest
+from ml.training.ladder import TypedTable
+from ml.training.rows import row_keys
+from ml.training.train import Trained, train
+from tests.support import NOON
+
+MODEL: Model = replace(of_user_table("own", "won"), learners={"logistic": ({"C": 1.0},)})
+INPUTS = (
+    Input(name="visits", kind=InputKind.NUMBER),
+    Input(name="region", kind=InputKind.CATEGORY, categories=("north", "south")),
+    Input(name="member", kind=InputKind.BOOLEAN),
+)
+
+
+def table(rows: int) -> TypedTable:
+    """The first so many rows of one table that grows."""
+    generator = np.random.default_rng(0)
+    visits = generator.integers(0, 9, 2_000)
+    region = generator.choice(["north", "south"], 2_000)
+    member = generator.integers(0, 2, 2_000)
+    labels = (generator.random(2_000) < probability(0.6 * visits - 2.5 + (region == "north"))).astype(np.int64)
+    frame = pl.DataFrame({"visits": visits.astype(float), "region": region, "member": member.astype(float)})
+    return TypedTable(INPUTS, frame[:rows], labels[:rows])
+
+
+@cache
+def trained(rows: int) -> Trained:
+    return train(MODEL, table(rows), data_hash=str(rows), now=NOON, seed=0)
+
+
+def test_without_a_champion_there_is_nothing_but_the_candidate() -> None:
+    made = contest(trained(1_000), None)
+    assert made.champion is None
+    assert len(made.labels) == trained(1_000).card.rows_holdout
+    assert probability(made.candidate).tolist() == pytest.approx(trained(1_000).scores.tolist())
+
+
+def test_the_newest_rows_judge_both() -> None:
+    candidate, champion = trained(2_000), trained(1_000)
+    made = contest(candidate, champion.version, champion.rows)
+    assert len(made.labels) == 400
+    assert made.notes == ()
+    assert made.champion is not None
+    assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(candidate.judges.frame).tolist())
+    assert set(made.levels) == {"region", "member"}
+    assert set(made.levels["member"]) == {"yes", "no"}
+
+
+def test_rows_that_the_champion_has_learned_from_are_left_out() -> None:
+    """A table that shrank: the newest rows of the one are among those that taught the other."""
+    candidate, champion = trained(1_000), trained(1_150)  # which learned from 920 rows
+    made = contest(candidate, champion.version, champion.rows)
+    assert len(made.labels) == 1_000 - 920
+    assert made.notes == ("the champion has learned from 120 of the 200 rows: left out",)
+    assert made.labels.tolist() == table(1_000).labels[920:].tolist()
+
+
+def test_where_too_few_rows_are_left_all_judge_and_that_is_said() -> None:
+    candidate, champion = trained(1_000), trained(1_240)  # which learned from 992 rows
+    made = contest(candidate, champion.version, champion.rows)
+    assert FEWEST_UNSEEN > 1_000 - 992
+    assert len(made.labels) == 200
+    assert "the comparison favours it" in made.notes[0]
+
+
+def test_of_a_small_table_the_champion_answers_as_it_did_when_it_was_judged() -> None:
+    """All rows taught both; but each was also judged by folds that had not seen it."""
+    candidate, champion = trained(300), trained(200)
+    assert (candidate.card.rows_holdout, champion.card.rows_holdout) == (0, 0)
+    made = contest(candidate, champion.version, champion.rows)
+    assert made.notes == ()
+    assert made.champion is not None
+    keys = row_keys(table(300).frame, ["visits", "region", "member"])[candidate.judged]
+    then = dict(zip(champion.rows.holdout["key"], champion.rows.holdout["margin"], strict=True))
+    now = champion.version.scorer.margins(candidate.judges.frame)
+    assert made.champion.tolist() == pytest.approx([then.get(key, at) for key, at in zip(keys, now, strict=True)])
+    assert sum(key in then for key in keys) > 100
+
+
+def test_a_champion_whose_rows_are_not_known_is_favoured_and_that_is_said() -> None:
+    made = contest(trained(1_000), trained(1_240).version, None)
+    assert len(made.labels) == 200
+    assert "not known" in made.notes[0]
+
+
+@pytest.mark.parametrize("change", ["gone", "another kind"])
+def test_an_input_of_the_champion_that_the_table_has_not_counts_as_missing(change: str) -> None:
+    champion = trained(1_000)
+    whole = table(2_000)
+    other = Input(name="region", kind=InputKind.TEXT)
+    inputs = (INPUTS[0], INPUTS[2]) if change == "gone" else (INPUTS[0], other, INPUTS[2])
+    frame = whole.frame.select([column.name for column in inputs])
+    candidate = train(MODEL, TypedTable(inputs, frame, whole.labels), data_hash="", now=NOON, seed=0)
+    made = contest(candidate, champion.version, champion.rows)
+    assert "region" in made.notes[0]
+    assert made.champion is not None
+    blind = candidate.judges.frame.with_columns(region=pl.lit(None, pl.String))
+    assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(blind).tolist())
+
+
+def test_groups_go_with_their_rows() -> None:
+    groups = np.arange(1_000) // 2
+    candidate = train(MODEL, table(1_000), data_hash="", now=NOON, seed=0, groups=groups)
+    made = contest(candidate, trained(1_000).version, trained(1_000).rows)
+    assert made.groups is not None
+    assert made.groups.tolist() == groups[800:].tolist()
+
+
+def test_the_stored_margins_are_those_that_judged() -> None:
+    for rows in (300, 1_000):
+        found = trained(rows).rows
+        assert found.holdout["margin"].to_list() == pytest.approx(log_odds(trained(rows).scores).tolist())
+        assert found.holdout["label"].to_list() == trained(rows).judges.labels.tolist()
+        assert len(found.learned) == trained(rows).card.rows_train
