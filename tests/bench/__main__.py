@@ -23,6 +23,7 @@ from data.migrations import upgrade
 from data.settings import Scope
 from ml.features.inputs import typed_rows
 from ml.version import load
+from tests.bench import swap
 from tests.support import HOT, bearer, generic, put_model, serving, settings_for
 
 ROUNDS = 300
@@ -71,6 +72,7 @@ def main() -> None:
         loop.database.dispose()
         shutil.rmtree(folder / "models")
     show(timings)
+    swap.main()
 
 
 def pairs(name: str, ours: Callable[[], object], floor_name: str, floor: Callable[[], object], *, rounds: int = ROUNDS) -> Timing:
