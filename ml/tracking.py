@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from data.errors import LeadloopError, NotFound, NotReady
-from data.settings import ROOT
+from data.lock import file_lock
+from data.settings import ROOT, SQLITE
 from ml.features.inputs import InputKind
 from ml.training import plots
 from ml.training.train import Trained, save_trained
@@ -33,7 +35,11 @@ class Logged:
 
 
 def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
-    """mlflow, pointed at the tracking store; local experiments keep their artefacts under `artifacts_dir`."""
+    """mlflow, pointed at the tracking store; local experiments keep their artefacts under `artifacts_dir`.
+
+    Raises:
+        NotReady: the local store cannot be opened. A server is not asked yet.
+    """
     import os
 
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -44,11 +50,25 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    if tracking_uri.startswith("sqlite:///"):
-        Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    local = tracking_uri.startswith(SQLITE)
+    if local:
         artifacts_dir.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(tracking_uri)
+    if local:
+        _ensure_tables(tracking_uri)
     return mlflow
+
+
+@cache
+def _ensure_tables(tracking_uri: str) -> None:
+    """MLflow makes its tables at the first use, and two processes that do so at once are in each other's way."""
+    import mlflow
+
+    path = tracking_uri.removeprefix(SQLITE)
+    with answering(), file_lock(Path(f"{path}.lock")):
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ GAIN_SHARE = 0.1
 AUC_MARGIN = 0.005
 MOST_ECE = 0.03
 CHANCE_ROUNDS = 200
+MOST_SEGMENTS_TOLD = 3  # all are stored; a column and its like repeat the same story
 
 
 class Check(BaseModel):
@@ -151,7 +152,7 @@ def _against_the_champion(contest: Contest, champion: Floats, *, rounds: int, se
     calibration = _calibration(labels, candidate, champion, seed=seed)
     parts = segments.compare(labels, champion, candidate, contest.levels, groups=contest.groups)
     checks = [check for check in (loss, auc, calibration) if check is not None]
-    against = [check.said for check in checks if not check.passed] + [part.said for part in parts if part.collapsed]
+    against = [*(check.said for check in checks if not check.passed), *_collapsed(parts)]
     if not against and np.array_equal(candidate, champion):
         # Harmless, and the next training is then measured from its newer date and rows.
         reasons = [f"it gives the same scores as {name}"]
@@ -161,6 +162,12 @@ def _against_the_champion(contest: Contest, champion: Floats, *, rounds: int, se
         promote=not against, reasons=tuple(reasons), log_loss=loss, auc=auc, calibration=calibration, segments=tuple(parts),
         **_seen(contest, rounds),
     )  # fmt: skip
+
+
+def _collapsed(parts: Sequence[Segment]) -> list[str]:
+    found = [part.said for part in parts if part.collapsed]
+    more = len(found) - MOST_SEGMENTS_TOLD
+    return found if more <= 0 else [*found[:MOST_SEGMENTS_TOLD], f"and worse for certain in {more} more segments"]
 
 
 def _seen(contest: Contest, rounds: int) -> dict[str, Any]:
@@ -182,7 +189,7 @@ def _check(figure: str, found: Difference, margin: float, against: str, *, sign:
     least, most = sorted((sign * found.low, sign * found.high))
     shown = f"{figure} {found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}] against {against}"
     if most <= margin:
-        passed, told = True, "not worse"
+        passed, told = True, "better" if most < 0 else "not worse"
     elif least > 0:
         passed, told = False, "worse"
     elif worse <= max(margin, found.error):

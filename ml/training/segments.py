@@ -43,7 +43,7 @@ class Segment(BaseModel):
     @property
     def said(self) -> str:
         shown = f"{self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
-        return f"log-loss where {self.input} is {self.level} ({self.rows:,} rows) {shown}: that segment would collapse"
+        return f"log-loss where {self.input} is {self.level} ({self.rows:,} rows) {shown}: worse there by more than a twentieth"
 
 
 def compare(

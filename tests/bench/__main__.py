@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import features, loop
+from tests.bench import features, loop, swap
 from tests.bench.models import noise, run, rungs
 
 # Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
 BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "loop": loop.main,
+    "swap": swap.main,
     "features": features.main,
     "models": run.main,
     "rungs": rungs.main,

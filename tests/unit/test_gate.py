@@ -43,7 +43,7 @@ def in_social(channels: Any, there: Floats, elsewhere: Floats) -> Floats:
 
 # name -> the candidate of (true log-odds, channels), whether it passes, and what the reasons say
 CANDIDATES: dict[str, tuple[Any, bool, str]] = {
-    "better": (lambda truth, _: truth, True, "not worse"),
+    "better": (lambda truth, _: truth, True, "against champion 1: better"),
     "as good": (lambda truth, _: noisy(truth, 0.3, seed=8), True, "cannot tell them apart"),
     "the same": (lambda truth, _: noisy(truth, 0.3), True, "the same scores as champion 1"),
     "slightly worse": (lambda truth, _: noisy(truth, 0.55), False, "log-loss"),
@@ -79,6 +79,15 @@ def test_a_segment_that_collapses_is_refused_even_where_the_whole_is_better(worl
     assert [part.level for part in decision.segments if part.collapsed] == ["social"]
     assert len(decision.reasons) == 1
     assert decided(candidate, labels, noisy(truth, 0.8)).promote, "without the segments nobody sees it"
+
+
+def test_of_many_segments_the_worst_are_told_and_all_are_stored(world: tuple[Ints, Floats, Any]) -> None:
+    labels, truth, channels = world
+    levels = {f"column {number}": channels for number in range(5)}
+    decision = decided(in_social(channels, noisy(truth, 1.5), truth), labels, noisy(truth, 0.8), levels=levels)
+    assert sum(part.collapsed for part in decision.segments) == 5
+    assert len(decision.reasons) == 4
+    assert decision.reasons[-1] == "and worse for certain in 2 more segments"
 
 
 def test_the_figures_are_stored_with_their_intervals(world: tuple[Ints, Floats, Any]) -> None:
