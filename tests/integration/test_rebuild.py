@@ -39,7 +39,7 @@ from tests.support import NOON, FakeClock, generic
 
 TEXTS = {"channel": NAMES, "owner": ("1", "2"), "job_title": ("CEO", "CTO"), "company_industry": ("retail", "finance")}
 INPUTS = tuple(
-    Input(name=name, kind=InputKind.CATEGORY, categories=TEXTS[name])
+    Input(name=name, kind=InputKind.CATEGORY)
     if name in TEXTS
     else Input(name=name, kind=InputKind.BOOLEAN if name in {"is_first_visit", "newsletter"} else InputKind.NUMBER)
     for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, "job_title", "newsletter", "company_industry")
@@ -220,4 +220,4 @@ def put_wide_model(models_dir: Path) -> None:
 
 
 def _drawn(generator: np.random.Generator, column: Input) -> Any:
-    return str(generator.choice(column.categories)) if column.categories else int(generator.integers(0, 2))
+    return str(generator.choice(TEXTS[column.name])) if column.name in TEXTS else int(generator.integers(0, 2))
