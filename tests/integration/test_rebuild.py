@@ -29,17 +29,17 @@ from data.warehouse.predictions import PredictionRow
 from ml.features import activity, engagement, relations
 from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
-from ml.features.inputs import Input, InputKind
-from ml.learners import xgb
+from ml.features.inputs import Input, InputKind, typed_rows
 from ml.models.lead_score import MODEL
+from ml.training.ladder import TypedTable
 from ml.training.train import train
-from ml.version import CHAMPION, write_atomically, write_card
+from ml.version import CHAMPION, Version, save, write_atomically
 from tests.conftest import LoopFactory
 from tests.support import NOON, FakeClock, generic
 
 TEXTS = {"channel": NAMES, "owner": ("1", "2"), "job_title": ("CEO", "CTO"), "company_industry": ("retail", "finance")}
 INPUTS = tuple(
-    Input(name=name, kind=InputKind.CATEGORY, categories=TEXTS[name])
+    Input(name=name, kind=InputKind.CATEGORY)
     if name in TEXTS
     else Input(name=name, kind=InputKind.BOOLEAN if name in {"is_first_visit", "newsletter"} else InputKind.NUMBER)
     for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, "job_title", "newsletter", "company_industry")
@@ -211,13 +211,13 @@ def put_wide_model(models_dir: Path) -> None:
     generator = np.random.default_rng(0)
     rows = [{column.name: _drawn(generator, column) for column in INPUTS} for _ in range(400)]
     labels = generator.integers(0, 2, len(rows))
-    trained = train(MODEL, INPUTS, rows, labels, data_hash="", now=NOON, overrides={"n_estimators": 5})
+    table = TypedTable(INPUTS, typed_rows(INPUTS, rows), labels)
+    trained = train(MODEL, table, data_hash="", now=NOON)
     folder = models_dir / MODEL.name / "1"
     folder.mkdir(parents=True)
-    xgb.save(trained.booster, folder)
-    write_card(trained.card.model_copy(update={"version": "1"}), folder)
+    save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
     write_atomically(models_dir / MODEL.name / CHAMPION, "1")
 
 
 def _drawn(generator: np.random.Generator, column: Input) -> Any:
-    return str(generator.choice(column.categories)) if column.categories else int(generator.integers(0, 2))
+    return str(generator.choice(TEXTS[column.name])) if column.name in TEXTS else int(generator.integers(0, 2))
