@@ -145,6 +145,32 @@ def test_a_look_up_stores_what_is_new_and_the_next_one_only_what_changed(
     assert later == [("hs_analytics_num_visits", "4")]
 
 
+def test_a_look_up_reads_the_accounts_own_fields_too(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    for name in ("shoe_size", "left_empty", "predicted_score"):
+        sandbox.define_hubspot_property("contacts", name)
+    sandbox.put("hubspot", "contacts", "1", {"hs_analytics_num_visits": "3", "shoe_size": "43", "predicted_score": "0.7"})
+    post(loop, "hubspot", hubspot("contact", 1))
+    worker.sweep_inbox(loop)
+    assert features(loop, "shoe_size") == ("43",)
+    assert not {"left_empty", "predicted_score"} & {row.name for row in rows(loop)}
+
+
+def test_a_token_that_may_not_list_properties_reads_the_others(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.fault = lambda _vendor, path: 403 if "/properties/" in path else None
+    sandbox.put("hubspot", "contacts", "1", {"hs_analytics_num_visits": "3", "shoe_size": "43"})
+    for number in (1, 1):
+        post(loop, "hubspot", hubspot("contact", number, at=number))
+        worker.sweep_inbox(loop)
+    assert features(loop, "sessions", "shoe_size") == ("3", None)
+    assert len([request for request in sandbox.requests if "/properties/" in request.path]) == 1
+
+
 def test_an_older_event_does_not_win_over_a_look_up_that_changed_nothing(
     make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
 ) -> None:
