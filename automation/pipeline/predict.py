@@ -26,7 +26,7 @@ def predict(loop: Loop, cases: list[Case], facts: pl.DataFrame) -> None:
             for case in asking:
                 case.error = error
             continue
-        rows = _features(served, asking, facts)
+        rows = [_as_of(served, case, row) for case, row in zip(asking, _features(served, asking, facts), strict=True)]
         ready = [(case, row) for case, row in zip(asking, rows, strict=True) if _can_be_scored(served, case, row)]
         for (case, row), prediction in zip(ready, served.predict([row for _, row in ready]), strict=True):
             case.predictions.append(_signed(served, case, row, prediction))
@@ -36,6 +36,11 @@ def _features(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> lis
     examples = pl.DataFrame([(case.event.entity_id, case.as_of) for case in cases], schema=EXAMPLES, orient="row")
     wanted = [column.name for column in served.card.inputs]
     return build(served.card.model, examples, facts, wanted=wanted).to_dicts()
+
+
+def _as_of(served: Served, case: Case, row: dict[str, Any]) -> dict[str, Any]:
+    """A version whose dates are durations up to a moment is told which."""
+    return row if served.card.moment is None else {**row, served.card.moment.name: case.as_of}
 
 
 def _can_be_scored(served: Served, case: Case, row: dict[str, Any]) -> bool:
