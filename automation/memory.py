@@ -50,7 +50,8 @@ def remember_events(
     """Stores what events say. The caller holds the rows of their entities, and took `now` after that."""
     late = {each.entity_id for each in heard if _is_late(each, owners, now)}
     before = facts.of_entities(session, late) if late else {}
-    gone = facts.names_of(session, {each.entity_id for each in heard if each.event.type.verb == "deleted"})
+    deleted = {each.entity_id for each in heard if each.event.type.verb == "deleted"}
+    gone = facts.names_of(session, deleted) if deleted else {}
     added: list[Fact] = []
     for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
         for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, now):

@@ -189,7 +189,8 @@ def add_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, An
     if not rows:
         return
     build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(build(table).on_conflict_do_nothing(), list(rows))
+    # The bare table: the rows need nothing of what the ORM would do with each of them.
+    session.execute(build(SQLModel.metadata.tables[str(table.__tablename__)]).on_conflict_do_nothing(), list(rows))
 
 
 def _has_nul(value: Any) -> bool:

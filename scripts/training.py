@@ -86,7 +86,7 @@ def train_warehouse(
     digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
-            MODELS[name], table.typed, times=table.times, groups=table.groups, data_hash=digest, now=now,
+            MODELS[name], table.typed, times=table.times, groups=table.groups, moment=table.moment, data_hash=digest, now=now,
             budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
     return _register(settings, MODELS[name], trained, {}, console)

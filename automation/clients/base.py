@@ -44,5 +44,8 @@ class Crm(Protocol):
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
         """Writes; returns the failures by record id. Raises Retryable or Permanent where the call failed as a whole."""
 
+    def own_properties(self, kind: EntityKind) -> Sequence[str]:
+        """The account's own properties, where a read gives only what is named; otherwise none."""
+
     def names(self, kind: EntityKind) -> dict[str, str]:
         """Property key -> name, where the account's keys do not speak for themselves; otherwise empty."""

@@ -1,5 +1,7 @@
 """HubSpot through its own SDK: batch read, batch update (207 matched row by row), properties."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -10,7 +12,9 @@ from hubspot.crm import companies, contacts, deals, properties
 
 from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
 from data.domain.entity import EntityKind
+from data.domain.event import OUR_PREFIX
 from data.errors import Permanent, Retryable, VendorError
+from data.log import get_logger
 
 OBJECTS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "contacts",
@@ -26,6 +30,9 @@ ERRORS: tuple[type[Exception], ...] = (
 )
 GROUP = "leadloop"
 ALREADY_THERE = 409
+OWN_PROPERTIES_SECONDS = 300.0
+
+log = get_logger("clients")
 
 
 class HubSpotClient:
@@ -37,6 +44,8 @@ class HubSpotClient:
     def __init__(self, access_token: str, base_url: str) -> None:
         # No retries inside the SDK: the outbox retries, and it knows when.
         self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
+        self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
+        self._lock = threading.Lock()
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         module = MODULES[kind]
@@ -66,6 +75,25 @@ class HubSpotClient:
             if write.id not in done and write.id not in failures:
                 failures[write.id] = Retryable("HubSpot answered for the batch but not for this row")
         return failures
+
+    def own_properties(self, kind: EntityKind) -> Sequence[str]:
+        """Those that HubSpot does not define and that are not ours; what was asked for is good for a few minutes."""
+        with self._lock:
+            found = self._own.get(kind)
+        if found is None or time.monotonic() - found[0] > OWN_PROPERTIES_SECONDS:
+            found = time.monotonic(), self._asked_for_own(kind)
+            with self._lock:
+                self._own[kind] = found
+        return found[1]
+
+    def _asked_for_own(self, kind: EntityKind) -> tuple[str, ...]:
+        api = self._sdk.crm.properties.core_api
+        try:
+            rows = _called(lambda: api.get_all(OBJECTS[kind], _request_timeout=TIMEOUT_SECONDS)).results
+        except Permanent as error:  # A token without crm.schemas.*.read: the rest of the record can be read all the same.
+            log.warning("hubspot.own_properties.refused", kind=kind, reason=error.detail)
+            return ()
+        return tuple(row.name for row in rows if not row.hubspot_defined and not row.name.startswith(OUR_PREFIX))
 
     def names(self, kind: EntityKind) -> dict[str, str]:
         return {}

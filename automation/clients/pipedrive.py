@@ -63,6 +63,9 @@ class PipedriveClient:
                 failures[write.id] = error
         return failures
 
+    def own_properties(self, kind: EntityKind) -> Sequence[str]:
+        return ()
+
     def names(self, kind: EntityKind) -> dict[str, str]:
         """Custom field key -> name; what was asked for is good for a few minutes."""
         with self._lock:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from automation.clients.base import Crm, Record
 from automation.memory import LookedUp
 from automation.pipeline.context import Case, Loop
-from automation.sources.properties import KEYS, PERSON, canonical, vendor_property
+from automation.sources.properties import KEYS, PERSON, USUAL, canonical, vendor_property
 from data.db import unstorable
 from data.domain.entity import EntityKind
 from data.domain.relation import RELATIONS
@@ -49,9 +49,10 @@ def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]
     wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in inputs), *RELATIONS.get((source, kind), ())]
     ids = sorted({case.ref.id for case in cases})
     found: dict[str, Record] = {}
+    everything = list(dict.fromkeys([*wanted, *USUAL.get(source, ()), *crm.own_properties(kind)]))
     asked_at = loop.clock.now()
     for start in range(0, len(ids), crm.batch_size):
-        found |= crm.read(kind, ids[start : start + crm.batch_size], list(dict.fromkeys(wanted)))
+        found |= crm.read(kind, ids[start : start + crm.batch_size], everything)
     names = crm.names(kind) if source in KEYS else {}
     for case in cases:
         if (record := found.get(case.ref.id)) is None:

@@ -75,7 +75,13 @@ def _in_shadow(chosen: Sequence[tuple[Case, Choice]], facts: pl.DataFrame) -> No
 def _features(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> list[dict[str, Any]]:
     examples = pl.DataFrame([(case.event.entity_id, case.as_of) for case in cases], schema=EXAMPLES, orient="row")
     wanted = [column.name for column in served.card.inputs]
-    return build(served.card.model, examples, facts, wanted=wanted).to_dicts()
+    rows = build(served.card.model, examples, facts, wanted=wanted).to_dicts()
+    return [_as_of(served, case, row) for case, row in zip(cases, rows, strict=True)]
+
+
+def _as_of(served: Served, case: Case, row: dict[str, Any]) -> dict[str, Any]:
+    """A version whose dates are durations up to a moment is told which."""
+    return row if served.card.moment is None else {**row, served.card.moment.name: case.as_of}
 
 
 def _can_be_scored(served: Served, case: Case, row: dict[str, Any]) -> bool:

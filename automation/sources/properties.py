@@ -38,6 +38,11 @@ PERSON: dict[str, tuple[str, ...]] = {
     "pipedrive": ("email", "name", "org_name"),
     "generic": ("email", "name", "company"),
 }
+# What a CRM defines itself and most accounts fill: read with the account's own fields, to learn from.
+USUAL: dict[str, tuple[str, ...]] = {
+    "hubspot": ("lifecyclestage", "hs_lead_status", "jobtitle", "industry", "country", "numemployees", "annualrevenue",
+                "num_contacted_notes", "hs_email_open", "hs_email_click"),
+}  # fmt: skip
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
 KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
 ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from data.errors import BadInput
-from ml.features.inputs import InputKind, typed_frame
+from ml.features.inputs import Input, InputKind, typed_frame
 from ml.preparation.base import AS_OF, Floats
 from ml.tables.column_kinds import find_kinds
 from ml.tables.column_notes import told
@@ -28,6 +28,8 @@ class HistoryTable:
     groups: NDArray[Any]
     findings: Findings
     notes: tuple[str, ...]
+    moment: Input | None = None
+    """What a row's own moment is called, where dates are durations up to it; serving says it then."""
 
 
 def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[str, ...] = (), seed: int = 0) -> HistoryTable:
@@ -48,9 +50,11 @@ def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[
     if not kept:
         raise BadInput("the warehouse has no property that could teach: all are constant, identifiers or know the answer")
     typed = frame.select([column.name for column in kept])
+    moment = None
     if any(column.kind is InputKind.DATE for column in kept):
         typed = typed.with_columns(pl.Series(AS_OF, times))
-    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found))
+        moment = Input(name=AS_OF, kind=InputKind.DATE)
+    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found), moment)
 
 
 def _days(moments: pl.Series) -> Floats:

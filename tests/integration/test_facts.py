@@ -1,10 +1,13 @@
 """Facts in the warehouse: what events, look-ups and deletions leave there, how they are read, and how old ones got there."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import polars as pl
 import pytest
 from sqlalchemy import text
@@ -30,7 +33,13 @@ from data.warehouse.facts import FactRow
 from data.warehouse.predictions import PredictionRow
 from ml.features.build import build
 from ml.features.facts import EXAMPLES
+from ml.features.inputs import Input, InputKind
+from ml.models.lead_score import MODEL
+from ml.preparation.base import AS_OF
 from ml.training.labels import HORIZON
+from ml.training.ladder import TypedTable
+from ml.training.train import train
+from ml.version import CHAMPION, Version, save, write_atomically
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
 
@@ -143,6 +152,32 @@ def test_a_look_up_stores_what_is_new_and_the_next_one_only_what_changed(
     worker.sweep_inbox(loop)
     later = [(row.name, row.value) for row in rows(loop) if row.origin == "lookup" and row.known_at > NOON + 2 * SECOND]
     assert later == [("hs_analytics_num_visits", "4")]
+
+
+def test_a_look_up_reads_the_accounts_own_fields_too(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    for name in ("shoe_size", "left_empty", "predicted_score"):
+        sandbox.define_hubspot_property("contacts", name)
+    sandbox.put("hubspot", "contacts", "1", {"hs_analytics_num_visits": "3", "shoe_size": "43", "predicted_score": "0.7"})
+    post(loop, "hubspot", hubspot("contact", 1))
+    worker.sweep_inbox(loop)
+    assert features(loop, "shoe_size") == ("43",)
+    assert not {"left_empty", "predicted_score"} & {row.name for row in rows(loop)}
+
+
+def test_a_token_that_may_not_list_properties_reads_the_others(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.fault = lambda _vendor, path: 403 if "/properties/" in path else None
+    sandbox.put("hubspot", "contacts", "1", {"hs_analytics_num_visits": "3", "shoe_size": "43"})
+    for number in (1, 1):
+        post(loop, "hubspot", hubspot("contact", number, at=number))
+        worker.sweep_inbox(loop)
+    assert features(loop, "sessions", "shoe_size") == ("3", None)
+    assert len([request for request in sandbox.requests if "/properties/" in request.path]) == 1
 
 
 def test_an_older_event_does_not_win_over_a_look_up_that_changed_nothing(
@@ -293,3 +328,31 @@ def put_as_of_0001(session: Session) -> None:
     for table, row in (("entities", entity), ("payloads", payload), ("events", event)):
         names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
         session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)
+
+
+def test_dates_are_durations_up_to_the_moment_of_scoring(make_loop: LoopFactory, clock: FakeClock, tmp_path: Path) -> None:
+    put_model_of_a_date(tmp_path / "models")
+    loop = make_loop(model=False)
+    post(loop, "generic", generic("ada", renewal="2026-02-20"))
+    worker.sweep_inbox(loop)
+    clock.move(days=60)
+    post(loop, "generic", generic("ada", at=clock.now(), renewal="2026-02-20"))
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        fresh, overdue = session.exec(select(PredictionRow).order_by(PredictionRow.id))  # type: ignore[arg-type]
+    assert fresh.features == overdue.features
+    assert fresh.score < 0.5 < overdue.score
+
+
+def put_model_of_a_date(models_dir: Path) -> None:
+    """Whoever's renewal is more than 30 days ago is won."""
+    generator = np.random.default_rng(0)
+    times = np.sort(generator.uniform(20_000, 20_500, 400))
+    ages = generator.uniform(0, 100, len(times))
+    inputs, moment = (Input(name="renewal", kind=InputKind.DATE),), Input(name=AS_OF, kind=InputKind.DATE)
+    table = TypedTable(inputs, pl.DataFrame({"renewal": times - ages, AS_OF: times}), (ages > 30).astype(np.int64))
+    trained = train(replace(MODEL, learners={"logistic": ({"C": 1.0},)}), table, times=times, moment=moment, data_hash="", now=NOON)
+    folder = models_dir / MODEL.name / "1"
+    folder.mkdir(parents=True)
+    save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
+    write_atomically(models_dir / MODEL.name / CHAMPION, "1")

@@ -10,7 +10,9 @@ from automation.sources.registry import SOURCES
 from data.domain.prediction import GRADES
 from data.settings import ROOT, Settings
 from ml.features.inputs import InputKind
+from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
+from ml.training.labels import HORIZON, MOST_MOMENTS
 from scripts.cli import app
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -116,3 +118,17 @@ def test_the_image_copies_every_room_and_nothing_secret() -> None:
     assert "--require-hashes" in text
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert {".env", ".git", "data/var"} <= set(ignored)
+
+
+def test_every_feature_is_documented_and_every_documented_one_exists() -> None:
+    text = (ROOT / "docs" / "features.md").read_text().split("## Columns")[1].split("## ")[0]
+    rows = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `")]
+    named = [name for row in rows for name in re.findall("`([a-z_0-9]+)`", row)]
+    assert set(named) == {name for found in SETS.values() for subject in found.subjects for name in subject.columns}
+    assert len(named) == len(set(named))
+
+
+def test_the_documented_labels_are_the_code_s() -> None:
+    text = (ROOT / "docs" / "features.md").read_text().split("## Examples and labels")[1]
+    assert f"within {HORIZON.days} days" in text
+    assert f"up to {MOST_MOMENTS} moments" in text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation.sources.properties import KEYS, PERSON, PROPERTIES, WORDS, canonical, internal_name, vendor_property
+from automation.sources.properties import KEYS, PERSON, PROPERTIES, USUAL, WORDS, canonical, internal_name, vendor_property
 from automation.sources.registry import SOURCES
 from data.samples.leads import NAMES
 from ml.features import engagement
@@ -72,5 +72,5 @@ def test_the_primary_address_of_pipedrive_is_the_email() -> None:
 
 
 def test_the_tables_name_known_sources_only() -> None:
-    assert {*PROPERTIES, *PERSON, *KEYS, *(source for source, _ in WORDS)} <= set(SOURCES)
+    assert {*PROPERTIES, *PERSON, *USUAL, *KEYS, *(source for source, _ in WORDS)} <= set(SOURCES)
     assert set(PERSON) == set(SOURCES)
