@@ -25,6 +25,10 @@ from ml.training.split import Fold, Plan
 STACK = "stack"
 MOST_MEMBERS = 4
 FEWEST_FOR_STACK = 1_000
+# How far ahead of the prior a candidate must be. On shuffled labels one standard error was passed by the best straight line
+# in 8 % of 60 tables, one and a half in 2 %; and at one error trees made three in four trainings leave the prior.
+ERRORS, ERRORS_IF_STOPPED = 1.5, 2.5
+LEAST_GAIN = 0.005  # of the prior's log-loss; nobody would act differently for less
 
 Tell = Callable[[str], None]
 
@@ -202,8 +206,24 @@ def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def choose(tried: Sequence[Tried]) -> Tried:
-    """The simplest within one standard error of the best, candidates in the ladder's order."""
-    return tried[simplest([one.losses for one in tried])]
+    """The simplest within one standard error of the best, candidates in the ladder's order.
+
+    The prior, which comes first, is left only where a candidate is clearly better than it: the best of many is ahead by
+    chance.
+    """
+    prior, *rest = tried
+    if prior.learner == "prior" and not any(_is_clearly_better(one, prior) for one in rest):
+        return prior
+    able = [one for one in tried if one.learner != "prior"]
+    return able[simplest([one.losses for one in able])]
+
+
+def _is_clearly_better(one: Tried, prior: Tried) -> bool:
+    """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees."""
+    gain = prior.losses - one.losses
+    stopped = any(hasattr(LEARNERS[part.learner], "suggest") for part in one.members or (one,))
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+    return bool(gain.mean() > max((ERRORS_IF_STOPPED if stopped else ERRORS) * error, LEAST_GAIN * prior.loss))
 
 
 def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:
