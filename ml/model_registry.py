@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ml.tracking import CARD_FOLDER, Logged
+from ml.training.report import numbered
 from ml.training.train import Trained
-from ml.version import CHAMPION, Card, is_plain, read_card, save, write_atomically, write_card
+from ml.version import CHAMPION, REPORT, Card, is_plain, read_card, save, write_atomically, write_card
 
 
 def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) -> Card:
@@ -22,7 +23,7 @@ def register(mlflow: Any, trained: Trained, logged: Logged, models_dir: Path) ->
     found = client.create_model_version(trained.card.model, source=logged.model_uri, run_id=logged.run_id)
     version = str(found.version)
     card = trained.card.model_copy(update={"version": version})
-    _keep(models_dir, card, lambda folder: save(trained.version, folder))
+    _keep(models_dir, card, lambda folder: _write(trained, logged, version, folder))
     promote(mlflow, card.model, version, models_dir)
     return card
 
@@ -47,6 +48,11 @@ def pull_champions(mlflow: Any, models_dir: Path) -> list[str]:
         write_atomically(pointer, str(version))
         moved.append(registered.name)
     return moved
+
+
+def _write(trained: Trained, logged: Logged, version: str, folder: Path) -> None:
+    save(trained.version, folder)
+    (folder / REPORT).write_text(numbered(logged.report, version))
 
 
 def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from data.settings import ROOT
 from ml.features.inputs import InputKind
 from ml.training import plots
+from ml.training.report import write_report
 from ml.training.train import Trained
 from ml.version import Card, save
 
@@ -20,10 +21,11 @@ REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polar
 
 @dataclass(frozen=True)
 class Logged:
-    """A run in MLflow, and the model that it logged."""
+    """A run in MLflow, the model that it logged, and the report of it."""
 
     run_id: str
     model_uri: str
+    report: str
 
 
 def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
@@ -43,7 +45,7 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
 
 
 def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Path, extra_metrics: Mapping[str, float]) -> Logged:
-    """Logs parameters, metrics, plots, and the version as one MLflow model with its signature."""
+    """Logs parameters, metrics, plots, the report, and the version as one MLflow model with its signature."""
     card = trained.card
     with mlflow.start_run(experiment_id=_experiment(mlflow, experiment, artifacts_dir)) as run:
         mlflow.log_params(
@@ -58,8 +60,9 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
             native = folder / CARD_FOLDER
             native.mkdir()
             save(trained.version, native)
+            report = write_report(trained, native).read_text()
             mlflow.log_artifacts(str(native), CARD_FOLDER)
-            return Logged(str(run.info.run_id), _log_model(mlflow, trained, native))
+            return Logged(str(run.info.run_id), _log_model(mlflow, trained, native), report)
 
 
 def _experiment(mlflow: Any, name: str, artifacts_dir: Path) -> str:

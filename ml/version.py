@@ -23,6 +23,7 @@ from ml.scorer import Member, Scorer
 
 CARD = "card.json"
 PREPARATION = "preparation.json"
+REPORT = "report.html"  # for people
 CHAMPION = "champion"
 QUANTILES = 1001
 LONGEST_NAME = 100

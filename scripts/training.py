@@ -1,7 +1,7 @@
 """`leadloop train`: from a sample or a user's table to a registered champion, with the figures printed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from ml.training.ladder import TypedTable
 from ml.training.split import HOLDOUT_SHARE
 from ml.training.table import infer_inputs, read_labelled
 from ml.training.train import Trained, cut_of, train
-from ml.version import Card
+from ml.version import REPORT, Card
 
 SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
 
@@ -62,6 +62,7 @@ def train_csv(
     with console.status("Training ..."):
         typed = TypedTable(inputs, typed_frame(inputs, table.rows), table.labels)
         trained = train(model, typed, data_hash=table.data_hash, now=SystemClock().now(), seed=seed)
+        trained = replace(trained, notes=(*table.notes, *left_out))
     return _register(settings, model, trained, {}, console)
 
 
@@ -91,3 +92,4 @@ def _show(card: Card, ceiling: dict[str, float], settings: Settings, console: Co
     console.print(
         f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. Champion, in {settings.models_dir / card.model}", markup=False
     )
+    console.print(f"Report: {settings.models_dir / card.model / card.version / REPORT}", markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
 from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
+from ml.training.leakage import Findings
 from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE
 from ml.version import QUANTILES, Card, Version, member_cards
 
@@ -25,12 +26,18 @@ FEWEST_ROWS = 2
 
 @dataclass(frozen=True)
 class Trained:
-    """A version before the registry has numbered it, with the unseen rows that judged it and how it came about."""
+    """A version before the registry has numbered it, with the unseen rows that judged it and how it came about.
+
+    `times`: each row's moment in days since 1970, oldest first; `notes` of the reader, `findings` of the leak guard.
+    """
 
     version: Version
     fit: Fit
     judges: TypedTable
     scores: Floats
+    times: Floats | None = None
+    notes: tuple[str, ...] = ()
+    findings: Findings | None = None
 
     @property
     def card(self) -> Card:
@@ -98,7 +105,7 @@ def train(
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(Version(card, fit.scorer), fit, judges, scores)
+    return Trained(Version(card, fit.scorer), fit, judges, scores, times=times)
 
 
 def _judged(fit: Fit, table: TypedTable, cut: int) -> tuple[TypedTable, Floats]:
