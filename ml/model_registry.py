@@ -52,7 +52,7 @@ def pull_champions(mlflow: Any, models_dir: Path) -> list[str]:
 
 def _write(trained: Trained, logged: Logged, version: str, folder: Path) -> None:
     save(trained.version, folder)
-    (folder / REPORT).write_text(numbered(logged.report, version))
+    (folder / REPORT).write_text(numbered(logged.report, version), "utf-8")
 
 
 def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path) -> bool:

@@ -60,7 +60,7 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
             native = folder / CARD_FOLDER
             native.mkdir()
             save(trained.version, native)
-            report = write_report(trained, native).read_text()
+            report = write_report(trained, native).read_text("utf-8")
             mlflow.log_artifacts(str(native), CARD_FOLDER)
             return Logged(str(run.info.run_id), _log_model(mlflow, trained, native), report)
 

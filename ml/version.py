@@ -127,7 +127,7 @@ def load(folder: Path) -> Version:
         OSError, ValueError, and the learners' own errors: the folder is not whole.
     """
     card = read_card(folder)
-    preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text()).root
+    preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text("utf-8")).root
     members = tuple(
         Member(one.learner, one.form, LEARNERS[one.learner].load(folder / one.file), one.weight) for one in card.members
     )
@@ -135,7 +135,7 @@ def load(folder: Path) -> Version:
 
 
 def read_card(folder: Path) -> Card:
-    return Card.model_validate_json((folder / CARD).read_text())
+    return Card.model_validate_json((folder / CARD).read_text("utf-8"))
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -145,7 +145,7 @@ def write_card(card: Card, folder: Path) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """A reader sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, prefix=f".{path.name}.") as handle:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, prefix=f".{path.name}.", encoding="utf-8") as handle:
         try:
             handle.write(text)
             handle.flush()

@@ -130,7 +130,7 @@ def attempt(made: Prepared, plan: Plan, name: str, params: Params, *, check: Cal
         # One number of rounds for all folds (the best of each would flatter it), and that many for the final fit.
         common = int(np.median(rounds))
         params = {name: value for name, value in params.items() if name != "early_stopping_rounds"} | {"n_estimators": common}
-        fits = [fitted.cut(common) for fitted in fits]  # type: ignore[attr-defined]
+        fits = [fitted.cut(common) if hasattr(fitted, "cut") else fitted for fitted in fits]
     margins = np.full((plan.repeats, len(made.table.labels)), np.nan)
     for place, (fold, fitted) in enumerate(zip(plan.folds, fits, strict=True)):
         margins[fold.repeat, fold.judge] = fitted.margins(made.fold(place, learner.form)[1].matrix)

@@ -148,6 +148,15 @@ def test_a_table_without_a_usable_column_gets_the_base_rate(rows: int) -> None:
     assert fit.scorer.contributions(notes).shape == (rows, 2)
 
 
+def test_folds_that_have_a_usable_column_and_folds_that_have_none_go_together() -> None:
+    """62 texts of 300: some folds see the 50 that topics take, others do not."""
+    texts = [f"call {'back soon' if row % 2 else 'never again'}" if row < 62 else None for row in range(300)]
+    notes = pl.DataFrame({"note": pl.Series(texts, dtype=pl.String)})
+    made = TypedTable((Input(name="note", kind=InputKind.TEXT),), notes, np.array([row % 2 for row in range(300)]))
+    fit = fit_table(made, budget_seconds=0)
+    assert np.isfinite(fit.scorer.margins(notes)).all()
+
+
 def test_one_win_in_a_hundred_and_twenty_rows_is_learned_from_without_a_word() -> None:
     rare = table(120)
     for wins in (1, 2, 3):

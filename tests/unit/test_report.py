@@ -241,7 +241,7 @@ def test_the_report_lies_in_the_versions_folder(trained: Trained, tmp_path: Path
     path = write_report(made, tmp_path)
     assert path == tmp_path / REPORT
     assert "of the training" in path.read_text()
-    assert "of the caller" in write_report(made, tmp_path, notes=("of the caller",)).read_text()
+    assert "of the caller" in write_report(made, tmp_path, notes=("of the caller \ud800 é",)).read_text("utf-8")
 
 
 def test_every_name_of_ours_has_a_word() -> None:
