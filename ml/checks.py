@@ -183,7 +183,7 @@ def each_setting_is_usable(learner: Learner) -> None:
     examples = _examples(learner)
     assert learner.settings, "there is nothing to start with"
     for params in learner.settings:
-        fitted = learner.fit(examples, _fewer(params), seed=0, watch=examples.rows(np.arange(100)))
+        fitted = learner.fit(examples, fewer(params), seed=0, watch=examples.rows(np.arange(100)))
         _assert_sound(fitted, examples.matrix, examples.columns)
 
 
@@ -211,7 +211,7 @@ def suggestions_are_usable(learner: Learner) -> None:
     examples = _examples(learner)
     for _ in range(3):
         params = learner.suggest(study.ask())
-        _assert_sound(learner.fit(examples, _fewer(params), seed=0), examples.matrix, examples.columns)
+        _assert_sound(learner.fit(examples, fewer(params), seed=0), examples.matrix, examples.columns)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -274,6 +274,11 @@ def odd_rows() -> pl.DataFrame:
     )
 
 
+def fewer(params: Params) -> Params:
+    """The same parameters with so few trees that a check takes no time."""
+    return {name: min(value, FEWER[name]) if name in FEWER else value for name, value in params.items()}
+
+
 def _prepared(learner: Learner, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints) -> tuple[Preparation, Examples]:
     preparation, matrix = prepare.fit(learner.form, inputs, frame, labels, seed=0)
     return preparation, Examples(matrix, preparation.columns, labels)
@@ -283,12 +288,8 @@ def _examples(learner: Learner) -> Examples:
     return _prepared(learner, INPUTS, *table())[1]
 
 
-def _fewer(params: Params) -> Params:
-    return {name: min(value, FEWER[name]) if name in FEWER else value for name, value in params.items()}
-
-
 def _learned(learner: Learner, examples: Examples, *, seed: int = 0) -> Fitted:
-    return learner.fit(examples, _fewer(learner.settings[0]), seed=seed)
+    return learner.fit(examples, fewer(learner.settings[0]), seed=seed)
 
 
 def _learned_scores(learner: Learner, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints) -> Floats:

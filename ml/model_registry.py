@@ -19,9 +19,10 @@ from ml.pull import ensure_copy, pull_champions
 from ml.tracking import CARD_FOLDER, Logged, answering, in_short
 from ml.training.contest import contest
 from ml.training.gate import Check, Decision, decide, refused
+from ml.training.report import decided, numbered
 from ml.training.rows import read_rows
 from ml.training.train import Trained, save_trained
-from ml.version import CHALLENGER, CHAMPION, Card, is_plain, load
+from ml.version import CHALLENGER, CHAMPION, REPORT, Card, is_plain, load, write_atomically
 
 __all__ = ["Registered", "Standing", "promote", "pull_champions", "register", "rollback", "standing"]
 
@@ -85,6 +86,7 @@ def register(
         strangers = [column.name for column in card.inputs if served is not None and column.name not in served]
         decision = _decided(mlflow, client, trained, models_dir, strangers)
         copies.write_decision(folder, decision)
+        write_atomically(folder / REPORT, decided(numbered(logged.report, card.version), decision))
         _tell(client, card, decision, folder, logged.run_id)
         _point(client, model, CHALLENGER, card.version, models_dir)
         if decision.promote:
@@ -169,14 +171,15 @@ def _decided(mlflow: Any, client: Any, trained: Trained, models_dir: Path, stran
 
 
 def _tell(client: Any, card: Card, decision: Decision, folder: Path, run_id: str) -> None:
-    """The decision where people look in MLflow: with the version as tags, and in full with its files."""
+    """The decision where people look in MLflow: with the version as tags, and in full with its files and in its report."""
     tags = {GATE_TAG: "passed" if decision.promote else "refused", REASONS_TAG: decision.summary[:LONGEST_TAG]}
     for name, check in (("log_loss", decision.log_loss), ("auc", decision.auc)):
         if check is not None:
             tags[f"leadloop.gate.{name}"] = _shown(check)
     for name, value in tags.items():
         client.set_model_version_tag(card.model, card.version, name, value)
-    client.log_artifact(run_id, str(folder / copies.DECISION), CARD_FOLDER)
+    for name in (copies.DECISION, REPORT):
+        client.log_artifact(run_id, str(folder / name), CARD_FOLDER)
 
 
 def _shown(check: Check) -> str:

@@ -16,6 +16,7 @@ from data.lock import file_lock
 from data.settings import ROOT, SQLITE
 from ml.features.inputs import InputKind
 from ml.training import plots
+from ml.training.report import write_report
 from ml.training.train import Trained, save_trained
 from ml.version import Card
 
@@ -28,10 +29,11 @@ REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polar
 
 @dataclass(frozen=True)
 class Logged:
-    """A run in MLflow, and the model that it logged."""
+    """A run in MLflow, the model that it logged, and the report of it."""
 
     run_id: str
     model_uri: str
+    report: str
 
 
 def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
@@ -96,7 +98,7 @@ def in_short(error: Exception) -> str:
 
 
 def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Path, extra_metrics: Mapping[str, float]) -> Logged:
-    """Logs parameters, metrics, plots, and the version as one MLflow model with its signature.
+    """Logs parameters, metrics, plots, the report, and the version as one MLflow model with its signature.
 
     Raises:
         NotReady: MLflow is away.
@@ -115,8 +117,9 @@ def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Pa
             native = folder / CARD_FOLDER
             native.mkdir()
             save_trained(trained, native)
+            report = write_report(trained, native).read_text("utf-8")
             mlflow.log_artifacts(str(native), CARD_FOLDER)
-            return Logged(str(run.info.run_id), _log_model(mlflow, trained, native))
+            return Logged(str(run.info.run_id), _log_model(mlflow, trained, native), report)
 
 
 def _experiment(mlflow: Any, name: str, artifacts_dir: Path) -> str:

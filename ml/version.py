@@ -26,6 +26,7 @@ from ml.scorer import Member, Scorer
 CARD = "card.json"
 PREPARATION = "preparation.json"
 CHECKSUMS = "checksums.json"
+REPORT = "report.html"  # for people
 CHAMPION, CHALLENGER = "champion", "challenger"
 QUANTILES = 1001
 LONGEST_NAME = 100
@@ -134,7 +135,7 @@ def load(folder: Path) -> Version:
     """
     check_whole(folder)
     card = read_card(folder)
-    preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text()).root
+    preparations = _Preparations.model_validate_json((folder / PREPARATION).read_text("utf-8")).root
     members = tuple(
         Member(one.learner, one.form, LEARNERS[one.learner].load(folder / one.file), one.weight) for one in card.members
     )
@@ -155,7 +156,7 @@ def check_whole(folder: Path) -> None:
 
 
 def read_card(folder: Path) -> Card:
-    return Card.model_validate_json((folder / CARD).read_text())
+    return Card.model_validate_json((folder / CARD).read_text("utf-8"))
 
 
 def write_card(card: Card, folder: Path) -> None:
@@ -165,7 +166,7 @@ def write_card(card: Card, folder: Path) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """A reader sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, prefix=f".{path.name}.") as handle:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, prefix=f".{path.name}.", encoding="utf-8") as handle:
         try:
             handle.write(text)
             handle.flush()

@@ -1,7 +1,7 @@
 """`leadloop train`: from a sample or a user's table to a registered version, with its figures and the gate's decision."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from ml.training.own_history import type_history
 from ml.training.own_table import Choice, read_own_table
 from ml.training.split import HOLDOUT_SHARE
 from ml.training.train import FEWEST_ROWS, Trained, train
-from ml.version import Card
+from ml.version import REPORT, Card
 from scripts.terminal import telling
 
 SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
@@ -86,9 +86,10 @@ def train_warehouse(
     digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
-            MODELS[name], table.typed, times=table.times, groups=table.groups, moment=table.moment, data_hash=digest, now=now,
-            budget_seconds=budget_seconds, seed=seed, tell=tell,
+            MODELS[name], table.typed, times=table.times, groups=table.groups, ids=table.ids, moment=table.moment,
+            data_hash=digest, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
+    trained = replace(trained, notes=table.notes, findings=table.findings)
     return _register(settings, MODELS[name], trained, {}, console)
 
 
@@ -103,9 +104,10 @@ def train_csv(
         console.print(f"  {line}", markup=False)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
-            model, own.typed, times=own.times, groups=own.groups, moment=own.moment, id_column=choice.id,
+            model, own.typed, times=own.times, groups=own.groups, ids=own.ids, moment=own.moment, id_column=choice.id,
             data_hash=own.raw.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
+    trained = replace(trained, notes=own.notes, findings=own.findings)
     return _register(settings, model, trained, {}, console)
 
 
@@ -157,6 +159,7 @@ def _show(registered: Registered, ceiling: dict[str, float], settings: Settings,
         console.print(f"  {line}", markup=False, highlight=False)
     if not decision.promote:
         console.print(f"To promote it all the same: leadloop models promote {card.model} {card.version} --force", markup=False)
+    console.print(f"Report: {settings.models_dir / card.model / card.version / REPORT}", markup=False, soft_wrap=True)
 
 
 def _judges(card: Card) -> str:

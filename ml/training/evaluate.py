@@ -65,8 +65,13 @@ def ece(labels: Ints, scores: Floats) -> float:
 
 def reliability(labels: Ints, scores: Floats) -> list[Part]:
     """Up to ten groups of about equal size, the lowest scores first. Rows of one score are never told apart."""
-    places = (GROUPS * (rankdata(scores) - 0.5) / max(len(scores), 1)).astype(np.int64)
+    places = groups_of(scores)
     return [_part(labels, scores, np.flatnonzero(places == place), labels.mean()) for place in np.unique(places)]
+
+
+def groups_of(scores: Floats) -> Ints:
+    """Which tenth each row is in, 0 to 9; rows of one score are in the same."""
+    return np.asarray(GROUPS * (rankdata(scores) - 0.5) / max(len(scores), 1)).astype(np.int64)
 
 
 def deciles(labels: Ints, scores: Floats) -> list[Part]:

@@ -25,6 +25,10 @@ from ml.training.split import Fold, Plan
 STACK = "stack"
 MOST_MEMBERS = 4
 FEWEST_FOR_STACK = 1_000
+# How far ahead of the prior a candidate must be. On shuffled labels one standard error was passed by the best straight line
+# in 8 % of 60 tables, one and a half in 2 %; and at one error trees made three in four trainings leave the prior.
+ERRORS, ERRORS_IF_STOPPED = 1.5, 2.5
+LEAST_GAIN = 0.005  # of the prior's log-loss; nobody would act differently for less
 
 Tell = Callable[[str], None]
 
@@ -126,7 +130,7 @@ def attempt(made: Prepared, plan: Plan, name: str, params: Params, *, check: Cal
         # One number of rounds for all folds (the best of each would flatter it), and that many for the final fit.
         common = int(np.median(rounds))
         params = {name: value for name, value in params.items() if name != "early_stopping_rounds"} | {"n_estimators": common}
-        fits = [fitted.cut(common) for fitted in fits]  # type: ignore[attr-defined]
+        fits = [fitted.cut(common) if hasattr(fitted, "cut") else fitted for fitted in fits]
     margins = np.full((plan.repeats, len(made.table.labels)), np.nan)
     for place, (fold, fitted) in enumerate(zip(plan.folds, fits, strict=True)):
         margins[fold.repeat, fold.judge] = fitted.margins(made.fold(place, learner.form)[1].matrix)
@@ -202,9 +206,25 @@ def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
-    """The simplest within one standard error of the best, candidates in the ladder's order."""
+    """The simplest within one standard error of the best, candidates in the ladder's order.
+
+    The prior, which comes first, is left only where a candidate is clearly better than it: the best of many is ahead by
+    chance.
+    """
+    prior, *rest = tried
+    if prior.learner == "prior" and not any(_is_clearly_better(one, prior) for one in rest):
+        return prior
+    able = [one for one in tried if one.learner != "prior"]
     few = plan.repeats > 1
-    return tried[simplest([one.losses for one in tried], folds=len(plan.folds) // plan.repeats if few else None)]
+    return able[simplest([one.losses for one in able], folds=len(plan.folds) // plan.repeats if few else None)]
+
+
+def _is_clearly_better(one: Tried, prior: Tried) -> bool:
+    """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees."""
+    gain = prior.losses - one.losses
+    stopped = any(hasattr(LEARNERS[part.learner], "suggest") for part in one.members or (one,))
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+    return bool(gain.mean() > max((ERRORS_IF_STOPPED if stopped else ERRORS) * error, LEAST_GAIN * prior.loss))
 
 
 def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:

@@ -28,6 +28,8 @@ class HistoryTable:
     groups: NDArray[Any]
     findings: Findings
     notes: tuple[str, ...]
+    ids: pl.Series
+    """A name for each row: of whom, and as of when."""
     moment: Input | None = None
     """What a row's own moment is called, where dates are durations up to it; serving says it then."""
 
@@ -54,7 +56,8 @@ def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[
     if any(column.kind is InputKind.DATE for column in kept):
         typed = typed.with_columns(pl.Series(AS_OF, times))
         moment = Input(name=AS_OF, kind=InputKind.DATE)
-    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found), moment)
+    ids = examples.select(pl.concat_str("entity", pl.col("as_of").dt.epoch("us"), separator=" ")).to_series()
+    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found), ids, moment)
 
 
 def _days(moments: pl.Series) -> Floats:

@@ -45,6 +45,11 @@ class OwnTable:
     def cut(self) -> int:
         return cut_of(len(self.raw.labels))
 
+    @property
+    def ids(self) -> pl.Series | None:
+        """What the user's own column calls each row."""
+        return None if self.raw.ids is None else pl.Series([str(one) for one in self.raw.ids])
+
 
 def read_own_table(path: Path, choice: Choice, *, seed: int = 0) -> OwnTable:
     """Reads a file and leaves out what must not teach.

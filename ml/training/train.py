@@ -20,6 +20,7 @@ from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
 from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
+from ml.training.leakage import Findings
 from ml.training.rows import Rows, row_keys, write_rows
 from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE, together
 from ml.version import QUANTILES, Card, Version, member_cards, save
@@ -33,6 +34,7 @@ class Trained:
     """A version before the registry has numbered it, with the unseen rows that judged it and how it came about.
 
     `judged`: their places in `table`, of which the first `card.rows_train` taught. `ids`: a name for each row, if there is one.
+    `times`: each row's moment in days since 1970, oldest first; `notes` of the reader, `findings` of the leak guard.
     """
 
     version: Version
@@ -44,6 +46,8 @@ class Trained:
     ids: pl.Series | None = None
     times: Floats | None = None
     groups: NDArray[Any] | None = None
+    notes: tuple[str, ...] = ()
+    findings: Findings | None = None
 
     @property
     def card(self) -> Card:

@@ -12,6 +12,7 @@ from data.settings import ROOT, Settings
 from ml import model_registry, tracking
 from ml.serving.predictor import Predictor
 from ml.training.own_table import Choice
+from ml.training.report import numbered
 from scripts.training import Result, train_csv, train_sample
 from tests.support import COLD, HOT, settings_for
 
@@ -61,6 +62,7 @@ def test_the_run_has_everything_that_a_data_person_looks_for(trained: Result, ml
         "leadloop/decision.json",
         "leadloop/holdout.parquet",
         "leadloop/learned_from.parquet",
+        "leadloop/report.html",
     }
 
 
@@ -69,6 +71,15 @@ def test_the_version_is_registered_with_a_signature_and_is_champion(trained: Res
     assert str(champion.version) == trained.card.version
     info = mlflow.models.get_model_info("models:/lead_score@champion")
     assert [column.name for column in info.signature.inputs] == [column.name for column in trained.card.inputs]
+
+
+def test_the_report_lies_beside_the_served_version_with_its_number(trained: Result, mlflow: Any, settings: Settings) -> None:
+    version = trained.card.version
+    report = (settings.models_dir / "lead_score" / version / "report.html").read_text()
+    assert f"lead_score, version {version} · how likely is <b>is_won = yes</b>" in report
+    assert "This model can be trusted" in report
+    logged = Path(mlflow.artifacts.download_artifacts(run_id=trained.run_id, artifact_path="leadloop/report.html"))
+    assert numbered(logged.read_text(), version) == report
 
 
 def test_mlflow_s_own_copy_takes_raw_columns_and_predicts_the_same(trained: Result, mlflow: Any, settings: Settings) -> None:

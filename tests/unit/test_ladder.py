@@ -61,6 +61,20 @@ def test_the_more_complex_never_serves_when_it_is_worse() -> None:
     assert choose([tried("prior", [0.5] * 20), tried("xgb", [0.6] * 20)], FOLDS_OF_MANY).learner == "prior"
 
 
+def test_the_base_rate_is_not_left_for_a_gain_that_nobody_would_see() -> None:
+    losses = np.random.default_rng(0).uniform(0.5, 1, 100_000)
+    assert choose([tried("prior", losses), tried("xgb", losses - 0.001)]).learner == "prior"
+
+
+def test_trees_that_were_stopped_by_the_rows_that_judge_must_be_surer() -> None:
+    generator = np.random.default_rng(0)
+    losses = generator.uniform(0.5, 1, 400)
+    noise = generator.normal(0, 0.4, 400)
+    better = losses - 0.035 + noise - noise.mean()  # one and three quarters of a standard error
+    assert choose([tried("prior", losses), tried("logistic", better)]).learner == "logistic"
+    assert choose([tried("prior", losses), tried("lgbm", better)]).learner == "prior"
+
+
 def test_a_candidate_says_how_far_behind_it_is() -> None:
     row = as_row(tried("prior", [1.0, 2.0, 3.0]), tried("xgb", [1.0, 1.0, 1.0]))
     assert (row["learner"], row["log_loss"], row["behind"]) == ("prior", 2.0, 1.0)
@@ -123,6 +137,14 @@ def test_a_plain_signal_is_taken_and_noise_is_not() -> None:
     assert np.allclose(fit.scorer.margins(noise.frame), log_odds(noise.labels.mean()), atol=0.02)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_no_number_of_candidates_makes_noise_a_signal(seed: int) -> None:
+    noise = table(400, seed=seed)
+    shuffled = replace(noise, labels=np.random.default_rng(seed).permutation(noise.labels))
+    some = {name: LEARNERS[name].settings for name in ("naive_bayes", "logistic", "xgb", "lgbm")}
+    assert fit_table(shuffled, settings=some, budget_seconds=0).chosen.learner == "prior"
+
+
 @pytest.mark.parametrize("rows", [12, 300])
 def test_a_table_without_a_usable_column_gets_the_base_rate(rows: int) -> None:
     notes = pl.DataFrame({"note": pl.Series([None] * rows, dtype=pl.String)})
@@ -130,6 +152,15 @@ def test_a_table_without_a_usable_column_gets_the_base_rate(rows: int) -> None:
     fit = fit_table(TypedTable((Input(name="note", kind=InputKind.TEXT),), notes, labels), budget_seconds=0)
     assert fit.chosen.learner == "prior"
     assert fit.scorer.contributions(notes).shape == (rows, 2)
+
+
+def test_folds_that_have_a_usable_column_and_folds_that_have_none_go_together() -> None:
+    """62 texts of 300: some folds see the 50 that topics take, others do not."""
+    texts = [f"call {'back soon' if row % 2 else 'never again'}" if row < 62 else None for row in range(300)]
+    notes = pl.DataFrame({"note": pl.Series(texts, dtype=pl.String)})
+    made = TypedTable((Input(name="note", kind=InputKind.TEXT),), notes, np.array([row % 2 for row in range(300)]))
+    fit = fit_table(made, budget_seconds=0)
+    assert np.isfinite(fit.scorer.margins(notes)).all()
 
 
 def test_one_win_in_a_hundred_and_twenty_rows_is_learned_from_without_a_word() -> None:

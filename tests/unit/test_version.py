@@ -5,15 +5,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain.entity import EntityKind
+from ml import checks
 from ml.calibration import Calibration
 from ml.features.inputs import Input, InputKind
+from ml.learners.registry import LEARNERS
+from ml.models.base import Model
 from ml.preparation.base import Form
-from ml.version import CARD, QUANTILES, Card, MemberCard, read_card, write_atomically, write_card
+from ml.training.ladder import TypedTable
+from ml.training.train import train
+from ml.version import CARD, QUANTILES, Card, MemberCard, load, read_card, save, write_atomically, write_card
 
 
 def card(**changes: Any) -> Card:
@@ -89,3 +95,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_atomically(path, "\ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_version_is_loaded_as_it_was_saved(learner: str, tmp_path: Path) -> None:
+    """Cleaning, learner and calibration: the same log-odds and factors to the last digit, on any rows."""
+    frame, labels = checks.table(400)
+    inputs = (*checks.INPUTS, Input(name="größe \U0001f600", kind=InputKind.CATEGORY))
+    wide = frame.with_columns(pl.Series(inputs[-1].name, [f"é {row % 40}" for row in range(400)]))
+    settings = {learner: [checks.fewer(LEARNERS[learner].settings[0])]} if learner != "prior" else {}
+    chosen = Model("m", "M", EntityKind.CONTACT, "t", "e", learners=settings)
+    trained = train(chosen, TypedTable(inputs, wide, labels), data_hash="", now=datetime(2026, 3, 2, tzinfo=UTC))
+    assert trained.card.learner == learner
+    save(trained.version, tmp_path)
+    again = load(tmp_path)
+    assert again.card == trained.card
+    assert (again.scorer.margins(wide) == trained.version.scorer.margins(wide)).all()
+    assert (again.scorer.contributions(wide) == trained.version.scorer.contributions(wide)).all()
