@@ -1,6 +1,7 @@
 """The documents say what the code does: every setting, command, source and workflow is in its place."""
 
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -12,8 +13,12 @@ from data.settings import ROOT, Settings
 from ml.features.inputs import InputKind
 from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
+from ml.training import gate, segments
+from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
+from ml.training.split import FEWEST_FOR_HOLDOUT
 from scripts.cli import app
+from scripts.models import models_app
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 ONE_SHOT = {"n8n-files", "n8n-import"}
@@ -75,6 +80,27 @@ def test_every_command_says_what_it_does(command: str) -> None:
     found = next(c for c in app.registered_commands if (c.name or c.callback.__name__) == command)  # type: ignore[union-attr]
     assert found.callback is not None
     assert found.callback.__doc__
+
+
+@pytest.mark.parametrize("command", models_app.registered_commands, ids=lambda command: command.name)
+def test_every_command_of_the_registry_says_what_it_does_and_is_in_the_document(command: Any) -> None:
+    assert command.callback.__doc__
+    assert f"leadloop models {command.name}" in (ROOT / "docs" / "models.md").read_text()
+
+
+def test_the_gate_s_margins_are_documented_as_they_are() -> None:
+    text = (ROOT / "docs" / "models.md").read_text()
+    rows = dict(re.findall(r"^\| ([a-zA-Z-]+) \| ([^|]+) \|", text.split("### The gate")[1], re.MULTILINE))
+    assert f"{gate.LOG_LOSS_SHARE:.1%} of the champion's".replace("%", " %") in rows["log-loss"]
+    assert "a tenth" in rows["log-loss"]
+    assert gate.GAIN_SHARE == 0.1
+    assert str(gate.AUC_MARGIN) in rows["AUC"]
+    assert str(gate.MOST_ECE) in rows["calibration"]
+    assert f"{segments.FEWEST_ROWS} rows" in rows["segments"]
+    assert f"{segments.MATERIAL:.0%}".replace("%", " %") in rows["segments"]
+    assert f"drawn {gate.ROUNDS:,} times" in text
+    assert f"fewer than {FEWEST_UNSEEN} would be left" in text
+    assert f"fewer than {FEWEST_FOR_HOLDOUT} rows" in text
 
 
 def test_the_grades_are_documented_in_their_order() -> None:

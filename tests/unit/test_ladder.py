@@ -63,7 +63,7 @@ def test_the_more_complex_never_serves_when_it_is_worse() -> None:
 
 def test_the_base_rate_is_not_left_for_a_gain_that_nobody_would_see() -> None:
     losses = np.random.default_rng(0).uniform(0.5, 1, 100_000)
-    assert choose([tried("prior", losses), tried("xgb", losses - 0.001)]).learner == "prior"
+    assert choose([tried("prior", losses), tried("xgb", losses - 0.001)], FOLDS_OF_MANY).learner == "prior"
 
 
 def test_trees_that_were_stopped_by_the_rows_that_judge_must_be_surer() -> None:
@@ -71,8 +71,8 @@ def test_trees_that_were_stopped_by_the_rows_that_judge_must_be_surer() -> None:
     losses = generator.uniform(0.5, 1, 400)
     noise = generator.normal(0, 0.4, 400)
     better = losses - 0.035 + noise - noise.mean()  # one and three quarters of a standard error
-    assert choose([tried("prior", losses), tried("logistic", better)]).learner == "logistic"
-    assert choose([tried("prior", losses), tried("lgbm", better)]).learner == "prior"
+    assert choose([tried("prior", losses), tried("logistic", better)], FOLDS_OF_MANY).learner == "logistic"
+    assert choose([tried("prior", losses), tried("lgbm", better)], FOLDS_OF_MANY).learner == "prior"
 
 
 def test_a_candidate_says_how_far_behind_it_is() -> None:
