@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup setup-test demo serve test check bench lint types imports fast lock clean
+.PHONY: help setup setup-test demo serve test check bench lint types imports fast slow lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,8 +19,7 @@ demo: $(VENV)/.demo  ## The whole loop on this machine; make demo ARGS=--once en
 serve: $(VENV)/.demo  ## The service, scheduler and worker
 	$(BIN)/leadloop serve $(ARGS)
 
-test: setup-test lint types imports  ## Everything: lint, types, imports and all tests, the real n8n included
-	$(BIN)/pytest $(ARGS)
+test: setup-test lint types imports fast slow  ## Everything: lint, types, imports and all tests, the real n8n included
 
 check: setup-test lint types imports fast  ## Lint, types, imports and the fast tests
 
@@ -38,7 +37,10 @@ imports: setup-test
 	$(BIN)/lint-imports --no-logo
 
 fast: setup-test
-	$(BIN)/pytest -m "not slow and not n8n" $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not n8n" $(ARGS)
+
+slow: setup-test
+	$(BIN)/pytest -m "slow or n8n" $(ARGS)
 
 lock:  ## Pin the requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt

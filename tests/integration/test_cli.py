@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.settings import ROOT
+from scripts import cli
 
 
 def leadloop(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -45,20 +46,40 @@ def leadloop(*arguments: str, **settings: str) -> subprocess.CompletedProcess[st
         (("demo", "--events", "0"), {}, 2, "--events"),
     ],
 )
-def test_exit_status_and_one_clear_line(arguments: tuple[str, ...], settings: dict[str, str], status: int, said: str) -> None:
-    done = leadloop(*arguments, **settings)
-    assert done.returncode == status, done.stderr
+def test_exit_status_and_one_clear_line(
+    arguments: tuple[str, ...],
+    settings: dict[str, str],
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["leadloop", *arguments])
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LEADLOOP_{name}", value)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().err
+    assert ended.value.code == status, told
     if status:
-        assert said in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
-        assert "Traceback" not in done.stderr
+        assert said in told
+        assert len(told.strip().splitlines()) == 1
 
 
+def test_a_process_of_its_own_says_the_same() -> None:
+    done = leadloop("serve", "--workers", "2")
+    assert done.returncode == 2
+    assert "PostgreSQL" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
 def test_debug_shows_the_traceback() -> None:
     done = leadloop("--debug", "hubspot", "setup")
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 def test_replay_reports_what_it_would_do(tmp_path: Path) -> None:
     done = leadloop(
         "replay", "--dead-letters", "--dry-run", DATABASE_URL=f"sqlite:///{tmp_path / 'leadloop.db'}", VAR_DIR=str(tmp_path)

@@ -250,6 +250,7 @@ def test_the_lease_call_hands_out_what_waits_for_n8n(api: httpx.Client, loop: Lo
     assert settle(api, row).status_code == 200
 
 
+@pytest.mark.slow
 def test_two_workers_on_one_entity_send_it_once(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
     for number in range(1, 31):
         contact(sandbox, str(number), **HOT)

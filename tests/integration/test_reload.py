@@ -33,6 +33,8 @@ THREADS = 5
 SWAPS = 14
 PATIENCE_SECONDS = 60  # only so that a test that hangs ends
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def loop(trained_models: Path, tmp_path: Path) -> Iterator[Loop]:

@@ -30,6 +30,7 @@ def test_the_model_comes_within_a_hundredth_of_the_ceiling(seed: int, capsys: py
     assert trained.card.params["n_estimators"] == 100
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model() -> None:
     sample = samples.lead_score(3, 3_000)
     first, second = (train(MODEL, sample.table, data_hash="", now=SystemClock().now(), seed=3) for _ in range(2))
@@ -38,6 +39,7 @@ def test_the_same_seed_gives_the_same_model() -> None:
     assert (first.scores == second.scores).all()
 
 
+@pytest.mark.slow
 def test_the_newest_rows_judge_and_never_teach() -> None:
     sample = samples.lead_score(0, 3_000)
     upside_down = sample.table.labels.copy()

@@ -256,6 +256,7 @@ def a_task(peer: Peer, folder: Path, **how: float) -> Task:
     )  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 class TestResumption:
     def test_a_result_is_computed_once_and_read_afterwards(self, fake: Peer, tmp_path: Path, quiet: Console) -> None:
         task = a_task(fake, tmp_path)

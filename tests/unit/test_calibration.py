@@ -56,7 +56,7 @@ def test_factors_add_up_after_calibration_too(kind: CalibrationKind, learned: An
     given_shares = np.array(shares)
     found = made.contributions(given_shares)
     assert np.allclose(found.sum(axis=1), made.apply(given_shares.sum(axis=1)), rtol=0, atol=1e-6)
-    assert (found[:, :-1] * given_shares[:, :-1] >= 0).all(), "a factor changed its sign"
+    assert (found[:, :-1] * given_shares[:, :-1] >= -1e-9).all(), "a factor changed its sign"  # but for the last digit
     assert (np.abs(found) <= LARGEST_LOG_ODDS).all()
 
 

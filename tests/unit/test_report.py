@@ -149,6 +149,7 @@ def test_without_a_signal_it_says_so_and_shows_no_ranking(noise: Trained) -> Non
 
 
 @pytest.mark.parametrize("rows", [2, 4, 12, 40])
+@pytest.mark.slow
 def test_the_first_rows_of_a_customer_make_a_report_too(rows: int) -> None:
     found = shown(trained_on(table(rows)))
     assert "few" in found.text

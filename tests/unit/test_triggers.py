@@ -64,7 +64,7 @@ def test_a_change_asks_exactly_if_it_touches_an_input(changed: dict[str, int], i
     assert bool(asked_by("changed", changed, inputs=tuple(inputs))) == bool(foreign & set(inputs))
 
 
-@pytest.mark.parametrize("trigger", TRIGGERS, ids=str)
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: f"{trigger.kind}-{trigger.model}")
 def test_every_row_of_the_table_asks_its_model(trigger: Any) -> None:
     model = "lead_score" if trigger.model == LEAD else trigger.model
     for verb in trigger.verbs:

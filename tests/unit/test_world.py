@@ -30,11 +30,13 @@ def of_each_contact(found: tuple[Change, ...]) -> dict[int, list[Change]]:
     return grouped
 
 
+@pytest.mark.slow
 def test_the_same_seed_has_the_same_history() -> None:
     assert history(50, seed=1) == history(50, seed=1)
     assert history(50, seed=1) != history(50, seed=2)
 
 
+@pytest.mark.slow
 def test_the_same_seed_lives_the_same_life() -> None:
     assert list(islice(live(1), 50)) == list(islice(live(1), 50))
     assert list(islice(live(1), 50)) != list(islice(live(2), 50))
