@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from automation import memory
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityRef
-from data.domain.prediction import Factor, Grade, Label, Probability, grade, label
+from data.domain.prediction import Factor, Grade, Label, Observed, Probability, grade, label
 from data.domain.traffic import Variant
 from data.errors import NotFound
 from data.warehouse import entities
@@ -33,6 +33,10 @@ class Answered(BaseModel):
     variant: Variant
     base_value: float | None = None
     factors: tuple[Factor, ...] | None = None
+    learner: str
+    """Which made the version; `prior` is the base rate alone."""
+    observed: Observed | None
+    """How unseen rows of this grade turned out."""
 
 
 def ask(loop: Loop, model: str, *, entity: EntityRef | None, features: Mapping[str, Any] | None, explain: bool) -> Answered:
@@ -45,7 +49,8 @@ def ask(loop: Loop, model: str, *, entity: EntityRef | None, features: Mapping[s
     row, strictly = (_known(loop, choice.served, entity), False) if features is None else (features, True)
     if explain:
         found = choice.served.predict([row], strictly=strictly)[0]
-        return Answered(prediction=found.score, **{**found.model_dump(include=TAKEN), "variant": choice.variant})
+        told = found.model_dump(include=TAKEN)
+        return Answered(prediction=found.score, **{**told, **_behind(choice, found.grade), "variant": choice.variant})
     return _unexplained(choice, float(choice.served.scores([row], strictly=strictly)[0]))
 
 
@@ -54,16 +59,23 @@ TAKEN = set(Answered.model_fields) - {"prediction"}
 
 def _unexplained(choice: Choice, score: float) -> Answered:
     card, threshold = choice.served.card, choice.served.threshold
+    letter = grade(score, card.base_rate)
     return Answered(
         prediction=score,
         confidence=max(score, 1 - score),
         label=label(score, threshold),
-        grade=grade(score, card.base_rate),
+        grade=letter,
         threshold=threshold,
         model=card.model,
         model_version=card.version,
         variant=choice.variant,
+        **_behind(choice, letter),
     )
+
+
+def _behind(choice: Choice, letter: Grade) -> dict[str, Any]:
+    """What made the answer, and how far it can be trusted."""
+    return {"learner": choice.served.card.learner, "observed": choice.served.observed(letter)}
 
 
 def _known(loop: Loop, served: Served, entity: EntityRef | None) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from data.domain.entity import EntityKind
+from data.domain.prediction import Observed
 from ml.calibration import Calibration
 from ml.features.inputs import Input
 from ml.learners.registry import LEARNERS
@@ -41,18 +42,6 @@ class MemberCard(BaseModel):
     form: Form
     weight: float
     file: str
-
-
-class Observed(BaseModel):
-    """How rows of one grade turned out on rows that the version had not seen: the rate, with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    grade: str
-    rows: int
-    rate: float
-    low: float
-    high: float
 
 
 class Card(BaseModel):

@@ -21,7 +21,7 @@ from automation.pipeline.run import Answer, predict_events
 from data.db import unstorable
 from data.errors import BadInput
 from data.settings import Scope
-from ml.serving.explain import in_words
+from ml.serving.explain import in_words, sureness
 
 router = APIRouter(tags=["score"], dependencies=[needs(Scope.SCORE)])
 
@@ -34,7 +34,15 @@ def post_score(body: ScoreIn, loop: LoopDep) -> dict[str, Any]:
         raise BadInput(f"the body cannot be used: it has {reason}")
     prediction = served.predict([body.model_extra or {}], strictly=True)[0]
     words = [in_words(factor) for factor in prediction.factors]
-    return {**prediction.model_dump(exclude={"entity", "variant"}), "cached": False, "factors_in_words": words}
+    observed = served.observed(prediction.grade)
+    return {
+        **prediction.model_dump(exclude={"entity", "variant"}),
+        "cached": False,
+        "factors_in_words": words,
+        "learner": served.card.learner,
+        "observed": observed,
+        "observed_in_words": sureness(prediction.grade, observed),
+    }
 
 
 @router.post("/predict/events", response_model=PredictEventsOut)

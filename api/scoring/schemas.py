@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from automation.ask import Answered
 from data.domain.entity import EntityRef
-from data.domain.prediction import Factor, Grade, Label, Prediction, Probability
+from data.domain.prediction import Factor, Grade, Label, Observed, Prediction, Probability
 
 MOST_EVENTS = 1000
 
@@ -20,7 +20,10 @@ class ScoreIn(BaseModel):
 
 
 class ScoreOut(BaseModel):
-    """`score` is the probability of being won; `base_value` and all `contribution`s add up to its log-odds."""
+    """`score` is the probability of being won; `base_value` and all `contribution`s add up to its log-odds.
+
+    `learner` made it (`prior`: the base rate alone). `observed`: how unseen rows of its grade turned out.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -35,6 +38,9 @@ class ScoreOut(BaseModel):
     base_value: float
     factors: tuple[Factor, ...]
     factors_in_words: list[str]
+    learner: str
+    observed: Observed | None
+    observed_in_words: str
 
 
 class PredictIn(BaseModel):

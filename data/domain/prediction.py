@@ -50,6 +50,18 @@ class Factor(BaseModel):
     points: Annotated[float, Field(ge=-MOST_POINTS, le=MOST_POINTS)] | None = None
 
 
+class Observed(BaseModel):
+    """How rows of one grade turned out that the version had not seen: the share won, with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grade: Grade
+    rows: int
+    rate: Probability
+    low: Probability
+    high: Probability
+
+
 class Prediction(BaseModel):
     """`score` is a probability; `confidence` is max(p, 1 - p)."""
 

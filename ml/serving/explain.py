@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data.domain.prediction import MOST_POINTS, Factor
+from data.domain.prediction import MOST_POINTS, Factor, Grade, Observed
 from ml.learners.base import carried, probability
 from ml.preparation.base import Floats
 
@@ -42,6 +42,21 @@ def in_words(factor: Factor) -> str:
         return f"{subject} changes little"
     verb = "raises" if factor.contribution > 0 else "lowers"
     return f"{subject} {verb} the odds {math.exp(abs(factor.contribution)):.1f} times"
+
+
+def sureness(letter: Grade, observed: Observed | None) -> str:
+    """How far a grade can be trusted: what became of rows of this grade that the version had not seen.
+
+    >>> sureness(Grade.A, Observed(grade=Grade.A, rows=240, rate=0.62, low=0.556, high=0.68))
+    'of 240 unseen rows of grade A 62% were won; 95% sure: between 56% and 68%'
+    >>> sureness(Grade.B, None)
+    'no unseen row had grade B: nothing is known of how often such leads are won'
+    """
+    if observed is None:
+        return f"no unseen row had grade {letter}: nothing is known of how often such leads are won"
+    rate, low, high = (f"{value:.0%}" for value in (observed.rate, observed.low, observed.high))
+    rows = f"{observed.rows:,} unseen row{'' if observed.rows == 1 else 's'}"
+    return f"of {rows} of grade {letter} {rate} were won; 95% sure: between {low} and {high}"
 
 
 def points_in_words(change: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from data.domain.prediction import Factor, Prediction, grade, label
+from data.domain.prediction import Factor, Grade, Observed, Prediction, grade, label
 from ml.features.build import from_properties
 from ml.features.inputs import typed_rows
 from ml.learners.base import probability
@@ -50,6 +50,10 @@ class Served:
         """Whether every feature of this row is missing or unseen: a score of it would say nothing."""
         typed = typed_rows(self.card.inputs, [from_properties(self.card.model, row)])
         return not any(self.version.scorer.knows(name, typed[name]) for name in typed.columns)
+
+    def observed(self, letter: Grade) -> Observed | None:
+        """What became of the rows of this grade that judged the version; None where there was none."""
+        return next((one for one in self.card.observed if one.grade is letter), None)
 
     def _typed(self, rows: Sequence[Mapping[str, Any]], *, strictly: bool) -> pl.DataFrame:
         columns = self.card.inputs + ((self.card.moment,) if self.card.moment else ())

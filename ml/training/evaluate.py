@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta, rankdata
 from sklearn import metrics
 
-from data.domain.prediction import Grade, grade
+from data.domain.prediction import Grade, Observed, grade
 from ml.preparation.base import Floats, Ints
-from ml.version import Observed
 
 BOOTSTRAP_ROUNDS = 1000
 DECISION = 0.5  # the usual cut for accuracy, precision, recall and F1; alerts use the version's own threshold
@@ -97,7 +96,7 @@ def by_grade(labels: Ints, scores: Floats, base_rate: float) -> tuple[Observed, 
         if mine.any():
             wins, rows = int(labels[mine].sum()), int(mine.sum())
             low, high = rate_interval(wins, rows)
-            found.append(Observed(grade=letter.value, rows=rows, rate=wins / rows, low=low, high=high))
+            found.append(Observed(grade=letter, rows=rows, rate=wins / rows, low=low, high=high))
     return tuple(found)
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from data.domain.prediction import Grade
 from ml.training import conclusion, plots, report_words
 from ml.training.conclusion import Figures, Trust
 from ml.training.evaluate import deciles
@@ -92,7 +91,7 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
         findings=findings,
         keep=[shlex.quote(suspect.column) for suspect in findings.suspects if suspect.left_out] if findings else [],
         candidates=candidates,
-        grades=[(Grade(row.grade), row) for row in card.observed],
+        grades=[(row.grade, row) for row in card.observed],
         tenths=deciles(labels, scores),
         factors=[] if is_prior else _factors(trained)[:MOST_FACTORS],
         plots={} if is_prior else {name: plots.svg(name, labels, scores) for name in ("reliability_curve", "lift_by_decile")},

@@ -14,7 +14,7 @@ from ml.training.gate import Decision
 from ml.version import CHALLENGER, CHAMPION
 from tests.conftest import LoopFactory
 from tests.integration.test_pipeline import post
-from tests.support import HOT, bearer, generic, put_variation
+from tests.support import COLD, HOT, bearer, generic, put_variation
 
 MODEL = "lead_score"
 READ, ADMIN, SCORE = (bearer(scope) for scope in (Scope.READ, Scope.ADMIN, Scope.SCORE))
@@ -107,9 +107,20 @@ def test_predict_explains_or_not_and_says_who_answered(api: httpx.Client) -> Non
     assert explained["prediction"] == pytest.approx(plain["prediction"], abs=1e-9) == pytest.approx(scored["score"], abs=1e-9)
     assert {factor["feature"] for factor in explained["factors"]} == set(HOT)
     assert (plain["factors"], plain["base_value"]) == (None, None)
-    for name in ("confidence", "label", "grade", "threshold", "model_version", "variant"):
+    for name in ("confidence", "label", "grade", "threshold", "model_version", "variant", "learner", "observed"):
         assert explained[name] == (pytest.approx(plain[name]) if name == "confidence" else plain[name]), name
     assert explained["processing_ms"] >= 0
+
+
+@pytest.mark.parametrize("lead", [HOT, COLD], ids=["hot", "cold"])
+def test_an_answer_says_what_made_it_and_how_sure_it_is(api: httpx.Client, loop: Loop, lead: dict[str, Any]) -> None:
+    card = loop.predictor.champion(MODEL).card
+    scored = api.post("/score", json=lead, headers=SCORE).json()
+    (mine,) = [one for one in card.observed if one.grade == scored["grade"]]
+    assert scored["learner"] == card.learner
+    assert scored["observed"] == mine.model_dump(mode="json")
+    assert mine.low <= mine.rate <= mine.high
+    assert f"{mine.rows:,} unseen rows of grade {mine.grade} {mine.rate:.0%} were won" in scored["observed_in_words"]
 
 
 def test_predict_knows_an_entity_of_the_warehouse(api: httpx.Client, loop: Loop) -> None:
