@@ -87,5 +87,5 @@ def _known(loop: Loop, served: Served, entity: EntityRef | None) -> Mapping[str,
                 related = needs_related(served.card.model, inputs)
                 facts = memory.recall(session, [found.id], inputs, related=related)
                 asked = pl.DataFrame([(found.id, loop.clock.now())], schema=EXAMPLES, orient="row")
-                return dict(build(served.card.model, asked, facts, wanted=inputs).row(0, named=True))
+                return dict(build(served.card.model, asked, facts, wanted=inputs, norms=served.card.norms).row(0, named=True))
     raise NotFound(f"nothing is known of {entity}: send its features", field="entity")

@@ -11,10 +11,12 @@ from data.db import Database
 from data.domain.entity import EntityKind
 from data.errors import BadInput
 from data.warehouse import facts
-from ml.features.build import build
+from ml.features.build import build, fit_norms
+from ml.features.momentum import Norms
 from ml.features.relations import COMPANY
 from ml.features.sets import SETS
 from ml.training.labels import Labelled, label_contacts
+from ml.training.split import cut_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class History:
     features: pl.DataFrame
     labelled: Labelled
     facts: pl.DataFrame
+    norms: Norms
+    """What was usual by the end of the part that teaches; serving must go by the same."""
 
 
 def history(database: Database, model: str, now: datetime) -> History:
@@ -38,5 +42,11 @@ def history(database: Database, model: str, now: datetime) -> History:
         told = recall_all(session, {feature for names in PROPERTIES.values() for feature in names})
         ours = facts.names_by_us(session)
     labelled = label_contacts(told, now)
-    features = build(model, labelled.examples, told)
-    return History(features.drop([*ours, *(COMPANY + name for name in ours)], strict=False), labelled, told)
+    norms = _norms(told, labelled)
+    features = build(model, labelled.examples, told, norms=norms)
+    return History(features.drop([*ours, *(COMPANY + name for name in ours)], strict=False), labelled, told, norms)
+
+
+def _norms(told: pl.DataFrame, labelled: Labelled) -> Norms:
+    moments = labelled.examples["as_of"].head(cut_of(len(labelled.examples)))
+    return Norms() if moments.is_empty() else fit_norms(told, moments[-1])

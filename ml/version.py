@@ -19,6 +19,7 @@ from data.domain.entity import EntityKind
 from data.domain.prediction import Observed
 from ml.calibration import Calibration
 from ml.features.inputs import Input
+from ml.features.momentum import Norms
 from ml.learners.registry import LEARNERS
 from ml.preparation.base import Form
 from ml.preparation.prepare import Preparation
@@ -57,6 +58,8 @@ class Card(BaseModel):
     inputs: tuple[Input, ...]
     moment: Input | None = None  # the column that dates each row of a user's table
     id_column: str | None = None
+    norms: Norms = Norms()
+    """What was usual when it was trained: its features are built by these."""
     members: tuple[MemberCard, ...]
     intercept: float
     calibration: Calibration

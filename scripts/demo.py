@@ -21,7 +21,7 @@ from automation.sources.properties import internal_name
 from data.settings import ROOT, VAR
 from ml.tables.table import Table, as_rows, read_labelled
 from ml.training import evaluate
-from ml.training.train import cut_of
+from ml.training.split import cut_of
 from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
 from scripts.effects import Effects, expected_scores, served_version, settled
 from scripts.play import Script, play_rows, play_world, seed_history

@@ -87,7 +87,7 @@ def train_warehouse(
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
             MODELS[name], table.typed, times=table.times, groups=table.groups, ids=table.ids, moment=table.moment,
-            data_hash=digest, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
+            norms=found.norms, data_hash=digest, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
     trained = replace(trained, notes=table.notes, findings=table.findings)
     return _register(settings, MODELS[name], trained, {}, console)

@@ -14,7 +14,7 @@ from ml.tables.column_kinds import find_kinds
 from ml.tables.column_notes import told
 from ml.training.ladder import TypedTable
 from ml.training.leakage import Findings, find_leaks
-from ml.training.train import cut_of
+from ml.training.split import cut_of
 
 MICROSECONDS_PER_DAY = 86_400e6
 

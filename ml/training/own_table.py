@@ -14,7 +14,7 @@ from ml.tables.column_kinds import find_kinds
 from ml.tables.table import Table, infer_inputs, read_labelled
 from ml.training.ladder import TypedTable
 from ml.training.leakage import Findings, find_leaks
-from ml.training.train import cut_of
+from ml.training.split import cut_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from data.samples import leads
 from ml.features.inputs import Input, InputKind, typed_frame
 from ml.training import evaluate
 from ml.training.ladder import TypedTable
-from ml.training.train import cut_of
+from ml.training.split import cut_of
 
 INPUTS: tuple[Input, ...] = (
     Input(name="sessions", kind=InputKind.NUMBER),

@@ -48,6 +48,11 @@ class Plan:
         return max((fold.repeat for fold in self.folds), default=-1) + 1
 
 
+def cut_of(rows: int) -> int:
+    """The row at which the newest part begins; the number of rows where they are too few for one."""
+    return int(rows * (1 - HOLDOUT_SHARE)) if rows >= FEWEST_FOR_HOLDOUT else rows
+
+
 def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | None = None, seed: int = 0) -> Plan:
     """Folds for rows in time order. Few rows: stratified and repeated; groups are kept together; else along the time.
 

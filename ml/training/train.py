@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from data.errors import BadInput
 from data.settings import ROOT
 from ml.features.inputs import Input
+from ml.features.momentum import Norms
 from ml.learners.base import log_odds, probability
 from ml.models.base import Model
 from ml.preparation.base import Floats, Ints
@@ -22,7 +23,7 @@ from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
 from ml.training.leakage import Findings
 from ml.training.rows import Rows, row_keys, write_rows
-from ml.training.split import FEWEST_FOR_HOLDOUT, HOLDOUT_SHARE, together
+from ml.training.split import cut_of, together
 from ml.version import QUANTILES, Card, Version, member_cards, save
 
 UNREGISTERED = "unregistered"
@@ -65,11 +66,6 @@ class Trained:
         return row_keys(self.table.frame, [column.name for column in inputs], ids=self.ids, times=self.times)
 
 
-def cut_of(rows: int) -> int:
-    """The row at which the newest part begins; the number of rows where they are too few for one."""
-    return int(rows * (1 - HOLDOUT_SHARE)) if rows >= FEWEST_FOR_HOLDOUT else rows
-
-
 def train(
     model: Model,
     table: TypedTable,
@@ -81,6 +77,7 @@ def train(
     ids: pl.Series | None = None,
     moment: Input | None = None,
     id_column: str | None = None,
+    norms: Norms | None = None,
     budget_seconds: float = 0.0,
     most_trials: int | None = None,
     seed: int = 0,
@@ -118,6 +115,7 @@ def train(
         inputs=table.inputs,
         moment=moment,
         id_column=id_column,
+        norms=norms or Norms(),
         members=member_cards(fit.scorer),
         intercept=fit.scorer.intercept,
         calibration=fit.scorer.calibration,

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 
 from automation import memory
+from automation.ask import ask
 from automation.history import history
 from automation.jobs import worker
 from automation.pipeline.collect import collect
@@ -34,11 +35,12 @@ from data.warehouse.predictions import PredictionRow
 from ml.features.build import build
 from ml.features.facts import EXAMPLES
 from ml.features.inputs import Input, InputKind
+from ml.features.momentum import Norms
 from ml.models.lead_score import MODEL
 from ml.preparation.base import AS_OF
 from ml.training.labels import HORIZON
 from ml.training.ladder import TypedTable
-from ml.training.train import train
+from ml.training.train import Trained, train
 from ml.version import CHAMPION, Version, save, write_atomically
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
@@ -344,6 +346,29 @@ def test_dates_are_durations_up_to_the_moment_of_scoring(make_loop: LoopFactory,
     assert fresh.score < 0.5 < overdue.score
 
 
+def test_a_deal_is_held_against_the_norms_that_its_version_was_trained_by(
+    make_loop: LoopFactory, clock: FakeClock, tmp_path: Path
+) -> None:
+    put_model_of_norms(tmp_path / "models", {"demo": 4.0})
+    loop = make_loop(model=False)
+    deal = {"type": "deal.changed", "entity": {"kind": "deal", "id": "1"}}
+    post(loop, "generic", {**generic(stage="demo"), **deal})
+    clock.move(days=8)
+    entity = EntityRef(source="generic", kind=EntityKind.DEAL, id="1")
+    answer = ask(loop, "win_probability", entity=entity, features=None, explain=True)
+    assert answer.factors is not None
+    assert [(factor.feature, factor.value) for factor in answer.factors] == [("days_in_stage_to_norm", pytest.approx(2.0))]
+
+
+def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
+    times = np.arange(40.0)
+    inputs = (Input(name="days_in_stage_to_norm", kind=InputKind.NUMBER),)
+    table = TypedTable(inputs, pl.DataFrame({"days_in_stage_to_norm": times}), (times > 20).astype(np.int64))
+    model = replace(MODEL, name="win_probability", learners={"logistic": ({"C": 1.0},)})
+    trained = train(model, table, norms=Norms(stage_days=stage_days), data_hash="", now=NOON)
+    put_champion(trained, models_dir)
+
+
 def put_model_of_a_date(models_dir: Path) -> None:
     """Whoever's renewal is more than 30 days ago is won."""
     generator = np.random.default_rng(0)
@@ -352,7 +377,11 @@ def put_model_of_a_date(models_dir: Path) -> None:
     inputs, moment = (Input(name="renewal", kind=InputKind.DATE),), Input(name=AS_OF, kind=InputKind.DATE)
     table = TypedTable(inputs, pl.DataFrame({"renewal": times - ages, AS_OF: times}), (ages > 30).astype(np.int64))
     trained = train(replace(MODEL, learners={"logistic": ({"C": 1.0},)}), table, times=times, moment=moment, data_hash="", now=NOON)
-    folder = models_dir / MODEL.name / "1"
+    put_champion(trained, models_dir)
+
+
+def put_champion(trained: Trained, models_dir: Path) -> None:
+    folder = models_dir / trained.card.model / "1"
     folder.mkdir(parents=True)
     save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
-    write_atomically(models_dir / MODEL.name / CHAMPION, "1")
+    write_atomically(folder.parent / CHAMPION, "1")
