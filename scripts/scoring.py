@@ -7,12 +7,11 @@ from rich.console import Console
 
 from data.errors import BadInput
 from data.settings import Settings
-from ml.serving.batch import score_frame
+from ml.serving.batch import score_parts
 from ml.serving.predictor import Predictor, Served
 from ml.tables.table_file import read_frame
 from scripts.terminal import progress_bar
 
-ROWS_AT_A_TIME = 50_000
 ROW = "row"
 
 
@@ -32,8 +31,8 @@ def score_csv(settings: Settings, path: Path, name: str, out: Path, *, id_column
         raise BadInput(f"{path}: no column {named!r} to name the rows by; the columns are {', '.join(frame.columns)}", field=named)
     parts = []
     with progress_bar(console, "Scoring", len(frame)) as progress:
-        for part in frame.iter_slices(ROWS_AT_A_TIME):
-            parts.append(score_frame(served.version, part, threshold=served.threshold))
+        for part in score_parts(served.version, frame, threshold=served.threshold):
+            parts.append(part)
             progress(len(part))
     keys = frame[named] if named else pl.Series(ROW, range(1, len(frame) + 1))
     scored = pl.concat(parts).insert_column(0, keys)

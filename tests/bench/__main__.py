@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import features, loop, swap
+from tests.bench import batch, features, loop, swap
 from tests.bench.models import noise, run, rungs
 
 # Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
@@ -11,6 +11,7 @@ BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "loop": loop.main,
     "swap": swap.main,
     "features": features.main,
+    "batch": batch.main,
     "models": run.main,
     "rungs": rungs.main,
     "noise": noise.main,
