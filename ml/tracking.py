@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from data.errors import LeadloopError, NotFound, NotReady
 from data.lock import file_lock
@@ -23,6 +24,7 @@ from ml.version import Card
 CARD_FOLDER = "leadloop"
 # Whose errors mean that the tracking store is not as it should be, and not that our code is wrong.
 MLFLOW_AND_ITS = {"mlflow", "sqlalchemy", "sqlite3", "psycopg", "requests", "urllib3"}
+DAMAGED = ("malformed", "not a database")  # SQLite's words
 # What loading the model elsewhere takes; mlflow cannot guess xgboost-cpu.
 REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polars", "pydantic", "pydantic-settings"]
 
@@ -51,7 +53,8 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    for name in ("mlflow", "urllib3"):  # one error is told when all retries are used up
+        logging.getLogger(name).setLevel(logging.ERROR)
     local = tracking_uri.startswith(SQLITE)
     if local:
         artifacts_dir.mkdir(parents=True, exist_ok=True)
@@ -59,6 +62,16 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     if local:
         _ensure_tables(tracking_uri)
     return mlflow
+
+
+def check(mlflow: Any) -> None:
+    """Asks the tracking store whether it is there, before hours of training are spent.
+
+    Raises:
+        NotReady: it is away.
+    """
+    with answering():
+        mlflow.MlflowClient().search_experiments(max_results=1)
 
 
 @cache
@@ -89,7 +102,33 @@ def answering() -> Iterator[None]:
             raise
         if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
             raise NotFound(f"MLflow: {in_short(error)}") from error
-        raise NotReady(f"MLflow or the disk cannot be used now ({in_short(error)}); try again when they can") from error
+        raise NotReady(
+            f"MLflow ({_address()}) or the disk cannot be used now: {in_short(_root(error))}; {_remedy(error)}. "
+            "What was served before goes on"
+        ) from error
+
+
+def _root(error: Exception) -> Exception:
+    """What the operating system or the database said, beneath what was raised over it."""
+    beneath = error.__cause__ or error.__context__
+    if not isinstance(beneath, Exception):
+        return error
+    root = _root(beneath)
+    return root if isinstance(root, OSError) or type(root).__module__ == "sqlite3" else error
+
+
+def _remedy(error: Exception) -> str:
+    if any(words in str(error) for words in DAMAGED):
+        return "its file is damaged: put back a copy of it, or move it away to begin with an empty one"
+    return "try again when it is back, or set LEADLOOP_MLFLOW_TRACKING_URI"
+
+
+def _address() -> str:
+    """Where MLflow is looked for, without a password."""
+    import mlflow
+
+    uri = urlsplit(str(mlflow.get_tracking_uri()))
+    return str(uri._replace(netloc=uri.netloc.rpartition("@")[2]).geturl())
 
 
 def in_short(error: Exception) -> str:
