@@ -1,6 +1,7 @@
 """Logs a training run to MLflow. With `model_registry`, the only door to it; mlflow is imported when first used."""
 
 import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from data.errors import LeadloopError, NotFound, NotReady
 from data.lock import file_lock
@@ -48,6 +48,7 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
 
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # By default a server that is away is asked for several minutes before MLflow says so.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
@@ -127,8 +128,7 @@ def _address() -> str:
     """Where MLflow is looked for, without a password."""
     import mlflow
 
-    uri = urlsplit(str(mlflow.get_tracking_uri()))
-    return str(uri._replace(netloc=uri.netloc.rpartition("@")[2]).geturl())
+    return re.sub(r"//[^/@]*@", "//", str(mlflow.get_tracking_uri()))
 
 
 def in_short(error: Exception) -> str:
