@@ -25,6 +25,7 @@ CARD_FOLDER = "leadloop"
 # Whose errors mean that the tracking store is not as it should be, and not that our code is wrong.
 MLFLOW_AND_ITS = {"mlflow", "sqlalchemy", "sqlite3", "psycopg", "requests", "urllib3"}
 DAMAGED = ("malformed", "not a database")  # SQLite's words
+FULL = ("disk is full", "No space left", "File too large")
 # What loading the model elsewhere takes; mlflow cannot guess xgboost-cpu.
 REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polars", "pydantic", "pydantic-settings"]
 
@@ -54,8 +55,8 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     import mlflow
 
-    for name in ("mlflow", "urllib3"):  # one error is told when all retries are used up
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("mlflow", "urllib3"):  # what goes wrong is raised, and told once in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     local = tracking_uri.startswith(SQLITE)
     if local:
         artifacts_dir.mkdir(parents=True, exist_ok=True)
@@ -119,6 +120,8 @@ def _root(error: Exception) -> Exception:
 
 
 def _remedy(error: Exception) -> str:
+    if any(words in str(error) for words in FULL):
+        return "make room on it and try again"
     if any(words in str(error) for words in DAMAGED):
         return "its file is damaged: put back a copy of it, or move it away to begin with an empty one"
     return "try again when it is back, or set LEADLOOP_MLFLOW_TRACKING_URI"

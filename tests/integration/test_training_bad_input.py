@@ -24,10 +24,11 @@ from automation.jobs import champions
 from automation.pipeline.context import Loop
 from data import log
 from data.settings import Scope
-from ml import copies
+from ml import copies, tracking
 from ml.learners.registry import LEARNERS
 from ml.models.base import of_user_table
 from ml.training.own_table import Choice, read_own_table
+from ml.training.report import OUT_OF_TIME
 from ml.training.train import train
 from ml.version import CHAMPION, Version, save
 from scripts import cli
@@ -98,6 +99,21 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
     shutil.copytree(champion, tmp_path, dirs_exist_ok=True)
     return placed(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables, made once: making them anew takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("registry")
+    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlartifacts")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def registry(place: Place, empty_registry: Path) -> Place:
+    """A place with an MLflow of its own."""
+    shutil.copy(empty_registry, place.folder / "mlflow.db")
+    return place
 
 
 def placed(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
@@ -193,7 +209,8 @@ def test_options_that_do_not_fit_are_named(place: Place, name: str, monkeypatch:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", bad_tables.DEGRADED)
-def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(place: Place, name: str) -> None:
+def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(registry: Place, name: str) -> None:
+    place = registry
     content, said = bad_tables.DEGRADED[name]
     before = place.champion
     done = place.train(place.file(content))
@@ -209,10 +226,21 @@ def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(place: P
     assert pl.read_csv(place.folder / "out.csv")["score"].is_between(0, 1).all()
 
 
+@pytest.mark.slow
+def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(registry: Place) -> None:
+    path = registry.file(bad_tables.wide())
+    done = registry.run("train", "--csv", str(path), "--target", "won", "--name", "wide", "--budget", "1")
+    assert done.status == 0, done.err
+    assert f"{bad_tables.WIDE + 4:,} columns" in done.out
+    assert OUT_OF_TIME in (registry.folder / "models" / "wide" / "1" / "report.html").read_text()
+    scored = registry.run("score", "--csv", str(path), "--name", "wide", "--out", str(registry.folder / "out.csv"))
+    assert scored.status == 0, scored.err
+
+
 CHANGED = {
     "a column is gone": (lambda row: {**row, "budget": None}, "budget", "not in the file, counted as missing: budget"),
     "a column is new": (lambda row: {**row, "region": "north"}, "", "not used by the model: region"),
-    "numbers became words": (lambda row: {**row, "visits": "many"}, "", "visits: 60 of 60 cells are no numbers, as it was in training"),
+    "numbers became words": (lambda row: {**row, "visits": "many"}, "", "visits: 60 of 60 cells are no numbers"),
     "categories nobody knew": (lambda row: {**row, "source": "Fair"}, "", "source: none of its values was known in training"),
     "infinite and huge": (lambda row: {**row, "visits": "inf", "budget": "1e300"}, "", "budget: 60 of 60 cells are no numbers"),
     "a text of 100 kB": (lambda row: {**row, "source": "x" * bad_tables.LONG_TEXT}, "", "none of its values was known"),
@@ -261,9 +289,10 @@ def test_a_registry_that_is_down_is_said_before_anything_is_trained(place: Place
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [0.1, 0.5])
-def test_a_registry_that_is_half_written_is_said_and_who_serves_goes_on(place: Place, tmp_path: Path, left: float) -> None:
+def test_a_registry_that_is_half_written_is_said_and_who_serves_goes_on(registry: Place, left: float) -> None:
+    place = registry
     assert place.train(place.folder / "good.csv", name="whole").status == 0
-    path = tmp_path / "mlflow.db"
+    path = place.folder / "mlflow.db"
     os.truncate(path, int(path.stat().st_size * left))
     before = digest(place.folder / "models")
     assert_refused(place.train(place.folder / "good.csv", name="whole"), "its file is damaged: put back a copy of it")
@@ -297,7 +326,8 @@ def test_a_cut_artefact_is_not_scored_by_and_the_remedy_is_named(place: Place, f
 
 
 @pytest.mark.slow
-def test_a_cut_artefact_is_fetched_anew_where_mlflow_has_it(place: Place) -> None:
+def test_a_cut_artefact_is_fetched_anew_where_mlflow_has_it(registry: Place) -> None:
+    place = registry
     assert place.train(place.folder / "good.csv", name=MODEL + "_2").status == 0
     cut_off(place.folder / "models" / (MODEL + "_2") / "1" / "preparation.json")
     done = place.run("score", "--csv", str(place.folder / "good.csv"), "--name", MODEL + "_2", "--out", str(place.folder / "o.csv"))
@@ -315,7 +345,7 @@ def test_the_service_keeps_the_last_good_version_and_says_so(loop: Loop, api: ht
     cut_off(folder / "2" / file)
     copies.point(loop.settings.models_dir, "lead_score", CHAMPION, "2")
     champions.refresh(loop)
-    assert api.get("/health").json()["models"] == {"lead_score": "1"}
+    assert api.get("/health/ready").json()["models"] == {"lead_score": "1"}
     (shown,) = api.get("/models", headers=read).json()
     assert "champion 2 cannot be loaded" in shown["load_error"]
     detail = api.get("/models/lead_score", headers=read)
@@ -350,15 +380,21 @@ def fill(disk: Path, *, but: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 60_000, 300_000])
 def test_a_full_disk_while_training_harms_no_champion(
-    champion: Path, small_disk: Path, room: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    champion: Path,
+    empty_registry: Path,
+    small_disk: Path,
+    room: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copytree(champion, small_disk, dirs_exist_ok=True)
+    shutil.copy(empty_registry, small_disk)
     place = placed(small_disk, monkeypatch, capsys)
     assert place.train(small_disk / "good.csv", name="first").status == 0
     before = digest(small_disk / "models")
     fill(small_disk, but=room)
     done = place.train(small_disk / "good.csv", name="first")
-    assert_refused(done, "disk")
+    assert_refused(done, "make room on it and try again")
     assert digest(small_disk / "models") == before
     assert not [path for path in (small_disk / "models").rglob("*") if path.name.startswith((".new-", ".old-", ".card"))]
     (small_disk / "ballast").unlink()
