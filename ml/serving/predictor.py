@@ -65,7 +65,10 @@ class Predictor:
     def _why_not(self, model: str) -> str:
         if (failed := self._errors.get((model, Variant.CHAMPION))) is not None:
             return f"champion {failed.version} of {model} cannot be loaded here: {failed.reason}"
-        return f"model {model} has no champion yet: see `leadloop models list`, or train one (`leadloop train --help`)"
+        return (
+            f"model {model} has no champion yet: `leadloop train {model} --sample`, or `leadloop train --csv F --target COLUMN "
+            f"--name {model}` on your own table; `leadloop models show {model}` says if the gate has refused one"
+        )
 
     def choose(self, model: str, entity_key: str | None) -> Choice:
         """The version that answers for an entity: the champion, or the challenger for its share of the entities.
