@@ -78,10 +78,11 @@ def state(loop: Loop, model: str) -> ModelState:
 
 
 def versions(loop: Loop, model: str) -> list[VersionState]:
-    """The versions that there are copies of, the newest first."""
+    """The versions that there are copies of, the newest first. One whose card is damaged is told in the log."""
     folder = loop.settings.models_dir
     named = {alias: copies.pointed(folder, model, alias) for alias in (CHAMPION, CHALLENGER)}
-    return [_version(folder / model / name, name, named) for name in copies.versions(folder, model)]
+    found = (_version(folder / model / name, name, named) for name in copies.versions(folder, model))
+    return [version for version in found if version is not None]
 
 
 def compared(loop: Loop, model: str) -> Verdict | None:
@@ -188,8 +189,12 @@ def _told(errors: Sequence[Any]) -> str | None:
     return "; ".join(f"{error.variant} {error.version} cannot be loaded: {error.reason}" for error in errors) or None
 
 
-def _version(folder: Any, name: str, named: dict[str, str | None]) -> VersionState:
-    card = read_card(folder)
+def _version(folder: Any, name: str, named: dict[str, str | None]) -> VersionState | None:
+    try:
+        card, decision = read_card(folder), copies.read_decision(folder)
+    except (OSError, ValueError) as error:
+        log.error("models.copy.unreadable", folder=str(folder), reason=f"{type(error).__name__}: {error}"[:300])
+        return None
     aliases = tuple(alias for alias, version in named.items() if version == name)
     fields = card.model_dump(include={"version", "learner", "trained_at", "rows_train", "rows_holdout", "metrics"})
-    return VersionState.model_validate({**fields, "aliases": aliases, "decision": copies.read_decision(folder)})
+    return VersionState.model_validate({**fields, "aliases": aliases, "decision": decision})

@@ -1,6 +1,7 @@
 """Logs a training run to MLflow. With `model_registry`, the only door to it; mlflow is imported when first used."""
 
 import logging
+import re
 import shutil
 import tempfile
 import warnings
@@ -23,6 +24,8 @@ from ml.version import Card
 CARD_FOLDER = "leadloop"
 # Whose errors mean that the tracking store is not as it should be, and not that our code is wrong.
 MLFLOW_AND_ITS = {"mlflow", "sqlalchemy", "sqlite3", "psycopg", "requests", "urllib3"}
+DAMAGED = ("malformed", "not a database")  # SQLite's words
+FULL = ("disk is full", "No space left", "File too large")
 # What loading the model elsewhere takes; mlflow cannot guess xgboost-cpu.
 REQUIREMENTS = ["xgboost", "lightgbm", "scikit-learn", "numpy", "pandas", "polars", "pydantic", "pydantic-settings"]
 
@@ -46,12 +49,14 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
 
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # By default a server that is away is asked for several minutes before MLflow says so.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    for name in ("mlflow", "urllib3"):  # what goes wrong is raised, and told once in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     local = tracking_uri.startswith(SQLITE)
     if local:
         artifacts_dir.mkdir(parents=True, exist_ok=True)
@@ -59,6 +64,16 @@ def connect(tracking_uri: str, artifacts_dir: Path) -> Any:
     if local:
         _ensure_tables(tracking_uri)
     return mlflow
+
+
+def check(mlflow: Any) -> None:
+    """Asks the tracking store whether it is there, before hours of training are spent.
+
+    Raises:
+        NotReady: it is away.
+    """
+    with answering():
+        mlflow.MlflowClient().search_experiments(max_results=1)
 
 
 @cache
@@ -89,7 +104,34 @@ def answering() -> Iterator[None]:
             raise
         if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
             raise NotFound(f"MLflow: {in_short(error)}") from error
-        raise NotReady(f"MLflow or the disk cannot be used now ({in_short(error)}); try again when they can") from error
+        raise NotReady(
+            f"MLflow ({_address()}) or the disk cannot be used now: {in_short(_root(error))}; {_remedy(error)}. "
+            "What was served before goes on"
+        ) from error
+
+
+def _root(error: Exception) -> Exception:
+    """What the operating system or the database said, beneath what was raised over it."""
+    beneath = error.__cause__ or error.__context__
+    if not isinstance(beneath, Exception):
+        return error
+    root = _root(beneath)
+    return root if isinstance(root, OSError) or type(root).__module__ == "sqlite3" else error
+
+
+def _remedy(error: Exception) -> str:
+    if any(words in str(error) for words in FULL):
+        return "make room on it and try again"
+    if any(words in str(error) for words in DAMAGED):
+        return "its file is damaged: put back a copy of it, or move it away to begin with an empty one"
+    return "try again when it is back, or set LEADLOOP_MLFLOW_TRACKING_URI"
+
+
+def _address() -> str:
+    """Where MLflow is looked for, without a password."""
+    import mlflow
+
+    return re.sub(r"//[^/@]*@", "//", str(mlflow.get_tracking_uri()))
 
 
 def in_short(error: Exception) -> str:

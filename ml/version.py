@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from data.domain.entity import EntityKind
 from data.domain.prediction import Observed
@@ -148,7 +148,17 @@ def check_whole(folder: Path) -> None:
 
 
 def read_card(folder: Path) -> Card:
-    return Card.model_validate_json((folder / CARD).read_text("utf-8"))
+    """The card alone.
+
+    Raises:
+        OSError: it is not there. ValueError: it is damaged; names the file.
+    """
+    try:
+        return Card.model_validate_json((folder / CARD).read_text("utf-8"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ValueError(f"{folder / CARD} is damaged: {where}: {first['msg']}") from None
 
 
 def write_card(card: Card, folder: Path) -> None:

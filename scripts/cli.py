@@ -1,6 +1,8 @@
 """`leadloop`: the command line. Thin: it reads options, calls the rooms, and prints."""
 
+import errno
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +12,9 @@ from rich.console import Console
 
 from data.errors import LeadloopError
 from data.settings import Settings, load_settings
-from ml.version import is_plain
+from ml.version import LONGEST_NAME, is_plain
 from scripts.models import models_app
+from scripts.terminal import plain
 
 app = typer.Typer(
     help="CRM event in, hot lead in Slack and score on the CRM record: predictive sales on your own machine.",
@@ -78,17 +81,21 @@ def worker(check: Annotated[bool, typer.Option("--check", help="Only say whether
 
 @app.command()
 def train(
-    model: Annotated[str | None, typer.Argument(help="A model of the catalogue, as lead_score.")] = None,
+    model: Annotated[str | None, typer.Argument(help="lead_score; not with --csv.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Train on the generated table.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Train on this table (CSV, also .gz) instead.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    time: Annotated[str | None, typer.Option(help="The column to order rows by; without it their order is the time.")] = None,
-    id: Annotated[str | None, typer.Option(help="The column that names a row's customer: one customer stays on one side.")] = None,
-    drop: Annotated[str, typer.Option(help="Columns to leave out: A,B.")] = "",
+    csv: Annotated[Path | None, typer.Option(help="Train on your own table: CSV (also .gz, .zip) or Parquet.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of --csv that says how each row turned out.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column of --csv that says when; without it the first row is taken as the oldest.")
+    ] = None,
+    id: Annotated[
+        str | None, typer.Option(help="The column of --csv that names the customer; it names the rows of a score too.")
+    ] = None,
+    drop: Annotated[str, typer.Option(help="Columns to leave out, as what is known only after the outcome: A,B.")] = "",
     keep: Annotated[str, typer.Option(help="Columns to keep although they seem to know the answer: A,B.")] = "",
-    name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the model; without it as the file of --csv.")] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing [default: 30, with --sample 0].")
+        float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing. Without it 30, with --sample 0.")
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -98,11 +105,13 @@ def train(
 
     settings = _settings()
     if csv is not None:
-        if not target or not name:
-            raise Usage("--csv needs --target COLUMN and --name NAME")
+        if not target:
+            raise Usage("--csv needs --target COLUMN: the column that says how each row turned out")
+        if model is not None:
+            raise Usage(f"either {model} or --csv, not both; --name says what to call a model of your own table")
         choice = Choice(target, time, id, _listed(drop), _listed(keep))
         seconds = OWN_TABLE_BUDGET if budget is None else budget
-        training.train_csv(settings, csv, choice, name=_checked_name(name), budget_seconds=seconds, seed=seed, console=console)
+        training.train_csv(settings, csv, choice, name=_name_for(name, csv), budget_seconds=seconds, seed=seed, console=console)
         return
     if model is None:
         raise Usage("name a model (lead_score), or a table with --csv")
@@ -117,10 +126,12 @@ def train(
 
 @app.command()
 def score(
-    csv: Annotated[Path, typer.Option(help="The table to score: CSV (also .gz) or Parquet.")],
-    name: Annotated[str, typer.Option(help="The model.")],
-    out: Annotated[Path, typer.Option(help="Where to write: OUT.csv or OUT.parquet.")],
-    id: Annotated[str | None, typer.Option(help="The column that names the rows; without it as in training.")] = None,
+    csv: Annotated[Path, typer.Option(help="The table to score: CSV (also .gz, .zip) or Parquet.")],
+    name: Annotated[str, typer.Option(help="The model, as it was called in training.")],
+    out: Annotated[Path, typer.Option(help="Where to write: OUT.csv or OUT.parquet. What is there is replaced.")],
+    id: Annotated[
+        str | None, typer.Option(help="The column that names the rows; without it the --id of training, else the row's number.")
+    ] = None,
 ) -> None:
     """Score every row of a table by a model's champion, with the five strongest factors of each."""
     from scripts.scoring import score_csv
@@ -265,7 +276,7 @@ def main() -> None:
         if debug:
             raise
         message, status = _told(error)
-        errors.print(f"leadloop: {message}", markup=False, highlight=False, soft_wrap=True)
+        errors.print(f"leadloop: {plain(message)}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -277,6 +288,8 @@ def _told(error: BaseException) -> tuple[str, int]:
         return "interrupted", 130
     if isinstance(error, LeadloopError):
         return error.detail, 2 if isinstance(error, Usage) else 1
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return f"the disk takes no more ({error.strerror}); make room and try again. What was served before goes on", 1
     return f"{type(error).__name__}: {error}", 1
 
 
@@ -305,10 +318,20 @@ def _wanted(value: str, name: str) -> str:
     return value
 
 
+def _name_for(name: str | None, csv: Path) -> str:
+    """The given name, or the file's."""
+    return _checked_name(_plain_name(csv.name.partition(".")[0]) or "own_table" if name is None else name)
+
+
 def _checked_name(name: str) -> str:
     if not is_plain(name):
-        raise Usage("--name may have letters, digits, - and _ only, 100 at most")
+        instead = f", as {_plain_name(name)}" if _plain_name(name) else ""
+        raise Usage(f"--name may have letters, digits, - and _ only, {LONGEST_NAME} at most{instead}")
     return name
+
+
+def _plain_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")[:LONGEST_NAME]
 
 
 if __name__ == "__main__":

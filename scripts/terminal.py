@@ -2,12 +2,21 @@
 
 import signal
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+# Control characters, line and paragraph ends, and what turns the direction of writing (Unicode's categories).
+STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def plain(text: str) -> str:
+    """A text on one line and without characters that steer a terminal: names and cells of a table may hold anything."""
+    return " ".join("".join(" " if unicodedata.category(one) in STEERING else one for one in text).split(" "))
 
 
 @contextmanager

@@ -1,9 +1,13 @@
 """`leadloop train`: from a sample or a user's table to a registered version, with its figures and the gate's decision."""
 
 import hashlib
+import math
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -25,12 +29,15 @@ from ml.training.labels import HORIZON
 from ml.training.leakage import Findings
 from ml.training.own_history import type_history
 from ml.training.own_table import Choice, read_own_table
+from ml.training.report import verdict_of
 from ml.training.split import HOLDOUT_SHARE
 from ml.training.train import FEWEST_ROWS, Trained, train
 from ml.version import REPORT, Card
-from scripts.terminal import telling
+from scripts.terminal import plain, telling
 
-SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
+SHOWN = {"auc": "right order (AUC)", "log_loss": "error (log-loss)", "ece": "off on average (ECE)"}  # the report's words
+CHANCE_AUC = 0.5
+LEAST_RATE = 1e-6  # of the rows that taught, if all of them ended alike
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,14 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console, 
         f"{len(sample.table.labels):,} rows, {sample.table.labels.mean():.1%} won; "
         f"the earlier {1 - HOLDOUT_SHARE:.0%} teach, the newest judge."
     )
+    mlflow = _mlflow(settings, console)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
             MODELS[name], sample.table, data_hash=sample.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds,
             seed=seed, tell=tell,
         )  # fmt: skip
     ceiling = {"auc": sample.ceiling_auc, "log_loss": sample.ceiling_log_loss}
-    return _register(settings, MODELS[name], trained, ceiling, console)
+    return _register(settings, mlflow, MODELS[name], trained, ceiling, console)
 
 
 def train_warehouse(
@@ -81,16 +89,16 @@ def train_warehouse(
         )
     table = type_history(found.features, examples, keep=keep, seed=seed)
     console.print(f"  {len(examples):,} examples of {examples['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
-    for line in (*table.notes, *_warnings(table.findings)):
-        console.print(f"  {line}", markup=False)
+    _print_lines(console, (*table.notes, *_warnings(table.findings)))
     digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
+    mlflow = _mlflow(settings, console)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
             MODELS[name], table.typed, times=table.times, groups=table.groups, ids=table.ids, moment=table.moment,
             norms=found.norms, data_hash=digest, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
     trained = replace(trained, notes=table.notes, findings=table.findings)
-    return _register(settings, MODELS[name], trained, {}, console)
+    return _register(settings, mlflow, MODELS[name], trained, {}, console)
 
 
 def train_csv(
@@ -99,32 +107,46 @@ def train_csv(
     """Trains a model of its own on a user's table."""
     model = of_user_table(name, choice.target)
     with console.status(f"Reading {path.name} ..."):
-        own = read_own_table(path, choice, seed=seed)
-    for line in (*own.notes, *_warnings(own.findings)):
-        console.print(f"  {line}", markup=False)
+        own = read_own_table(path, choice, seed=seed, now=SystemClock().now())
+    _print_lines(console, (*own.notes, *_warnings(own.findings)))
+    mlflow = _mlflow(settings, console)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
             model, own.typed, times=own.times, groups=own.groups, ids=own.ids, moment=own.moment, id_column=choice.id,
             data_hash=own.raw.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
-    trained = replace(trained, notes=own.notes, findings=own.findings)
-    return _register(settings, model, trained, {}, console)
+    trained = replace(trained, notes=own.notes, findings=own.findings, outcomes=own.raw.outcomes)
+    return _register(settings, mlflow, model, trained, {}, console)
 
 
 def _warnings(findings: Findings) -> list[str]:
     """The leak guard's findings, each with what was done about it."""
     suspects = [
         f"{suspect.column} {'left out' if suspect.left_out else 'kept'}: {suspect.evidence}"
-        + (f" (--keep {suspect.column} overrides)" if suspect.left_out else "")
+        + (f" If it is known before the outcome: --keep {shlex.quote(suspect.column)}" if suspect.left_out else "")
         for suspect in findings.suspects
     ]
     return [*suspects, *(found.evidence for found in findings.rows)]
 
 
-def _register(settings: Settings, model: Model, trained: Trained, ceiling: dict[str, float], console: Console) -> Result:
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(f"  {plain(line)}", markup=False, highlight=False)
+
+
+def _mlflow(settings: Settings, console: Console) -> Any:
+    """MLflow, asked before the training whether it is there to take the result."""
+    with console.status("Looking for MLflow ..."):
+        mlflow = tracking.connect(settings.mlflow_tracking_uri, settings.mlflow_artifacts_dir)
+        tracking.check(mlflow)
+    return mlflow
+
+
+def _register(
+    settings: Settings, mlflow: Any, model: Model, trained: Trained, ceiling: dict[str, float], console: Console
+) -> Result:
     database = Database(settings.database_url)
     with console.status("Logging to MLflow ..."):
-        mlflow = tracking.connect(settings.mlflow_tracking_uri, settings.mlflow_artifacts_dir)
         extra = {f"ceiling_{name}": value for name, value in ceiling.items()}
         logged = tracking.log_run(
             mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra
@@ -135,31 +157,48 @@ def _register(settings: Settings, model: Model, trained: Trained, ceiling: dict[
             lock=partial(database.exclusive, REGISTRY_LOCK),
         )  # fmt: skip
     database.dispose()
-    _show(registered, ceiling, settings, console)
+    title, meaning = verdict_of(trained)
+    _show(registered, ceiling, console)
+    console.print(f"{title}: {meaning}", markup=False, highlight=False)
+    _say_next(registered, settings, console)
     return Result(registered.card, logged.run_id, registered.decision, ceiling)
 
 
-def _show(registered: Registered, ceiling: dict[str, float], settings: Settings, console: Console) -> None:
-    card, decision = registered.card, registered.decision
+def _show(registered: Registered, ceiling: dict[str, float], console: Console) -> None:
+    card = registered.card
     grid = Grid(title=f"{card.model} version {card.version}, on {_judges(card)}")
     grid.add_column("figure")
     grid.add_column("this version", justify="right")
+    grid.add_column("base rate for all", justify="right")
     if ceiling:
         grid.add_column("best reachable", justify="right")
-    for name in SHOWN:
-        best = [f"{ceiling[name]:.4f}" if name in ceiling else ""] if ceiling else []
-        grid.add_row(name.replace("_", "-"), _figure(card.metrics.get(name)), *best)
+    plainly = {"auc": CHANCE_AUC, "log_loss": _base_log_loss(card)}
+    for name, words in SHOWN.items():
+        best = [_figure(ceiling.get(name))] if ceiling else []
+        grid.add_row(words, _figure(card.metrics.get(name)), _figure(plainly.get(name)), *best)
     console.print(grid)
-    threshold = card.threshold(settings.hot_threshold, settings.hot_share)
-    console.print(f"Base rate {card.base_rate:.1%}; hot above {threshold:.3f}. In {settings.models_dir / card.model}", markup=False)
-    console.print(
-        "It is champion now:" if decision.promote else f"It stays challenger; champion {decision.champion or '(none)'} goes on:"
-    )
-    for line in (*decision.reasons, *decision.notes):
-        console.print(f"  {line}", markup=False, highlight=False)
+
+
+def _say_next(registered: Registered, settings: Settings, console: Console) -> None:
+    """Who serves now and why, from which score a lead is hot, and where the report is."""
+    card, decision = registered.card, registered.decision
+    goes_on = f"champion {decision.champion} goes on" if decision.champion else "so far no version of it scores"
+    console.print("It is champion now:" if decision.promote else f"It stays challenger; {goes_on}:")
+    _print_lines(console, (*decision.reasons, *decision.notes))
     if not decision.promote:
         console.print(f"To promote it all the same: leadloop models promote {card.model} {card.version} --force", markup=False)
+    threshold = card.threshold(settings.hot_threshold, settings.hot_share)
+    reached = "" if card.holdout_quantiles[-1] > threshold else (
+        f": of the rows that judged none is; LEADLOOP_HOT_THRESHOLD=auto takes the best {settings.hot_share:.0%}"
+    )  # fmt: skip
+    console.print(f"A lead is hot above a score of {threshold:.1%}{reached}.", markup=False, highlight=False)
     console.print(f"Report: {settings.models_dir / card.model / card.version / REPORT}", markup=False, soft_wrap=True)
+
+
+def _base_log_loss(card: Card) -> float:
+    """What the rows that judge would have cost with the rate of the rows that taught for everybody."""
+    rate, told = card.metrics["base_rate"], min(max(card.base_rate, LEAST_RATE), 1 - LEAST_RATE)
+    return -(rate * math.log(told) + (1 - rate) * math.log(1 - told))
 
 
 def _judges(card: Card) -> str:

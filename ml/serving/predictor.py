@@ -59,8 +59,16 @@ class Predictor:
             NotReady: the model has none.
         """
         if (served := self._served.get(model)) is None:
-            raise NotReady(f"model {model} has no champion yet: run `leadloop train {model} --sample`, or train on your own table")
+            raise NotReady(self._why_not(model))
         return served
+
+    def _why_not(self, model: str) -> str:
+        if (failed := self._errors.get((model, Variant.CHAMPION))) is not None:
+            return f"champion {failed.version} of {model} cannot be loaded here: {failed.reason}"
+        return (
+            f"model {model} has no champion yet: `leadloop train {model} --sample`, or `leadloop train --csv F --target COLUMN "
+            f"--name {model}` on your own table; `leadloop models show {model}` says if the gate has refused one"
+        )
 
     def choose(self, model: str, entity_key: str | None) -> Choice:
         """The version that answers for an entity: the champion, or the challenger for its share of the entities.
@@ -97,7 +105,7 @@ class Predictor:
         """The card of any version that this machine has a copy of.
 
         Raises:
-            NotFound: the model or the version is unknown here.
+            NotFound: the model or the version is unknown here. NotReady: its card is damaged.
         """
         for served in (self._served.get(model), self._challengers.get(model)):
             if served is not None and served.card.version == version:
@@ -105,7 +113,10 @@ class Predictor:
         folder = self._folder(model, version)
         if folder is None or not (folder / CARD).is_file():
             raise NotFound(f"model {model!r} has no version {version!r} here")
-        return read_card(folder)
+        try:
+            return read_card(folder)
+        except ValueError as error:
+            raise NotReady(f"the card of version {version} of {model} is damaged; POST /models/{model}/reload") from error
 
     def set_traffic(self, traffic: Mapping[str, Traffic]) -> None:
         """Takes over the settings of all models; the next `refresh` loads the challengers that they name."""

@@ -6,7 +6,7 @@ dates; free text; identifiers; and what is left is a category. Whatever is not p
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,8 @@ from ml.tables.written_forms import Marks, find_date_form, find_marks, proven_de
 NUMERIC_SHARE = 0.95
 SAMPLE_SHARE = 0.8
 SAMPLE = 300
+# Of a column of words: from here on the numbers in it are worth a note.
+MIXED_SHARE = 0.2
 # A value seen this seldom teaches nothing; nor does the absence of one.
 RAREST = 10
 MOST_CATEGORIES = 200
@@ -140,7 +142,7 @@ def _found(column: Column, decimal: str | None, *, kept: bool) -> Found:
     if _is_boolean(column):
         return _of_kind(column, InputKind.BOOLEAN)
     found = _quantity(column, decimal, kept=kept) if _may_be_quantities(column) else None
-    return found or _words(column, kept=kept)
+    return found or _with_mixture(column, decimal, _words(column, kept=kept))
 
 
 def _is_boolean(column: Column) -> bool:
@@ -238,6 +240,20 @@ def _words(column: Column, *, kept: bool) -> Found:
         if column.distinct_share >= UNIQUE_SHARE:
             return Found(column.name, reason=NAMED)
     return _of_kind(column, InputKind.CATEGORY)
+
+
+def _with_mixture(column: Column, decimal: str | None, found: Found) -> Found:
+    """Says of a column of words that many of them are numbers: more often a mistake in the file than not."""
+    if not column.sample_share(lambda value: any(map(str.isdigit, value))) or column.sample_share(LEADING_ZERO.fullmatch):
+        return found
+    marks, _ = find_marks(list(column.sample), decimal)
+    number = Input(name=column.name, kind=InputKind.NUMBER, **vars(marks))
+    share = column.sample_share(lambda value: typed_value(number, value, strictly=False) is not None)
+    if not MIXED_SHARE <= share < 1:
+        return found
+    other = next(value for value in column.sample if typed_value(number, value, strictly=False) is None)
+    note = f"a mixture: {share:.0%} of the values are numbers, others are not, as {other[:30]!r}, so all are read as words"
+    return replace(found, reason=f"{found.reason}; {note}") if found.reason else replace(found, note=_joined(found.note, note))
 
 
 def _of_kind(column: Column, kind: InputKind, note: str = "") -> Found:

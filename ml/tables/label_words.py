@@ -21,7 +21,9 @@ LOST_WORDS = FALSE_WORDS | {
 # A deal that is not decided yet teaches nothing.
 OPEN_WORDS = frozenset({"open", "pending", "in progress", "ongoing", "offen", "ouvert", "abierto"})
 NEGATIONS = ("not ", "no ", "non ", "not_", "no_", "non_", "not-", "no-", "non-", "un", "nicht ", "kein ", "keine ")
-WORDS_SHOWN = 5
+# Marks rather than words: `churn was 1` reads worse than `churn was yes`.
+MARKS_FOR_YES = frozenset({"1", "1.0", "true", "t", "y", "yes", "x"})
+WORDS_SHOWN, LONGEST_SHOWN = 5, 30
 
 
 def read_labels(series: pl.Series) -> tuple[NDArray[np.bool_], NDArray[np.int64], str]:
@@ -43,6 +45,16 @@ def read_labels(series: pl.Series) -> tuple[NDArray[np.bool_], NDArray[np.int64]
     return labelled.to_numpy(), labels, meaning
 
 
+def outcome_words(series: pl.Series, labels: NDArray[np.int64]) -> tuple[str, str]:
+    """What the table itself calls the outcome and its opposite, as most often written; yes and no where it has 1 and 0.
+
+    `series` and `labels` are of the labelled rows.
+    """
+    cells = series.cast(pl.String).str.strip_chars()
+    won, lost = (str(cells.filter(pl.Series(labels == label)).mode().sort()[0]) for label in (1, 0))
+    return ("yes", "no") if won.lower() in MARKS_FOR_YES else (won, lost)
+
+
 def _sides(name: str, counts: Mapping[str, int]) -> tuple[set[str], set[str]]:
     """The words for 1 and the words for 0."""
     words = set(counts)
@@ -59,16 +71,30 @@ def _sides(name: str, counts: Mapping[str, int]) -> tuple[set[str], set[str]]:
 
 
 def _complaint(name: str, counts: Mapping[str, int], words: set[str]) -> str:
-    shown = ", ".join(f"{word} ({counts[word]:,} row{'s' * (counts[word] > 1)})" for word in list(counts)[:WORDS_SHOWN])
+    shown = ", ".join(f"{_short(word)} ({counts[word]:,} row{'s' * (counts[word] > 1)})" for word in list(counts)[:WORDS_SHOWN])
     remedy = "write 1 and 0, yes and no, true and false, or won and lost"
     if not counts:
-        return f"{name}: the target has no value in any row"
+        return f"{name}: the target has no value in any row; --target must name the column that says how each row turned out"
     if len(words) == 1:
-        return f"{name}: the target has one value only, {shown}: there is nothing to tell apart"
+        return f"{name}: the target has one value only, {shown}: there is nothing to tell apart; add rows of the other outcome"
     if len(words) == 2:
         return f"{name}: cannot tell which is the outcome to predict: {shown}; {remedy}"
     more = f" and {len(counts) - WORDS_SHOWN:,} more" if len(counts) > WORDS_SHOWN else ""
+    if sum(map(_is_number, counts)) > len(counts) / 2:
+        remedy = "make two of them, as 1 above a limit and 0 below it"
     return f"{name}: the target must have two classes and has {len(words):,} different values: {shown}{more}; {remedy}"
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= LONGEST_SHOWN else f"{word[: LONGEST_SHOWN - 1]}…"
 
 
 def _told(words: set[str]) -> str:

@@ -15,7 +15,7 @@ from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
 from ml.tables.column_kinds import find_kinds
 from ml.tables.column_notes import told
-from ml.tables.label_words import read_labels
+from ml.tables.label_words import outcome_words, read_labels
 from ml.tables.table_file import read_frame, shown_names
 
 ROWS_AT_A_TIME = 50_000
@@ -28,6 +28,7 @@ class Table:
 
     `rows` has all columns of the file, as text or in Parquet's types; `columns` names those that may become inputs.
     `times` are days since 1970-01-01 UTC where `time` holds dates; `ids` the column that names the rows, never an input.
+    `outcomes` are the table's own words for 1 and 0.
     """
 
     rows: pl.DataFrame
@@ -39,6 +40,7 @@ class Table:
     times: NDArray[np.float64] | None = None
     ids: NDArray[np.object_] | None = None
     keep: tuple[str, ...] = ()
+    outcomes: tuple[str, str] = ("yes", "no")
 
     def cut(self, share: float) -> int:
         """The row at which the newest part begins."""
@@ -69,6 +71,7 @@ def read_labelled(
     labelled, labels, meaning = read_labels(frame[target])
     frame = frame.filter(labelled)
     notes.append(meaning)
+    outcomes = outcome_words(frame[target], labels)
     times = None
     if time:
         moments, are_dates, note = _moments(frame[time])
@@ -89,6 +92,7 @@ def read_labelled(
         times=times,
         ids=frame[id_column].cast(pl.String).to_numpy() if id_column else None,
         keep=tuple(keep),
+        outcomes=outcomes,
     )
 
 
@@ -103,6 +107,10 @@ def infer_inputs(table: Table, upto: int) -> tuple[tuple[Input, ...], tuple[str,
     found = find_kinds(table.rows.select(table.columns).head(upto), table.keep)
     inputs = tuple(one.input for one in found if one.input is not None)
     if not inputs:
+        if not found:
+            raise BadInput(
+                f"no column is left to learn from: besides {table.target} the table needs columns known before the outcome"
+            )
         why = [f"{one.name} left out: {one.reason}" for one in found]
         more = f" and {len(why) - NAMES_IN_ERROR:,} more" if len(why) > NAMES_IN_ERROR else ""
         raise BadInput(f"no column is left to learn from: {'; '.join(why[:NAMES_IN_ERROR])}{more}")

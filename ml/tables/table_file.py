@@ -33,7 +33,9 @@ def read_frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     else:
         frame, notes = _text(path, content)
     if frame.is_empty():
-        raise BadInput(f"{path}: the table has no rows, only the names of {len(frame.columns)} columns")
+        raise BadInput(
+            f"{path}: the table has no rows, only the names of {len(frame.columns)} columns; export it again with its rows"
+        )
     size = f"{len(frame):,} rows, {len(frame.columns):,} columns"
     first, *rest = notes
     return frame, (f"{size}; {', '.join(filter(None, [packing, first]))}", *rest)

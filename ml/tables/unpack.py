@@ -44,12 +44,14 @@ def unpacked(path: Path) -> tuple[bytes, str]:
     Raises:
         BadInput: not there, not readable, damaged, or an archive of anything but one file.
     """
+    if path.is_dir():
+        raise BadInput(f"{path}: this is a folder; name the file in it")
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
+        raise BadInput(f"{path}: cannot be read: {error.strerror}; see to it that you may read the file") from None
     if content.startswith(GZIP_MAGIC):
         try:
             return gzip.decompress(content), "gzip"

@@ -1,6 +1,8 @@
 """From a user's file to what a training takes: read, typed, and without the columns that know the answer."""
 
+import shlex
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_frame
 from ml.preparation.base import AS_OF, Floats
+from ml.tables.cell_notes import future_dates
 from ml.tables.column_kinds import find_kinds
 from ml.tables.table import Table, infer_inputs, read_labelled
 from ml.training.ladder import TypedTable
@@ -51,8 +54,8 @@ class OwnTable:
         return None if self.raw.ids is None else pl.Series([str(one) for one in self.raw.ids])
 
 
-def read_own_table(path: Path, choice: Choice, *, seed: int = 0) -> OwnTable:
-    """Reads a file and leaves out what must not teach.
+def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime | None = None) -> OwnTable:
+    """Reads a file and leaves out what must not teach. With `now`, dates after it are told.
 
     Raises:
         BadInput: names the file, the column or the line, and what to do.
@@ -61,13 +64,32 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0) -> OwnTable:
     cut = cut_of(len(raw.labels))
     inputs, told = infer_inputs(raw, cut)
     frame = typed_frame(inputs, raw.rows)
-    findings = find_leaks(frame, inputs, raw.labels, cut=cut, times=raw.times, groups=raw.ids, keep=choice.keep, seed=seed)
+    findings = find_leaks(
+        frame, inputs, raw.labels, cut=cut, times=raw.times, groups=raw.ids, keep=choice.keep, outcomes=raw.outcomes, seed=seed
+    )
     kept = tuple(column for column in inputs if column.name not in findings.left_out)
     if not kept:
-        shown = "; ".join(suspect.evidence for suspect in findings.suspects[:3])
-        raise BadInput(f"every column seems to know the answer ({shown}); name those that may teach with --keep")
+        shown = "; ".join(f"{suspect.column}: {suspect.evidence.rstrip('.')}" for suspect in findings.suspects[:3])
+        raise BadInput(f"every column seems to know the answer ({shown}); add columns known before it, or keep some: --keep A,B")
+    moment = _moment(raw, choice)
+    noted = (*raw.notes, *_order(choice, kept), *told, *(() if now is None else _future(frame, inputs, raw, moment, now)))
     typed = TypedTable(kept, _with_moments(frame.select([column.name for column in kept]), kept, raw), raw.labels)
-    return OwnTable(typed, raw, findings, (*raw.notes, *told), raw.times, raw.ids, _moment(raw, choice), choice)
+    return OwnTable(typed, raw, findings, noted, raw.times, raw.ids, moment, choice)
+
+
+def _order(choice: Choice, inputs: tuple[Input, ...]) -> tuple[str, ...]:
+    """That the order of the rows matters, where nobody said what it is."""
+    if choice.time is not None:
+        return ()
+    dates = [column.name for column in inputs if column.kind is InputKind.DATE]
+    instead = f"; if it is not, name the column that says when, as --time {shlex.quote(dates[0])}" if dates else ""
+    return (f"the first row is taken as the oldest, the last as the newest{instead}",)
+
+
+def _future(frame: pl.DataFrame, inputs: tuple[Input, ...], raw: Table, moment: Input | None, now: datetime) -> list[str]:
+    if moment is None:
+        return future_dates(inputs, frame, now)
+    return future_dates((*inputs, moment), frame.with_columns(pl.Series(moment.name, raw.times)), now)
 
 
 def _moment(raw: Table, choice: Choice) -> Input | None:

@@ -16,11 +16,12 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from ml.learners.registry import LEARNERS
 from ml.training import conclusion, plots, report_words
 from ml.training.conclusion import Figures, Trust
 from ml.training.evaluate import deciles
 from ml.training.gate import Decision
-from ml.training.global_factors import GlobalFactor, global_factors
+from ml.training.global_factors import FEWEST_POINTS, GlobalFactor, global_factors
 from ml.training.ladder import Tried, as_row
 from ml.training.leakage import Findings
 from ml.training.train import Trained
@@ -29,6 +30,7 @@ from ml.version import REPORT, write_atomically
 # In the page until the registry has numbered it and the gate has decided; no text of a user can be this.
 NUMBER_HERE, DECISION_HERE = "<!-- version -->", "<!-- decision -->"
 LONGEST_TEXT = 160
+OUT_OF_TIME = "the time was up before anything else could be tried. Train again with more, as --budget 300, or fewer columns"
 MOST_FACTORS = 15
 # From a hold-out, or from the folds where there are too few rows for one.
 FEW_ROWS = 300
@@ -62,7 +64,8 @@ def numbered(html: str, version: str) -> str:
 
 def decided(html: str, decision: Decision) -> str:
     """The same report with what the gate said."""
-    took = "Champion" if decision.promote else f"Challenger, behind champion {decision.champion or '(none)'}"
+    behind = f"behind champion {decision.champion}" if decision.champion else "and there is no champion yet"
+    took = "Champion" if decision.promote else f"Challenger, {behind},"
     lines = "".join(f"<li>{escape(line)}</li>" for line in (*decision.reasons, *decision.notes))
     return html.replace(DECISION_HERE, f"<p>{escape(took)} when it was registered:</p><ul>{lines}</ul>", 1)
 
@@ -76,6 +79,8 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
     candidates = _candidates(trained)
     return _environment().get_template("report.html").render(
         card=card,
+        won=_plain(trained.outcomes[0]),
+        lost=_plain(trained.outcomes[1]),
         number_here=NUMBER_HERE,
         decision_here=DECISION_HERE,
         trust=verdict.value,
@@ -89,6 +94,8 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
         kinds=_kinds(trained),
         notes=notes,
         findings=findings,
+        weakest=FEWEST_POINTS,
+        most_factors=MOST_FACTORS,
         keep=[shlex.quote(suspect.column) for suspect in findings.suspects if suspect.left_out] if findings else [],
         candidates=candidates,
         grades=[(row.grade, row) for row in card.observed],
@@ -100,6 +107,13 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
         calibrations=trained.fit.calibrations,
         words=report_words,
     )  # fmt: skip
+
+
+def verdict_of(trained: Trained) -> tuple[str, str]:
+    """The report's title and its first sentence."""
+    figures = conclusion.measure(trained.judges.labels, trained.scores, trained.card.base_rate, seed=trained.card.seed)
+    verdict = conclusion.trust(figures, is_prior=trained.fit.chosen.learner == "prior")
+    return conclusion.TITLES[verdict], _meaning(trained, figures, verdict)
 
 
 def _factors(trained: Trained) -> list[GlobalFactor]:
@@ -140,8 +154,8 @@ def _reasons(trained: Trained, figures: Figures, verdict: Trust, candidates: Seq
     said = [_meaning(trained, figures, verdict), _rung(trained, candidates), _how_sure(trained, figures)]
     if trained.card.rows_holdout and figures.rate_has_changed(trained.card.rows_train):
         said.append(
-            f"Times are changing: {_plain(trained.card.target)} was yes in {figures.rate:.1%} of the newest rows, and in "
-            f"{figures.base_rate:.1%} of those that it learned from. Train again often, on the newest rows."
+            f"Times are changing: {_plain(trained.card.target)} was {_plain(trained.outcomes[0])} in {figures.rate:.1%} of the "
+            f"newest rows, and in {figures.base_rate:.1%} of those that it learned from. Train again often, on the newest rows."
         )
     kept = [suspect.column for suspect in findings.suspects if not suspect.left_out] if findings else []
     if kept and verdict is not Trust.NONE:
@@ -189,7 +203,9 @@ def _rung(trained: Trained, candidates: Sequence[Row]) -> str:
     name, how = report_words.LEARNERS[chosen.learner], report_words.HOW[chosen.learner]
     best = next(row for row in candidates if row.is_best)
     if len(candidates) == 1:
-        return f"Made by {name}: the rows are too few for anything else to be tried."
+        simplest = min(one.fewest_rows for learner, one in LEARNERS.items() if learner != chosen.learner)
+        few = trained.card.rows_train < simplest
+        return f"Made by {name}: {'the rows are too few for anything else to be tried' if few else OUT_OF_TIME}."
     if chosen.learner == "prior":
         return f"{len(candidates) - 1} kinds of learners were tried on rows that they had not seen. " + (
             "None was better." if best is chosen else f"The best, {report_words.LEARNERS[best.learner]}, was not clearly better."
@@ -221,7 +237,8 @@ def _side(gain: float) -> str:
 
 def _sides(low: float, high: float) -> str:
     if (low < 0) is (high < 0):
-        return f"{abs(low):.0%} and {_side(high)}"
+        near, far = sorted((low, high), key=abs)
+        return f"{abs(near):.0%} and {_side(far)}"
     return f"{_side(low)} and {_side(high)}"
 
 

@@ -36,6 +36,7 @@ class Trained:
 
     `judged`: their places in `table`, of which the first `card.rows_train` taught. `ids`: a name for each row, if there is one.
     `times`: each row's moment in days since 1970, oldest first; `notes` of the reader, `findings` of the leak guard.
+    `outcomes`: what the user's table calls the outcome and its opposite.
     """
 
     version: Version
@@ -49,6 +50,7 @@ class Trained:
     groups: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
     findings: Findings | None = None
+    outcomes: tuple[str, str] = ("yes", "no")
 
     @property
     def card(self) -> Card:

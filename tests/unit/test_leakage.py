@@ -207,7 +207,7 @@ def test_copies_of_older_rows_are_counted_and_nothing_is_left_out() -> None:
     once = np.random.default_rng(0).normal(size=300)
     found = guard({"x": np.tile(once, 2), "y": np.tile(once.round(1), 2), "z": np.tile(once**2, 2)}, labels, cut=500)
     assert [(row.reason, row.rows) for row in found.rows] == [(RowReason.DUPLICATES, 100)]
-    assert "100 of the 100 newest rows are an exact copy of an older row, about 0 would be by chance" in found.rows[0].evidence
+    assert "100 of the 100 newest rows are an exact copy of an older row, where chance makes about 0" in found.rows[0].evidence
     assert "judge too kindly" in found.rows[0].evidence
     assert found.left_out == frozenset()
 
@@ -216,7 +216,7 @@ def test_rows_of_a_small_world_repeat_by_chance_and_it_is_said() -> None:
     generator = np.random.default_rng(0)
     found = guard({"x": generator.integers(0, 2, ROWS).astype(float)}, half_won(), cut=500)
     assert found.rows[0].rows == 100
-    assert "about 100 would be by chance: few rows can differ" in found.rows[0].evidence
+    assert "where chance makes about 100: few rows can differ" in found.rows[0].evidence
 
 
 def test_missing_values_are_equal_and_another_outcome_makes_another_row() -> None:

@@ -211,7 +211,7 @@ def test_a_file_that_was_changed_is_no_version(models: Path, second: Path, file:
     shutil.copytree(second, models / MODEL / "2")
     (models / MODEL / "2" / file).write_bytes((models / MODEL / "1" / file).read_bytes() + b" ")
     write_atomically(models / MODEL / CHAMPION, "2")
-    with pytest.raises(NotReady, match="no champion"):
+    with pytest.raises(NotReady, match="cannot be loaded here"):
         predictor_of(models).champion(MODEL)
     assert "is not the file that was stored" in predictor_of(models).load_errors()[0].reason
 

@@ -251,9 +251,9 @@ def test_any_bytes_are_a_table_or_an_error_that_names_the_file(tmp_path_factory:
         assert len(frame)
 
 
-@pytest.mark.parametrize("name", ["nowhere.csv", "."])
-def test_a_missing_file_is_said(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadInput, match="no such file"):
+@pytest.mark.parametrize(("name", "said"), [("nowhere.csv", "no such file"), (".", "this is a folder")])
+def test_a_missing_file_is_said(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
         read_frame(tmp_path / name)
 
 

@@ -14,6 +14,7 @@ rows that will judge would be a leak itself.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ from ml.training.leakage.findings import Findings, Reason, RowFinding, Suspect
 from ml.training.leakage.identity import duplicates, identifies, shared_groups
 from ml.training.leakage.late import changed_late
 from ml.training.leakage.names import sounds_like_outcome
-from ml.training.leakage.one_sided import gap, values
+from ml.training.leakage.one_sided import CODES, gap, values
 from ml.training.leakage.power import Column, Floats, Ints
 
 TEXT_KINDS = frozenset({InputKind.CATEGORY, InputKind.TEXT})
@@ -44,6 +45,7 @@ def find_leaks(
     changed_at: Mapping[str, Floats] | None = None,
     closed_at: Floats | None = None,
     keep: Iterable[str] = (),
+    outcomes: tuple[str, str] = CODES,
     seed: int = 0,
 ) -> Findings:
     """Columns that know the answer, and rows that were seen before. The same input and seed give the same findings.
@@ -57,6 +59,7 @@ def find_leaks(
         groups: an id a row for what must not stand on both sides of the cut, a customer for example.
         changed_at: for a column, when each row's value was last changed (days; NaN: never or unknown).
         closed_at: when each row's outcome became known (days; NaN: unknown).
+        outcomes: what the evidence calls 1 and 0.
         keep: columns that the user wants in any case: reported, and left in.
 
     Raises:
@@ -71,8 +74,9 @@ def find_leaks(
     known = None if times is None else times[:cut]
     found: dict[str, Suspect] = {}
     columns = {column.name: _numbers(column, teaching[column.name]) for column in inputs}
-    _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs))))
-    _collect(found, _named(inputs, lambda column: _by_value(column, columns, teaching, taught, len(inputs), seed)))
+    _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs), outcomes)))
+    by_value = partial(_by_value, columns=columns, teaching=teaching, labels=taught, seed=seed, outcomes=outcomes)
+    _collect(found, _named(inputs, by_value))
     changes = list(_named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, cut)))
     _collect(found, (suspect for suspect in changes if suspect.left_out))
     _collect(found, _named(inputs, lambda column: _by_identity(column, teaching[column.name], known)))
@@ -101,10 +105,10 @@ def _collect(found: dict[str, Suspect], suspects: Iterable[Suspect]) -> None:
 
 
 def _by_value(
-    column: Input, columns: Mapping[str, Column], teaching: pl.DataFrame, labels: Ints, width: int, seed: int
+    column: Input, columns: Mapping[str, Column], teaching: pl.DataFrame, labels: Ints, seed: int, outcomes: tuple[str, str]
 ) -> Suspect | None:
     texts = teaching[column.name] if column.kind in TEXT_KINDS else None
-    return values(columns[column.name], labels, texts, width, seed)
+    return values(columns[column.name], labels, texts, len(columns), seed, outcomes)
 
 
 def _by_change(column: Input, changed_at: Mapping[str, Floats], closed_at: Floats | None, cut: int) -> Suspect | None:

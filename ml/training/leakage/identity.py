@@ -22,6 +22,7 @@ EXPECTED_PAIRS = 12.0
 # Large keys (a CRM's record ids) are too far apart to repeat by chance. With a name that says so, this many digits, or
 # that they rise with every row, will do.
 KEY_DIGITS = 6
+KINDLY = "the newest rows judge too kindly; remove the copies and train again"
 EXPLAINED = 3.0  # chance is reckoned as if the columns were independent, and makes up to so many times more twins
 IN_STEP = 0.999  # the rank correlation with time of a number that is the time
 
@@ -51,9 +52,9 @@ def duplicates(frame: pl.DataFrame, labels: NDArray[np.int64], cut: int) -> RowF
     if not rows:
         return None
     chance = _chance_twins(keyed, cut)
-    meaning = "few rows can differ in this table" if chance * EXPLAINED >= rows else "the newest rows judge too kindly"
+    meaning = "few rows can differ in this table" if chance * EXPLAINED >= rows else KINDLY
     copies = f"{rows:,} of the {len(newest):,} newest rows are an exact copy of an older row"
-    evidence = f"{copies}, about {chance:,.0f} would be by chance: {meaning}."
+    evidence = f"{copies}, where chance makes about {chance:,.0f}: {meaning}."
     return RowFinding(RowReason.DUPLICATES, rows, evidence)
 
 

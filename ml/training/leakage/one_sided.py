@@ -12,18 +12,21 @@ from ml.training.leakage.separation import GAPS, VALUES, Mask, Split, gives_away
 
 FEW_LEVELS = 20  # a number with no more different values is a code or a mark, and read as a category as well
 SHOWN = 3
+CODES = ("1", "0")
 SPIKE_SHARE = 0.05  # a value of a number that so many rows share stands for something of its own, mostly "nothing yet"
 
 
-def gap(column: Column, labels: Ints, columns: int) -> Suspect | None:
-    """Whether the column is filled, or empty, for one outcome only."""
+def gap(column: Column, labels: Ints, columns: int, outcomes: tuple[str, str] = CODES) -> Suspect | None:
+    """Whether the column is filled, or empty, for one outcome only. `outcomes` are people's words for 1 and 0."""
     found = split(~np.isnan(column.values), labels)
     if not gives_away(found, GAPS, columns=columns, named=found.is_pure and sounds_like_outcome(column.name)):
         return None
-    return _suspect(column, Reason.FILLED_FOR_ONE, "filled", found)
+    return _suspect(column, Reason.FILLED_FOR_ONE, "filled", found, outcomes)
 
 
-def values(column: Column, labels: Ints, texts: pl.Series | None, columns: int, seed: int) -> Suspect | None:
+def values(
+    column: Column, labels: Ints, texts: pl.Series | None, columns: int, seed: int, outcomes: tuple[str, str] = CODES
+) -> Suspect | None:
     """Whether a value, or a set of values, belongs to one outcome. `texts` are a category's values, in row order."""
     codes, numbers = _levels(column.values)
     if len(numbers) < 2:
@@ -33,7 +36,7 @@ def values(column: Column, labels: Ints, texts: pl.Series | None, columns: int, 
     if spike is not None:
         found = split(column.values == spike, labels)
         if gives_away(found, VALUES, columns=columns, named=named and found.is_copy):
-            return _suspect(column, _reason(found), f"{spike:g}", found)
+            return _suspect(column, _reason(found), f"{spike:g}", found, outcomes)
     if not column.is_category and len(numbers) > FEW_LEVELS:
         return None
     words = [f"{number:g}" for number in numbers] if texts is None else texts.drop_nulls().unique().sort().to_list()
@@ -47,7 +50,7 @@ def values(column: Column, labels: Ints, texts: pl.Series | None, columns: int, 
     if not convincing:
         return None
     best, levels = max(convincing, key=lambda group: group[0].share)
-    return _suspect(column, _reason(best), _shown(levels, codes, words), best)
+    return _suspect(column, _reason(best), _shown(levels, codes, words), best, outcomes)
 
 
 def _levels(numbers: Floats) -> tuple[Ints, Floats]:
@@ -80,10 +83,11 @@ def _reason(found: Split) -> Reason:
     return Reason.TARGET_COPY if found.is_copy else Reason.PURE_VALUES
 
 
-def _suspect(column: Column, reason: Reason, what: str, found: Split) -> Suspect:
+def _suspect(column: Column, reason: Reason, what: str, found: Split, outcomes: tuple[str, str]) -> Suspect:
+    won, lost = outcomes
     ones, zeros = found.in_1 + found.out_1, found.in_0 + found.out_0
     evidence = (
-        f"it is {what} in {found.in_1:,} of {ones:,} rows with outcome 1 and in {found.in_0:,} of {zeros:,} with outcome 0 "
-        f"(odds ratio {found.odds_ratio:,.0f}, at least {found.odds_ratio_at_least:,.0f} with 95 % confidence)."
+        f"it is {what} in {found.in_1:,} of {ones:,} rows with outcome {won} and in {found.in_0:,} of {zeros:,} with outcome "
+        f"{lost} (odds ratio at least {found.odds_ratio_at_least:,.0f}, 95% sure)."
     )
     return Suspect(column.name, reason, evidence, left_out=True, weight=found.share)
