@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from automation.jobs import champions
 from automation.pipeline.context import Loop
+from automation.training import REGISTRY_LOCK
 from data.domain.traffic import Mode, Traffic, changed
 from data.errors import NotFound, Refused
 from data.log import get_logger
@@ -25,7 +26,6 @@ from ml.training.verdict import Verdict
 from ml.version import CHALLENGER, CHAMPION, is_plain, read_card
 
 log = get_logger("models")
-REGISTRY_LOCK = "models"
 
 
 class VersionState(BaseModel):

@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-
 MINUTE = "%Y-%m-%d %H:%M"
 
 
@@ -57,12 +56,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Found:
-    """What is known at a look: finished examples now and at the last training, when that was, and the alarms in words."""
+    """What is known at a look: finished examples now and at the last training, when that was, and the alarms in words.
+
+    `tried_at`: when a training was last begun, also one that failed.
+    """
 
     now: datetime
     examples: int
     examples_then: int = 0
     trained_at: datetime | None = None
+    tried_at: datetime | None = None
     drifted: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
 
@@ -85,9 +88,9 @@ def decide(found: Found, limits: Limits) -> Decided:
 def _held_back(found: Found, limits: Limits) -> str | None:
     if found.new < limits.fewest_new:
         return f"nothing new to learn from: {_news(found)}, {limits.fewest_new} are needed"
-    if found.trained_at is None or found.now >= found.trained_at + limits.pause:
+    if found.tried_at is None or found.now >= found.tried_at + limits.pause:
         return None
-    return f"the last training was at {found.trained_at:{MINUTE}}: no other before {found.trained_at + limits.pause:{MINUTE}}"
+    return f"the last training began at {found.tried_at:{MINUTE}}: no other before {found.tried_at + limits.pause:{MINUTE}}"
 
 
 def _dropped(found: Found, limits: Limits) -> str | None:
