@@ -59,8 +59,8 @@ class Checked(BaseModel):
     decided: Decided
 
 
-def check(loop: Loop, model: str) -> Checked:
-    """Looks at a served model, stores what it found, and tells people what is new.
+def check(loop: Loop, model: str, *, trains: bool = False) -> Checked:
+    """Looks at a served model, stores what it found, and tells people what is new. `trains`: the caller trains if it must.
 
     Raises:
         NotReady: the model has no champion.
@@ -88,7 +88,7 @@ def check(loop: Loop, model: str) -> Checked:
     )
     decided = decide(known, limits(loop.settings)) if can_be_retrained(model) else OWN_TABLE
     found = Checked(model=model, version=card.version, at=now, drift=drifted, live=came_true, examples=examples, decided=decided)
-    _keep(loop, found)
+    _keep(loop, found, trains=trains)
     return found
 
 
@@ -100,10 +100,13 @@ def newest(loop: Loop, model: str) -> Checked | None:
 
 
 def is_due(loop: Loop, model: str) -> bool:
-    """Whether the last look at it is long ago, whoever took it."""
+    """Whether the last look at it is long ago, whoever took it, or asked for a training that was not begun."""
     with loop.database.read() as session:
-        row = model_checks.newest(session, model)
-    return row is None or loop.clock.now() >= row.checked_at + timedelta(hours=loop.settings.watch_hours)
+        row, tried = model_checks.newest(session, model), trainings.newest(session, model)
+    if row is None or loop.clock.now() >= row.checked_at + timedelta(hours=loop.settings.watch_hours):
+        return True
+    asked = loop.settings.retrain and Checked.model_validate(row.found).decided.reason is not None
+    return asked and (tried is None or tried.started_at < row.checked_at)
 
 
 def can_be_retrained(model: str) -> bool:
@@ -207,9 +210,11 @@ def limits(settings: Settings) -> Limits:
     return Limits(every, timedelta(hours=settings.retrain_pause_hours), settings.retrain_growth)
 
 
-def _keep(loop: Loop, found: Checked) -> None:
-    starts = found.decided.reason is not None and loop.settings.retrain
-    next_step = "It is trained again now." if starts else f"It is not trained again now: {found.decided.said}."
+def _keep(loop: Loop, found: Checked, *, trains: bool) -> None:
+    if found.decided.reason is None or not loop.settings.retrain:
+        next_step = f"It is not trained again now: {found.decided.said}."
+    else:
+        next_step = "It is trained again now." if trains else "It is trained again at the next look."
     with loop.database.write() as session:
         row = ModelCheckRow(model=found.model, version=found.version, found=found.model_dump(mode="json"), checked_at=found.at)
         model_checks.add(session, row)

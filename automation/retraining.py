@@ -25,13 +25,13 @@ DIED = "its process ended without a word"
 
 
 @contextmanager
-def alone(database: Database) -> Iterator[None]:
+def alone(database: Database, *, patience_seconds: float = 0.0) -> Iterator[None]:
     """Nobody else trains meanwhile, on any machine.
 
     Raises:
         NotReady: somebody does.
     """
-    with database.exclusive(LOCK, timeout_seconds=0.0):
+    with database.exclusive(LOCK, timeout_seconds=patience_seconds):
         yield
 
 

@@ -25,6 +25,8 @@ from ml.training.train import Trained, train
 from ml.version import REPORT, Card
 from scripts.terminal import telling
 
+# A look at the models takes seconds; a training under way is told.
+PATIENCE_SECONDS = 30.0
 SHOWN = ("auc", "log_loss", "accuracy", "precision", "recall", "f1")
 
 
@@ -64,7 +66,7 @@ def train_warehouse(
     database = Database(settings.database_url)
     upgrade(database)
     clock = SystemClock()
-    with retraining.alone(database):
+    with retraining.alone(database, patience_seconds=PATIENCE_SECONDS):
         with console.status("Reading the warehouse ..."):
             found = training.read_examples(database, name, clock.now(), keep=keep, seed=seed)
         rows = found.labelled.examples

@@ -36,7 +36,7 @@ def watch(loop: Loop) -> bool:
 
 def _watch_one(loop: Loop, model: str) -> bool:
     try:
-        found = monitoring.check(loop, model)
+        found = monitoring.check(loop, model, trains=True)
         if (reason := found.decided.reason) is not None and loop.settings.retrain:
             retraining.retrain(loop, model, reason, found.examples)
     except Exception:  # the other models are looked at all the same

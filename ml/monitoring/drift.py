@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 from scipy.stats import chi2
 
 from ml.features.inputs import Input
@@ -72,6 +72,7 @@ class Drift(BaseModel):
         found = (self.score, *self.inputs) if self.score is not None else self.inputs
         return tuple(shift for shift in found if shift.drifted)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def said(self) -> str:
         if not self.is_enough:

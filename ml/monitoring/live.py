@@ -12,7 +12,7 @@ uncertainty of both (bootstrap); a drop is one that is certain at LEVEL and larg
 """
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 from scipy.stats import norm
 
 from ml.learners.base import log_odds, probability
@@ -64,6 +64,7 @@ class Live(BaseModel):
     def has_dropped(self) -> bool:
         return bool(self.reasons)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def said(self) -> str:
         if not self.is_enough:
