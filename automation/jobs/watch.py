@@ -48,7 +48,7 @@ class Watcher:
             if time.monotonic() >= self._not_before and _is_due(loop):
                 self._start(loop)
         elif (status := self._child.poll()) is not None:
-            self._child = None
+            self._let_go()
             if status:
                 self._failed(loop, f"its process ended with status {status}")
         elif time.monotonic() - self._began > loop.settings.retrain_timeout_seconds:
@@ -75,11 +75,15 @@ class Watcher:
         self._not_before = time.monotonic() + AFTER_FAILURE_SECONDS
         _bury(loop, why, TrainingState.FAILED)
 
-    def _kill(self) -> None:
+    def _let_go(self) -> subprocess.Popen[bytes]:
         child, self._child = self._child, None
         assert child is not None
         assert child.stdin is not None
         child.stdin.close()
+        return child
+
+    def _kill(self) -> None:
+        child = self._let_go()
         child.terminate()
         try:
             child.wait(PATIENCE_SECONDS)

@@ -48,8 +48,8 @@ def _watch_one(loop: Loop, model: str) -> bool:
 def main() -> None:
     settings = load_settings()
     logs.configure(json=settings.log_json, level=settings.log_level)
-    threading.Thread(target=_end_with_the_service, daemon=True).start()
-    _stand_back(settings)
+    end_with_the_service()
+    stand_back(settings)
     loop = build_loop(settings)
     refresh(loop)
     well = watch(loop)
@@ -57,7 +57,7 @@ def main() -> None:
     sys.exit(0 if well else 1)
 
 
-def _stand_back(settings: Settings) -> None:
+def stand_back(settings: Settings) -> None:
     """Low priority, and no more cores than the settings give it."""
     os.nice(NICENESS)
     if hasattr(os, "sched_setaffinity"):
@@ -65,8 +65,13 @@ def _stand_back(settings: Settings) -> None:
         os.sched_setaffinity(0, cores[-settings.retrain_cores :])
 
 
-def _end_with_the_service() -> None:
-    sys.stdin.buffer.read()
+def end_with_the_service() -> None:
+    """Ends this process when whoever started it is gone: its standard input ends then, however that came about."""
+    threading.Thread(target=_read_to_the_end, daemon=True).start()
+
+
+def _read_to_the_end() -> None:
+    os.read(sys.stdin.fileno(), 1)
     os._exit(ABANDONED)
 
 
