@@ -1,4 +1,4 @@
-"""The whole of it: a service starts a process, which sees that there is much to learn, trains, and is gone; a new champion answers."""
+"""A service starts a process, which sees that there is much to learn, trains, and is gone; then a new champion answers."""
 
 import subprocess
 import sys
@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sqlmodel import select
 
-from automation import models, training
+import scripts.training
+from automation import models, retraining, training
 from automation.jobs import champions, watch_process
 from automation.jobs import notices as notice_jobs
 from automation.jobs.watch import COMMAND, Watcher
@@ -21,18 +23,20 @@ from automation.pipeline.context import Loop
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.clock import SystemClock
+from data.errors import NotReady
 from data.settings import ROOT
 from data.warehouse.trainings import TrainingRow
 from ml.models.registry import MODELS
 from ml.training import samples
 from ml.training.train import train
+from scripts.training import train_warehouse
 from tests.conftest import LoopFactory
 from tests.integration.test_cli import leadloop
 from tests.integration.test_monitoring import MODEL, places_won, sample, scored, until, won
 from tests.support import FakeClock
 
 pytestmark = pytest.mark.slow
-LEADS = 700
+LEADS = 500
 AGO = timedelta(days=100)
 
 
@@ -124,6 +128,20 @@ def test_a_training_that_fails_in_its_process_is_remembered_and_told(
     notice_jobs.sweep(loop)
     assert any("could not be trained again" in str(message["blocks"]) for message in sandbox.messages())
     assert loop.predictor.champion(MODEL).card.version == "1"
+
+
+def test_a_training_by_hand_is_remembered_too_and_waits_for_its_turn(
+    make_loop: LoopFactory, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = make_loop(model=False)
+    with_a_champion_that_knows_nothing(loop)
+    with_history(loop, clock, 200)
+    found = train_warehouse(loop.settings, MODEL, keep=(), budget_seconds=0, seed=0, console=Console(quiet=True))
+    (row,) = rows_of(loop)
+    assert (row.why, row.state, row.examples, row.version) == ("by_hand", "promoted", 200, found.card.version)
+    monkeypatch.setattr(scripts.training, "PATIENCE_SECONDS", 0.0)
+    with retraining.alone(loop.database), pytest.raises(NotReady, match="training"):
+        train_warehouse(loop.settings, MODEL, keep=(), budget_seconds=0, seed=0, console=Console(quiet=True))
 
 
 def test_the_process_ends_when_the_service_is_killed() -> None:
