@@ -52,6 +52,10 @@ def remembered(database: Database, clock: Clock, model: str, reason: Reason, exa
     log.info("training.started", model=model, why=reason.why.value, said=reason.said)
     try:
         yield diary
+    except KeyboardInterrupt:
+        with database.write() as session:
+            trainings.end(session, diary.training_id, TrainingState.INTERRUPTED, clock.now(), error="it was interrupted by hand")
+        raise
     except Exception as error:
         said = error.detail if isinstance(error, LeadloopError) else f"{type(error).__name__}: {error}"
         with database.write() as session:

@@ -23,7 +23,7 @@ TICK_SECONDS = 10.0
 # A service that has just started has better things to do.
 FIRST_AFTER_SECONDS = 60.0
 AFTER_FAILURE_SECONDS = 3600.0
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0  # for a process to end, and for PostgreSQL to see that it did
 # The libraries that take all cores if they are not told otherwise.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -98,7 +98,7 @@ def _is_due(loop: Loop) -> bool:
 
 def _bury(loop: Loop, why: str, state: TrainingState) -> None:
     try:
-        with retraining.alone(loop.database):
+        with retraining.alone(loop.database, patience_seconds=PATIENCE_SECONDS):
             retraining.bury(loop, why, state=state)
     except NotReady as error:  # somebody else trains by now, and has buried it
         log.info("watch.training.left", reason=error.detail)

@@ -8,4 +8,4 @@ class TrainingState(StrEnum):
     PROMOTED = "promoted"  # the new version is champion
     CHALLENGER = "challenger"  # the gate left the champion where it is
     FAILED = "failed"
-    INTERRUPTED = "interrupted"  # the service was stopped meanwhile: it counts for nothing
+    INTERRUPTED = "interrupted"  # the service was stopped meanwhile, or somebody broke it off: it counts for nothing

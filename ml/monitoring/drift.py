@@ -26,8 +26,9 @@ from ml.preparation.base import Floats, Ints
 MATERIAL = 0.2
 # Four looks a day: a false alarm once in eight months at most, and seldom as often since the windows overlap.
 LEVEL = 0.001
-# Then a bin of the smallest share is expected five times, as the chi-square asks (Cochran 1954).
-FEWEST_ROWS = round(5 / SMALLEST_SHARE)
+# Then a bin of the smallest share is expected ten times. With half as many rows (Cochran's five times) the far tail is up to
+# four times as heavy as the chi-square says (200,000 simulated looks), with these it is as said.
+FEWEST_ROWS = round(10 / SMALLEST_SHARE)
 # Added to each count, so that an empty bin has a logarithm (Jeffreys's prior for shares).
 HALF = 0.5
 

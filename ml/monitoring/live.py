@@ -16,12 +16,11 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from scipy.stats import norm
 
 from ml.learners.base import log_odds, probability
-from ml.monitoring.drift import FEWEST_ROWS
 from ml.preparation.base import Floats, Ints
 from ml.training import bootstrap, evaluate
 from ml.training.bootstrap import Difference
 from ml.training.calibrate import row_losses
-from ml.training.conclusion import gap_by_chance
+from ml.training.conclusion import FEWEST_TO_TRUST, gap_by_chance
 from ml.training.verdict import FEWEST_OF_EACH
 
 AUC_MARGIN = 0.02
@@ -71,7 +70,7 @@ class Live(BaseModel):
         if not self.is_enough:
             return (
                 f"not enough to tell: {self.won} won and {self.rows - self.won} lost of {self.rows} settled answers; "
-                f"{FEWEST_ROWS} with {FEWEST_OF_EACH} of each are needed, and {self.young:,} are too young"
+                f"{FEWEST_TO_TRUST} with {FEWEST_OF_EACH} of each are needed, and {self.young:,} are too young"
             )
         shown = f"{self.rows:,} settled answers of version {self.version}, {self.won:,} won"
         return f"{shown}: {'; '.join(self.reasons)}" if self.reasons else f"{shown}: as good as promised, as far as they can tell"
@@ -86,7 +85,7 @@ def judge(version: str, labels: Ints, scores: Floats, promised: tuple[Ints, Floa
     """
     won = int(labels.sum())
     nothing = Live(version=version, rows=len(labels), won=won, young=young)
-    if len(labels) < FEWEST_ROWS or _few(labels) or _few(promised[0]):
+    if len(labels) < FEWEST_TO_TRUST or _few(labels) or _few(promised[0]):
         return nothing
     found = bootstrap.two_samples(promised, (labels, log_odds(scores)), seed=seed)
     before = probability(promised[1])

@@ -18,8 +18,8 @@ from ml.preparation.base import AS_OF, Floats, Ints
 
 REFERENCE = "reference.json"
 BINS = 10  # the field's convention for the population stability index: tenths
-# A level of a smaller share counts as "other": with 100 rows, the fewest that are judged, it would be expected fewer than
-# five times, below which a chi-square is not to be trusted (Cochran 1954).
+# A level of a smaller share counts as "other": among the fewest rows that are judged it would be expected too few times for
+# a chi-square (see drift).
 SMALLEST_SHARE = 0.05
 SCORE = "score"
 

@@ -32,7 +32,7 @@ from tests.support import FakeClock, bearer, generic
 
 MODEL = "lead_score"
 BY_HAND = Reason(why=Why.BY_HAND, said="by hand")
-FEW = 120
+FEW = 200
 
 
 def sample(rows: int, seed: int = 5) -> pl.DataFrame:
@@ -81,7 +81,7 @@ def test_a_busy_lead_counts_once(loop: Loop, clock: FakeClock) -> None:
 def test_with_few_answers_it_says_how_many_are_needed(loop: Loop) -> None:
     scored(loop, sample(20))
     found = monitoring.check(loop, MODEL)
-    assert "20 scored of the 100 that are needed" in found.drift.said
+    assert "20 scored of the 200 that are needed" in found.drift.said
     assert found.live is not None
     assert "not enough to tell" in found.live.said
     assert found.decided.reason is None
@@ -228,6 +228,13 @@ def test_a_training_that_fails_is_remembered_with_its_reason(loop: Loop) -> None
     assert (shown.state, shown.why) == ("failed", "by_hand")
 
 
+def test_one_that_somebody_broke_off_counts_for_nothing(loop: Loop) -> None:
+    with pytest.raises(KeyboardInterrupt), retraining.remembered(loop.database, loop.clock, MODEL, BY_HAND, 5):
+        raise KeyboardInterrupt
+    assert states(loop) == [("interrupted", "it was interrupted by hand")]
+    assert models.monitored(loop, MODEL).training is None
+
+
 def test_a_training_whose_process_died_is_noticed_by_the_next(loop: Loop) -> None:
     with loop.database.write() as session:
         trainings.start(session, TrainingRow(model=MODEL, why="time", said="", examples=0, started_at=loop.clock.now()))
@@ -350,7 +357,7 @@ def test_the_last_look_is_shown_over_http(api: httpx.Client, loop: Loop) -> None
     shown = api.get(f"/models/{MODEL}", headers=bearer(Scope.READ)).json()["monitoring"]
     assert shown["check"]["drift"]["inputs"][0]["name"] == "channel"
     assert shown["check"]["drift"]["inputs"][0]["drifted"] is True
-    assert "drift in 120 scored: " in shown["check"]["drift"]["said"]
+    assert "drift in 200 scored: " in shown["check"]["drift"]["said"]
     assert "not enough to tell" in shown["check"]["live"]["said"]
     assert "nothing new to learn from" in shown["check"]["decided"]["said"]
     assert (shown["training"]["state"], shown["training"]["error"]) == ("failed", "the disk is full")

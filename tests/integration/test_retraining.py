@@ -166,14 +166,14 @@ def test_the_command_is_the_process_and_it_stands_back(make_loop: LoopFactory) -
 def test_a_look_by_hand_is_a_table_and_what_comes_of_it(make_loop: LoopFactory, clock: FakeClock) -> None:
     loop = make_loop()
     clock.move(seconds=(datetime.now(UTC) - timedelta(hours=1) - clock.now()).total_seconds())
-    scored(loop, sample(120), channel="billboard")
+    scored(loop, sample(200), channel="billboard")
     places = {"VAR_DIR": str(loop.settings.var_dir), "DATABASE_URL": loop.database.url.replace("+psycopg", ""),
               "MLFLOW_TRACKING_URI": loop.settings.mlflow_tracking_uri}  # fmt: skip
     done = leadloop("models", "check", MODEL, **places)
     assert done.returncode == 0, done.stderr
     assert "channel" in done.stdout
-    assert "drift in 120 scored" in done.stdout
+    assert "drift in 200 scored" in done.stdout
     assert "nothing new to learn from" in done.stdout
     shown = leadloop("models", "show", MODEL, **places)
-    assert "drift in 120 scored" in shown.stdout
+    assert "drift in 200 scored" in shown.stdout
     assert leadloop("models", "check", "nobody", **places).returncode == 1

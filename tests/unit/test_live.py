@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ml.learners.base import log_odds, probability
-from ml.monitoring.drift import FEWEST_ROWS
 from ml.monitoring.live import Live, judge
 from ml.preparation.base import Floats, Ints
+from ml.training.conclusion import FEWEST_TO_TRUST
 from ml.training.verdict import FEWEST_OF_EACH
 
 
@@ -56,14 +56,14 @@ def test_leads_that_are_nearer_to_fifty_fifty_are_no_drop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "won"), [(FEWEST_ROWS - 1, 40), (500, FEWEST_OF_EACH - 1), (500, 500 - FEWEST_OF_EACH + 1), (0, 0)]
+    ("rows", "won"), [(FEWEST_TO_TRUST - 1, 40), (500, FEWEST_OF_EACH - 1), (500, 500 - FEWEST_OF_EACH + 1), (0, 0)]
 )
 def test_too_few_say_how_many_are_needed(rows: int, won: int) -> None:
     labels = np.array([1] * won + [0] * (rows - won), dtype=np.int64)
     found = judge("3", labels, np.full(rows, 0.2), world(3_000, 1), young=7)
     assert not found.is_enough
     assert not found.has_dropped
-    assert f"{FEWEST_ROWS} with {FEWEST_OF_EACH} of each are needed, and 7 are too young" in found.said
+    assert f"{FEWEST_TO_TRUST} with {FEWEST_OF_EACH} of each are needed, and 7 are too young" in found.said
 
 
 def test_the_base_rate_for_everybody_can_be_judged() -> None:
