@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from automation.destinations.slack import BLOCK_PREFIX, LONGEST_HEADER, LONGEST_LINE, escape
+from automation.destinations.slack import LONGEST_HEADER, LONGEST_LINE, escape
 from automation.pipeline.context import Loop
 from data.domain.delivery import Alert
 from data.domain.training import TrainingState
@@ -19,6 +19,8 @@ from ml.monitoring.reference import SCORE
 
 log = get_logger("notices")
 
+# By another name than the alerts of leads, whose footers name a record.
+NOTICE_PREFIX = "leadloop:"
 MOST_LINES = 4  # the worst; all are in `leadloop models show`
 LONGEST_REASON = 300
 LONGEST_SECTION = 3000  # Slack's own limit
@@ -66,9 +68,9 @@ def _tell(loop: Loop, session: Session, model: str, key: str, header: str, lines
         return
     content = Alert(
         channel=loop.settings.slack_channel,
-        block_id=BLOCK_PREFIX + key,
+        block_id=NOTICE_PREFIX + key,
         text=escape(header),
-        blocks=_blocks(BLOCK_PREFIX + key, header, lines, footer),
+        blocks=_blocks(NOTICE_PREFIX + key, header, lines, footer),
     )
     if notices.add_new(session, key, model, content.model_dump(mode="json"), loop.clock.now()):
         log.info("notices.notice.stored", model=model, key=key)

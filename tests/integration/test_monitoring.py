@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from automation import models, monitoring, retraining
+from automation.destinations.slack import BLOCK_PREFIX
 from automation.jobs import notices as notice_jobs
 from automation.jobs import watch_process, worker
+from automation.jobs.schedule import jobs
 from automation.jobs.scheduler import build_scheduler
 from automation.jobs.watch import Watcher
 from automation.pipeline.context import Loop
@@ -58,6 +60,7 @@ def places_won(rows: pl.DataFrame) -> list[int]:
     return [number for number, one in enumerate(rows["is_won"].to_list()) if one]
 
 
+@pytest.mark.slow
 def test_leads_like_those_of_the_training_raise_no_alarm_and_others_do(loop: Loop, clock: FakeClock) -> None:
     scored(loop, sample(FEW))
     found = monitoring.check(loop, MODEL)
@@ -69,6 +72,7 @@ def test_leads_like_those_of_the_training_raise_no_alarm_and_others_do(loop: Loo
     assert monitoring.newest(loop, MODEL) == monitoring.check(loop, MODEL)
 
 
+@pytest.mark.slow
 def test_a_busy_lead_counts_once(loop: Loop, clock: FakeClock) -> None:
     scored(loop, sample(FEW))
     for _ in range(20):
@@ -122,6 +126,7 @@ def test_answers_that_come_true_the_other_way_round_are_a_reason_to_train(loop: 
     assert found.decided.reason.why is Why.LIVE_DROP
 
 
+@pytest.mark.slow
 def test_what_the_last_training_has_learned_from_is_not_judged_again(loop: Loop, clock: FakeClock) -> None:
     scored(loop, sample(FEW))
     clock.move(days=61)
@@ -133,6 +138,7 @@ def test_what_the_last_training_has_learned_from_is_not_judged_again(loop: Loop,
     assert "0 finished examples are new" in found.decided.said
 
 
+@pytest.mark.slow
 def test_a_version_from_before_there_were_references_is_judged_by_its_scores(loop: Loop) -> None:
     folder = loop.settings.models_dir / MODEL / "1"
     (folder / REFERENCE).unlink()
@@ -143,6 +149,7 @@ def test_a_version_from_before_there_were_references_is_judged_by_its_scores(loo
     assert found.inputs == ()
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_drift_is_one_message_however_often_it_is_seen(
     make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
@@ -158,7 +165,7 @@ def test_a_drift_is_one_message_however_often_it_is_seen(
     assert "leads are not what they were" in text
     assert "channel: “other” was" in text
     assert "<!channel>" not in text
-    assert message["blocks"][1]["block_id"] == "leadloop-lead_score:1:drift"
+    assert message["blocks"][1]["block_id"] == "leadloop:lead_score:1:drift"
 
 
 @pytest.mark.parametrize("loses_the_answer", [False, True])
@@ -242,6 +249,7 @@ def test_a_training_whose_process_died_is_noticed_by_the_next(loop: Loop) -> Non
     assert states(loop) == [("failed", retraining.DIED)]
 
 
+@pytest.mark.slow
 def test_a_look_is_due_again_after_its_hours_or_when_what_it_asked_for_was_not_done(loop: Loop, clock: FakeClock) -> None:
     assert monitoring.is_due(loop, MODEL)
     scored(loop, sample(FEW))
@@ -259,6 +267,7 @@ def test_a_look_is_due_again_after_its_hours_or_when_what_it_asked_for_was_not_d
     assert monitoring.is_due(loop, MODEL)
 
 
+@pytest.mark.slow
 def test_a_training_may_be_left_to_people(make_loop: LoopFactory, clock: FakeClock) -> None:
     loop = make_loop(retrain=False)
     scored(loop, sample(FEW))
@@ -338,6 +347,20 @@ def test_the_end_of_the_service_ends_the_process_and_counts_for_nothing(loop: Lo
         assert trainings.newest(session, MODEL) is None
 
 
+def test_a_service_that_has_just_started_is_left_alone_first(loop: Loop) -> None:
+    first = {job.name: job.first_after_seconds for job in jobs(loop.settings)}
+    assert first["models.watch"] >= 60
+    assert first["notices.sweep"] == first["inbox.sweep"] == 0
+
+
+def test_a_message_about_a_model_is_no_alert_of_a_lead(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
+    loop = make_loop(addresses)
+    retraining.retrain(loop, MODEL, BY_HAND, 0)
+    notice_jobs.sweep(loop)
+    (message,) = sandbox.messages()
+    assert not any(str(block.get("block_id", "")).startswith(BLOCK_PREFIX) for block in message["blocks"])
+
+
 def test_the_scheduler_ends_what_its_jobs_have_started(make_loop: LoopFactory) -> None:
     stopped: list[str] = []
     scheduler = build_scheduler(make_loop(), only=())
@@ -347,6 +370,7 @@ def test_the_scheduler_ends_what_its_jobs_have_started(make_loop: LoopFactory) -
     assert stopped == ["models.watch"]
 
 
+@pytest.mark.slow
 def test_the_last_look_is_shown_over_http(api: httpx.Client, loop: Loop) -> None:
     before = api.get(f"/models/{MODEL}", headers=bearer(Scope.READ)).json()["monitoring"]
     assert before == {"check": None, "training": None}

@@ -96,7 +96,7 @@ def test_every_command_of_the_registry_says_what_it_does_and_is_in_the_document(
 
 def test_the_gate_s_margins_are_documented_as_they_are() -> None:
     text = (ROOT / "docs" / "models.md").read_text()
-    rows = dict(re.findall(r"^\| ([a-zA-Z-]+) \| ([^|]+) \|", text.split("### The gate")[1], re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([a-zA-Z-]+) \| ([^|]+) \|", text.split("### The gate")[1].split("\n## ")[0], re.MULTILINE))
     assert f"{gate.LOG_LOSS_SHARE:.1%} of the champion's".replace("%", " %") in rows["log-loss"]
     assert "a tenth" in rows["log-loss"]
     assert gate.GAIN_SHARE == 0.1
