@@ -15,8 +15,8 @@ from data.settings import Settings, load_settings
 
 log = get_logger("watch")
 
-# The lowest priority but for what only runs on an idle machine: the service always comes first.
-NICENESS = 15
+# Where the service wants a core, Linux gives it nine parts of ten; still, a training ends on a machine that is always busy.
+NICENESS = 10
 ABANDONED = 3
 
 

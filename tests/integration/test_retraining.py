@@ -88,7 +88,7 @@ def test_a_process_of_its_own_trains_and_the_service_takes_the_new_champion(
     watchers = [Watcher(), Watcher()]  # as in two processes of the service
     for watcher in watchers:
         watcher(loop)
-    until("the trainings end", ticking(watchers, loop), seconds=180)
+    until("the trainings end", ticking(watchers, loop), seconds=600)
     for watcher in watchers:
         watcher(loop)
     (row,) = rows_of(loop)
@@ -120,7 +120,7 @@ def test_a_training_that_fails_in_its_process_is_remembered_and_told(
     with_history(loop, clock, 200)
     watcher = Watcher()
     watcher(loop)
-    until("the training ends", ticking([watcher], loop), seconds=180)
+    until("the training ends", ticking([watcher], loop), seconds=600)
     watcher(loop)
     (row,) = rows_of(loop)
     assert (row.state, row.version) == ("failed", None)
