@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
+from sqlmodel import Session
 
 from automation.memory import recall_all
 from automation.sources.properties import PROPERTIES
@@ -39,12 +40,17 @@ def history(database: Database, model: str, now: datetime) -> History:
     if model not in SETS or SETS[model].entity is not EntityKind.CONTACT:
         raise BadInput(f"{model}: nothing in the warehouse says how its examples ended; train it on a table of your own")
     with database.read() as session:
-        told = recall_all(session, {feature for names in PROPERTIES.values() for feature in names})
+        told = recalled(session)
         ours = facts.names_by_us(session)
     labelled = label_contacts(told, now)
     norms = _norms(told, labelled)
     features = build(model, labelled.examples, told, norms=norms)
     return History(features.drop([*ours, *(COMPANY + name for name in ours)], strict=False), labelled, told, norms)
+
+
+def recalled(session: Session) -> pl.DataFrame:
+    """All facts under our names, as a training sees them."""
+    return recall_all(session, {feature for names in PROPERTIES.values() for feature in names})
 
 
 def _norms(told: pl.DataFrame, labelled: Labelled) -> Norms:

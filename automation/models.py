@@ -8,12 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from automation import monitoring
 from automation.jobs import champions
+from automation.monitoring import Checked
 from automation.pipeline.context import Loop
+from automation.training import REGISTRY_LOCK
 from data.domain.traffic import Mode, Traffic, changed
 from data.errors import NotFound, Refused
 from data.log import get_logger
-from data.warehouse import model_traffic, verdicts
+from data.warehouse import model_traffic, trainings, verdicts
 from ml import copies, model_registry, tracking
 from ml.model_registry import Lock, Standing
 from ml.pull import ensure_copy
@@ -25,7 +28,6 @@ from ml.training.verdict import Verdict
 from ml.version import CHALLENGER, CHAMPION, is_plain, read_card
 
 log = get_logger("models")
-REGISTRY_LOCK = "models"
 
 
 class VersionState(BaseModel):
@@ -54,6 +56,31 @@ class ModelState(BaseModel):
     challenger: str | None
     traffic: Traffic | None
     load_error: str | None
+
+
+class TrainingShown(BaseModel):
+    """The last training from the warehouse: why, and what became of it. `figures`: the champion's, then the new version's."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    why: str
+    said: str
+    state: str
+    version: str | None
+    champion: str | None
+    figures: dict[str, tuple[float, float]]
+    error: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Monitored(BaseModel):
+    """What the last look at a model found, and its last training; None where there was none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    check: Checked | None
+    training: TrainingShown | None
 
 
 def states(loop: Loop) -> list[ModelState]:
@@ -94,6 +121,14 @@ def compared(loop: Loop, model: str) -> Verdict | None:
         if traffic.mode is Mode.SHADOW:
             return verdict.of_shadow(traffic, verdicts.in_shadow(session, traffic))
         return verdict.of_live(traffic, verdicts.live(session, traffic))
+
+
+def monitored(loop: Loop, model: str) -> Monitored:
+    """The last look and the last training."""
+    with loop.database.read() as session:
+        row = trainings.newest(session, model)
+    training = None if row is None else TrainingShown.model_validate(row)
+    return Monitored(check=monitoring.newest(loop, model), training=training)
 
 
 def promote(loop: Loop, model: str, version: str, *, force: bool = False) -> Standing:

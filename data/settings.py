@@ -97,6 +97,16 @@ class Settings(BaseSettings):
     champion_poll_seconds: float = Field(15, gt=0, le=3600)
     max_attempts: int = Field(30, ge=1, le=1000)  # with the back-off, about four hours
 
+    # Looking after the models, in a process of its own
+    watch_hours: float = Field(6, gt=0, le=24 * 7)
+    retrain: bool = True
+    retrain_days: float = Field(30, ge=0)  # 0: never for time alone
+    retrain_growth: float = Field(0.2, gt=0)
+    retrain_pause_hours: float = Field(24, ge=0)
+    retrain_budget_seconds: float = Field(60, ge=0)
+    retrain_timeout_seconds: float = Field(3600, gt=0)
+    retrain_cores: int = Field(1, ge=1)
+
     # n8n itself, for `leadloop n8n`
     n8n_port: int = Field(5678, ge=1, le=65535)
 
@@ -122,6 +132,12 @@ class Settings(BaseSettings):
     def tokens(self) -> dict[str, frozenset[Scope]]:
         """Bearer token -> its scopes."""
         return parse_tokens(self.api_tokens.get_secret_value())
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make another process read the same settings."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        shown = {name: value.get_secret_value() if isinstance(value, SecretStr) else str(value) for name, value in values.items()}
+        return {f"LEADLOOP_{name.upper()}": value for name, value in shown.items()}
 
     @property
     def is_sqlite(self) -> bool:

@@ -1,7 +1,8 @@
 """A version: one trained artefact. Its card says all that serving must know; the learners' own files lie beside it.
 
 On disk a version is a folder `<model>/<version>/`, the same in the registry and in the local copies that serving starts
-from: `card.json`, `preparation.json`, one native file per member, `checksums.json` of these, and for people `report.html`.
+from: `card.json`, `preparation.json`, one native file per member, `reference.json`, `checksums.json` of these, and for people
+`report.html`.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from ml.calibration import Calibration
 from ml.features.inputs import Input
 from ml.features.momentum import Norms
 from ml.learners.registry import LEARNERS
+from ml.monitoring.reference import REFERENCE, Reference
 from ml.preparation.base import Form
 from ml.preparation.prepare import Preparation
 from ml.scorer import Member, Scorer
@@ -109,13 +111,16 @@ def member_cards(scorer: Scorer) -> tuple[MemberCard, ...]:
     )
 
 
-def save(version: Version, folder: Path) -> None:
-    """Writes all that serving needs into an existing folder."""
+def save(version: Version, folder: Path, *, reference: Reference | None = None) -> None:
+    """Writes all that serving needs into an existing folder, and what the version's rows were like."""
     for member, card in zip(version.scorer.members, version.card.members, strict=True):
         member.fitted.save(folder / card.file)
     write_atomically(folder / PREPARATION, _Preparations(version.scorer.preparations).model_dump_json())
-    names = sorted({PREPARATION, *(card.file for card in version.card.members)})
-    write_atomically(folder / CHECKSUMS, json.dumps({name: _checksum(folder / name) for name in names}, indent=1))
+    names = {PREPARATION, *(card.file for card in version.card.members)}
+    if reference is not None:
+        write_atomically(folder / REFERENCE, reference.model_dump_json())
+        names.add(REFERENCE)
+    write_atomically(folder / CHECKSUMS, json.dumps({name: _checksum(folder / name) for name in sorted(names)}, indent=1))
     write_card(version.card, folder)
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from data.errors import LeadloopError
 from data.settings import load_settings
 
 if TYPE_CHECKING:  # the rooms are imported when a command runs: `--help` should not wait for them
-    from automation.models import ModelState, VersionState
+    from automation.models import ModelState, Monitored, VersionState
     from automation.pipeline.context import Loop
     from ml.training.bootstrap import Difference
     from ml.training.compare import Comparison
@@ -59,8 +60,28 @@ def show(model: Name) -> None:
         if (verdict := models.compared(loop, model)) is not None:
             arms = [f"{arm.variant} {arm.version}: {arm.won} of {arm.outcomes} won" for arm in verdict.arms]
             _say(f"Traffic {_traffic(state)}; {verdict.said}", arms)
+        _say("Looked after", _monitored(models.monitored(loop, model)))
         if state.load_error:
             console.print(state.load_error, markup=False)
+
+
+@models_app.command("check")
+def check(model: Name) -> None:
+    """Look now at drift and live performance, and say whether a training is due. Nothing is trained by this."""
+    from automation import models, monitoring
+
+    with _loop() as loop:
+        models.state(loop, model)
+        found = monitoring.check(loop, model)
+        grid = _grid(f"{model} version {found.version}, {found.drift.rows:,} scored", "column", "PSI", "alarm above", "moved most")
+        shifts = (*((found.drift.score,) if found.drift.score else ()), *found.drift.inputs)
+        for shift in shifts:
+            moved = f"{shift.most}: {shift.before:.0%} -> {shift.now:.0%}"
+            psi = f"{shift.psi:.3f}{' drift' if shift.drifted else ''}"
+            grid.add_row(escape(shift.name), psi, f"{shift.limit:.3f}", escape(moved))
+        if shifts:
+            console.print(grid)
+        _say("Looked after", _monitored(models.monitored(loop, model)))
 
 
 @models_app.command("promote")
@@ -127,6 +148,23 @@ def _history(loop: "Loop", model: str) -> list[str]:
     except LeadloopError as error:
         return [error.detail]
     return [f"{move.at:%Y-%m-%d %H:%M} version {move.version} ({move.how})" for move in moves]
+
+
+def _monitored(found: "Monitored") -> list[str]:
+    """The last look and the last training, a line each."""
+    lines = []
+    if (check := found.check) is None:
+        lines.append("not yet: a running service looks by itself, or: leadloop models check MODEL")
+    else:
+        live = "nothing to compare with" if check.live is None else check.live.said
+        lines += [f"{check.at:%Y-%m-%d %H:%M} {check.drift.said}", f"live: {live}", f"training: {check.decided.said}"]
+        if check.decided.due_at is not None:
+            lines.append(f"by time alone it is trained after {check.decided.due_at:%Y-%m-%d %H:%M}")
+    if (last := found.training) is not None:
+        became = f"{last.state}{f', version {last.version}' if last.version else ''}{f': {last.error}' if last.error else ''}"
+        figures = "; ".join(f"{name.replace('_', '-')} {old:.4f} -> {new:.4f}" for name, (old, new) in last.figures.items())
+        lines.append(f"last training {last.started_at:%Y-%m-%d %H:%M} ({last.said}): {became}{f'; {figures}' if figures else ''}")
+    return lines
 
 
 def _version(row: "VersionState") -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from data.errors import BadInput, LeadloopError, NotReady
 from data.settings import Settings
 from ml import copies
 from ml.features.inputs import InputKind, typed_frame
-from ml.serving.batch import score_parts
+from ml.serving.batch import PART_ROWS, score_parts
 from ml.serving.predictor import Predictor, Served
 from ml.tables.cell_notes import future_dates, unread_cells
 from ml.tables.table_file import read_frame, shown_names
@@ -141,7 +141,7 @@ def _told(served: Served, frame: pl.DataFrame) -> list[str]:
 
 def _cells(served: Served, frame: pl.DataFrame) -> list[str]:
     """What is odd about the cells, from the first rows: written otherwise than in training, or dated in the future."""
-    first = frame.head(ROWS_AT_A_TIME)
+    first = frame.head(PART_ROWS)
     typed = typed_frame(served.card.inputs, first)
     strange = [
         f"{column.name}: none of its values was known in training"

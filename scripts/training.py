@@ -1,43 +1,40 @@
 """`leadloop train`: from a sample or a user's table to a registered version, with its figures and the gate's decision."""
 
-import hashlib
 import math
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
 
-from automation.history import history
-from automation.models import REGISTRY_LOCK
+from automation import retraining, training
 from data.clock import SystemClock
 from data.db import Database
-from data.errors import BadInput, LeadloopError
+from data.errors import BadInput
 from data.migrations import upgrade
 from data.settings import Settings
-from ml import model_registry, tracking
 from ml.model_registry import Registered
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
+from ml.monitoring.when import Reason, Why
 from ml.training import samples
 from ml.training.gate import Decision
-from ml.training.labels import HORIZON
 from ml.training.leakage import Findings
-from ml.training.own_history import type_history
 from ml.training.own_table import Choice, read_own_table
 from ml.training.report import verdict_of
 from ml.training.split import HOLDOUT_SHARE
-from ml.training.train import FEWEST_ROWS, Trained, train
+from ml.training.train import Trained, train
 from ml.version import REPORT, Card
 from scripts.terminal import plain, telling
 
 SHOWN = {"auc": "right order (AUC)", "log_loss": "error (log-loss)", "ece": "off on average (ECE)"}  # the report's words
 CHANCE_AUC = 0.5
 LEAST_RATE = 1e-6  # of the rows that taught, if all of them ended alike
+# A look at the models takes seconds; a training under way is told.
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -73,32 +70,22 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console, 
 def train_warehouse(
     settings: Settings, name: str, *, keep: tuple[str, ...], budget_seconds: float, seed: int, console: Console
 ) -> Result:
-    """Trains a catalogue model on what the warehouse has seen."""
-    if name not in MODELS:
-        raise BadInput(f"there is no model {name!r}; the catalogue has {', '.join(MODELS)}")
+    """Trains a catalogue model on what the warehouse has seen; remembered, like those that start by themselves."""
     database = Database(settings.database_url)
     upgrade(database)
-    now = SystemClock().now()
-    with console.status("Reading the warehouse ..."):
-        found = history(database, name, now)
-    examples = found.labelled.examples
-    if len(examples) < FEWEST_ROWS or examples["label"].n_unique() < 2:
-        raise LeadloopError(
-            f"the warehouse has {len(examples)} finished examples for {name}, and two outcomes are needed (a lead counts as lost "
-            f"after {HORIZON.days} days): train on the generated table with --sample, or on your own with --csv F --target COLUMN"
-        )
-    table = type_history(found.features, examples, keep=keep, seed=seed)
-    console.print(f"  {len(examples):,} examples of {examples['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
-    _print_lines(console, (*table.notes, *_warnings(table.findings)))
-    digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
-    mlflow = _mlflow(settings, console)
-    with telling(console, "Training", budget_seconds) as tell:
-        trained = train(
-            MODELS[name], table.typed, times=table.times, groups=table.groups, ids=table.ids, moment=table.moment,
-            norms=found.norms, data_hash=digest, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
-        )  # fmt: skip
-    trained = replace(trained, notes=table.notes, findings=table.findings)
-    return _register(settings, mlflow, MODELS[name], trained, {}, console)
+    clock = SystemClock()
+    with retraining.alone(database, patience_seconds=PATIENCE_SECONDS):
+        with console.status("Reading the warehouse ..."):
+            found = training.read_examples(database, name, clock.now(), keep=keep, seed=seed)
+        rows = found.labelled.examples
+        console.print(f"  {len(rows):,} examples of {rows['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
+        _print_lines(console, (*found.table.notes, *_warnings(found.table.findings)))
+        mlflow = _mlflow(settings, console)
+        with retraining.remembered(database, clock, name, Reason(why=Why.BY_HAND, said="by hand"), len(rows)) as diary:
+            with telling(console, "Training", budget_seconds) as tell:
+                trained = training.train_on(name, found, now=clock.now(), budget_seconds=budget_seconds, seed=seed, tell=tell)
+            result, diary.registered = _registered(settings, mlflow, MODELS[name], trained, {}, console)
+    return result
 
 
 def train_csv(
@@ -137,31 +124,28 @@ def _print_lines(console: Console, lines: Iterable[str]) -> None:
 def _mlflow(settings: Settings, console: Console) -> Any:
     """MLflow, asked before the training whether it is there to take the result."""
     with console.status("Looking for MLflow ..."):
-        mlflow = tracking.connect(settings.mlflow_tracking_uri, settings.mlflow_artifacts_dir)
-        tracking.check(mlflow)
-    return mlflow
+        return training.registry(settings)
 
 
 def _register(
     settings: Settings, mlflow: Any, model: Model, trained: Trained, ceiling: dict[str, float], console: Console
 ) -> Result:
+    return _registered(settings, mlflow, model, trained, ceiling, console)[0]
+
+
+def _registered(
+    settings: Settings, mlflow: Any, model: Model, trained: Trained, ceiling: dict[str, float], console: Console
+) -> tuple[Result, Registered]:
     database = Database(settings.database_url)
-    with console.status("Logging to MLflow ..."):
+    with console.status("Logging to MLflow, and comparing with the champion ..."):
         extra = {f"ceiling_{name}": value for name, value in ceiling.items()}
-        logged = tracking.log_run(
-            mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra
-        )
-    with console.status("Comparing with the champion ..."):
-        registered = model_registry.register(
-            mlflow, trained, logged, settings.models_dir, now=SystemClock().now(),
-            lock=partial(database.exclusive, REGISTRY_LOCK),
-        )  # fmt: skip
+        registered, run_id = training.register(settings, mlflow, database, model, trained, SystemClock(), extra=extra)
     database.dispose()
     title, meaning = verdict_of(trained)
     _show(registered, ceiling, console)
     console.print(f"{title}: {meaning}", markup=False, highlight=False)
     _say_next(registered, settings, console)
-    return Result(registered.card, logged.run_id, registered.decision, ceiling)
+    return Result(registered.card, run_id, registered.decision, ceiling), registered
 
 
 def _show(registered: Registered, ceiling: dict[str, float], console: Console) -> None:

@@ -19,7 +19,7 @@ from data.settings import Scope, Settings
 from ml.learners.base import Boosted
 from ml.models.lead_score import MODEL
 from ml.training import samples
-from ml.training.train import train
+from ml.training.train import save_trained, train
 from ml.version import CHAMPION, Version, load, save, write_atomically
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -75,7 +75,8 @@ def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: st
     trained = train(MODEL, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
     folder = models_dir / MODEL.name / version
     folder.mkdir(parents=True, exist_ok=True)
-    save(Version(trained.card.model_copy(update={"version": version}), trained.version.scorer), folder)
+    card = trained.card.model_copy(update={"version": version})
+    save_trained(replace(trained, version=Version(card, trained.version.scorer)), folder)
     write_atomically(models_dir / MODEL.name / CHAMPION, version)
 
 

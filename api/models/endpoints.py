@@ -56,4 +56,9 @@ def put_traffic(model: str, body: TrafficIn, loop: LoopDep) -> ModelDetailOut:
 def _detail(loop: Loop, model: str) -> ModelDetailOut:
     state = models.state(loop, model)
     shown = ModelOut.of(state, loop.predictor.served().get(model))
-    return ModelDetailOut(**shown.model_dump(), versions=models.versions(loop, model), verdict=models.compared(loop, model))
+    return ModelDetailOut(
+        **shown.model_dump(),
+        versions=models.versions(loop, model),
+        verdict=models.compared(loop, model),
+        monitoring=models.monitored(loop, model),
+    )

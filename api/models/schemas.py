@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from automation.models import ModelState, VersionState
+from automation.models import ModelState, Monitored, VersionState
 from data.domain.traffic import Mode, Traffic
 from ml.serving.predictor import Served
 from ml.training.verdict import Verdict
@@ -41,10 +41,14 @@ class ModelOut(BaseModel):
 
 
 class ModelDetailOut(ModelOut):
-    """The same with the versions that are here, what the gate said of each, and what the outcomes say so far."""
+    """The same with the versions that are here, what the gate said of each, and what the outcomes say so far.
+
+    `monitoring`: drift (the worst input first) and live performance at the last look, and the last training with its reason.
+    """
 
     versions: list[VersionState]
     verdict: Verdict | None
+    monitoring: Monitored
 
 
 class PromoteIn(BaseModel):

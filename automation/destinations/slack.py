@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from automation.clients.registry import Clients
 from automation.clients.slack import SlackClient
@@ -55,7 +55,7 @@ class SlackDestination:
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         assert clients.slack is not None
-        return {row.id: _post(clients.slack, row) for row in rows}
+        return {row.id: post(clients.slack, row) for row in rows}
 
 
 def turns_hot(activation: Activation) -> bool:
@@ -76,7 +76,15 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _post(slack: SlackClient, row: DeliveryRow) -> Sent:
+class Message(Protocol):
+    """What is posted: an Alert's content. `lost_leases`: how often it may have been posted without our hearing of it."""
+
+    content: dict[str, Any]
+    lost_leases: int
+    created_at: datetime
+
+
+def post(slack: SlackClient, row: Message) -> Sent:
     """Posts, unless an earlier try that was not heard of again did so already."""
     doubt = None
     channel, block_id = row.content["channel"], row.content["block_id"]

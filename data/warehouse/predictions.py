@@ -4,10 +4,11 @@ Beside it there may be one that ran in the shadow, for the comparison of version
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, tuple_
+from sqlalchemy import Index, func, tuple_
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -24,6 +25,7 @@ class PredictionRow(SQLModel, table=True):
     __table_args__ = (
         Index("uq_predictions", *UNIQUE, unique=True),
         Index("ix_predictions_entity", "entity_id", "model", "occurred_at", "event_id"),
+        Index("ix_predictions_as_of", "model", "as_of"),
     )
 
     id: int | None = row_id()
@@ -112,6 +114,49 @@ def before(session: Session, row: PredictionRow) -> PredictionRow | None:
         .limit(1)
     )
     return session.exec(query).first()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a version answered of an entity, and what it was given; `features` is empty where it was not asked for."""
+
+    entity_id: int
+    event_id: int
+    version: str
+    score: float
+    as_of: datetime
+    features: dict[str, Any]
+
+
+def answers(
+    session: Session,
+    model: str,
+    since: datetime,
+    until: datetime,
+    *,
+    limit: int,
+    version: str | None = None,
+    features: bool = False,
+) -> list[Answer]:
+    """The newest answers that were made of what was visible after `since` and by `until`, of all versions or one."""
+    row = PredictionRow
+    columns: list[Any] = [row.entity_id, row.event_id, col(row.model_version).label("version"), row.score, row.as_of]
+    query = (
+        select(*columns, *([row.features] if features else []))
+        .where(row.model == model, col(row.shadow).is_(False), col(row.as_of) > since, col(row.as_of) <= until)
+        .order_by(col(row.id).desc())
+        .limit(limit)
+    )
+    if version is not None:
+        query = query.where(row.model_version == version)
+    return [Answer(**{"features": {}, **found}) for found in session.execute(query).mappings()]
+
+
+def count_since(session: Session, model: str, since: datetime) -> int:
+    """The answers that were made of what was visible after this moment."""
+    row = PredictionRow
+    query = select(func.count()).where(row.model == model, col(row.shadow).is_(False), col(row.as_of) > since)
+    return session.exec(query).one()
 
 
 def newest(session: Session, limit: int) -> Sequence[PredictionRow]:

@@ -7,11 +7,14 @@ from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
+from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.model_traffic import TrafficRow
+from data.warehouse.notices import NoticeRow
 from data.warehouse.outcomes import OutcomeRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
 from data.warehouse.property_names import PropertyName
+from data.warehouse.trainings import TrainingRow
 
 TABLES: tuple[type[SQLModel], ...] = (
     Payload,
@@ -24,4 +27,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     DeliveryRow,
     OutcomeRow,
     TrafficRow,
+    ModelCheckRow,
+    TrainingRow,
+    NoticeRow,
 )

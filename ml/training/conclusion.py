@@ -104,8 +104,20 @@ def measure(labels: Ints, scores: Floats, base_rate: float, *, seed: int = 0) ->
         brier=float(((scores - labels) ** 2).mean()),
         base_brier=float(((told - labels) ** 2).mean()),
         gap=evaluate.ece(labels, scores),
-        gap_by_chance=_gap_by_chance(scores, seed),
+        gap_by_chance=gap_by_chance(scores, seed),
     )
+
+
+def gap_by_chance(scores: Floats, seed: int = 0, *, rounds: int = CHANCE_ROUNDS, level: float = CHANCE_LEVEL) -> float:
+    """The calibration error that true probabilities stay under with this probability, on so many rows."""
+    generator = np.random.default_rng(seed)
+    places = evaluate.groups_of(scores)
+    counts, predicted = np.bincount(places), np.bincount(places, weights=scores)
+    gaps = []
+    for _ in range(rounds):
+        observed = np.bincount(places, weights=generator.random(len(scores)) < scores, minlength=len(counts))
+        gaps.append(np.abs(predicted - observed).sum() / len(scores))
+    return float(np.quantile(gaps, level))
 
 
 def trust(figures: Figures, *, is_prior: bool) -> Trust:
@@ -144,14 +156,3 @@ def _intervals(figures: Callable[[Ints], tuple[float, ...]], rows: int, seed: in
         low, high = np.quantile(there, [0.025, 0.975]) if len(there) else (float("nan"), float("nan"))
         found.append(Interval(value, float(low), float(high)))
     return found
-
-
-def _gap_by_chance(scores: Floats, seed: int) -> float:
-    generator = np.random.default_rng(seed)
-    places = evaluate.groups_of(scores)
-    counts, predicted = np.bincount(places), np.bincount(places, weights=scores)
-    gaps = []
-    for _ in range(CHANCE_ROUNDS):
-        observed = np.bincount(places, weights=generator.random(len(scores)) < scores, minlength=len(counts))
-        gaps.append(np.abs(predicted - observed).sum() / len(scores))
-    return float(np.quantile(gaps, CHANCE_LEVEL))

@@ -47,20 +47,41 @@ def label_contacts(facts: pl.DataFrame, now: datetime, *, asking: Collection[str
     lost, or the horizon reached.
     """
     ends = _ends(facts)
+    followed, young = _followed(_moments(facts, asking), ends, now)
+    return Labelled(_ended(_spread(followed), ends).select(list(LABELLED)), young)
+
+
+def label_moments(facts: pl.DataFrame, moments: pl.DataFrame, now: datetime) -> Labelled:
+    """The same for moments at which somebody was really scored: by the same rules, so that a live rate can be compared.
+
+    `moments` has `entity`, `as_of`, and any other columns, which are kept.
+    """
+    ends = _ends(facts)
+    followed, young = _followed(moments, ends, now)
+    return Labelled(_ended(followed, ends).select(*LABELLED, pl.exclude(*LABELLED, "won_at", "lost_at")), young)
+
+
+def _followed(moments: pl.DataFrame, ends: pl.DataFrame, now: datetime) -> tuple[pl.DataFrame, int]:
+    """The moments before the first win whose end is in sight, with `won_at`; and how many are too young."""
     first_won = ends.filter(won=True).group_by("entity").agg(won_at=pl.col("closed_at").min())
-    moments = _moments(facts, asking).join(first_won, on="entity", how="left")
-    chance = moments.filter(pl.col("won_at").is_null() | (pl.col("as_of") < pl.col("won_at")))
+    joined = moments.join(first_won, on="entity", how="left")
+    chance = joined.filter(pl.col("won_at").is_null() | (pl.col("as_of") < pl.col("won_at")))
     followed = chance.filter(pl.col("as_of") <= now - HORIZON)
-    chosen = _spread(followed).sort("as_of")
+    return followed, len(chance) - len(followed)
+
+
+def _ended(followed: pl.DataFrame, ends: pl.DataFrame) -> pl.DataFrame:
+    """With `label` and `closed_at`, in the order of time."""
     lost = ends.filter(won=False).select("entity", lost_at="closed_at").sort("lost_at")
-    chosen = chosen.join_asof(lost, left_on="as_of", right_on="lost_at", by="entity", strategy="forward", check_sortedness=False)
+    chosen = followed.sort("as_of").join_asof(
+        lost, left_on="as_of", right_on="lost_at", by="entity", strategy="forward", check_sortedness=False
+    )
     end = pl.col("as_of") + HORIZON
     won, said = pl.col("won_at") <= end, pl.col("lost_at") <= end
-    labelled = chosen.with_columns(
+    return chosen.with_columns(
         label=won.fill_null(value=False).cast(pl.Int8),
         closed_at=pl.when(won).then("won_at").when(said).then("lost_at").otherwise(end),
-    )
-    return Labelled(labelled.select(list(LABELLED)).sort("as_of", "entity"), len(chance) - len(followed))
+    ).sort("as_of", "entity")
 
 
 def _ends(facts: pl.DataFrame) -> pl.DataFrame:

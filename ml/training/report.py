@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from ml.learners.registry import LEARNERS
+from ml.monitoring import drift
 from ml.training import conclusion, plots, report_words
 from ml.training.conclusion import Figures, Trust
 from ml.training.evaluate import deciles
@@ -32,6 +33,7 @@ NUMBER_HERE, DECISION_HERE = "<!-- version -->", "<!-- decision -->"
 LONGEST_TEXT = 160
 OUT_OF_TIME = "the time was up before anything else could be tried. Train again with more, as --budget 300, or fewer columns"
 MOST_FACTORS = 15
+MOST_MOVED = 3
 # From a hold-out, or from the folds where there are too few rows for one.
 FEW_ROWS = 300
 
@@ -157,10 +159,29 @@ def _reasons(trained: Trained, figures: Figures, verdict: Trust, candidates: Seq
             f"Times are changing: {_plain(trained.card.target)} was {_plain(trained.outcomes[0])} in {figures.rate:.1%} of the "
             f"newest rows, and in {figures.base_rate:.1%} of those that it learned from. Train again often, on the newest rows."
         )
+    if trained.card.rows_holdout and (moved := _moved(trained)):
+        said.append(
+            f"The newest rows are not like those that it learned from: {'; '.join(moved)}. What comes next may differ as much: "
+            f"rely on the order more than on the percentages, and train again often."
+        )
     kept = [suspect.column for suspect in findings.suspects if not suspect.left_out] if findings else []
     if kept and verdict is not Trust.NONE:
         said.append(f"{_count(len(kept), 'column')} that may know the answer took part: see “Suspects” before you rely on it.")
     return [sentence for sentence in said if sentence]
+
+
+def _moved(trained: Trained) -> list[str]:
+    """The columns that drifted most between the rows that taught and those that judge, one row of each identity."""
+    rows = np.arange(len(trained.judged))
+    if trained.groups is not None:
+        rows = np.unique(trained.groups[trained.judged], return_index=True)[1]
+    found = drift.measure(trained.reference, trained.card.inputs, trained.judges.frame[rows], np.empty(0))
+    told = [
+        f"{_plain(shift.name)} (“{_plain(shift.most)}” was {shift.before:.0%}, is {shift.now:.0%})"
+        for shift in found.drifted[:MOST_MOVED]
+    ]
+    more = len(found.drifted) - len(told)
+    return [*told, f"and {_count(more, 'more column')}"] if more > 0 else told
 
 
 def _meaning(trained: Trained, figures: Figures, verdict: Trust) -> str:

@@ -17,6 +17,7 @@ from ml.features.inputs import Input
 from ml.features.momentum import Norms
 from ml.learners.base import log_odds, probability
 from ml.models.base import Model
+from ml.monitoring.reference import Reference, refer
 from ml.preparation.base import Floats, Ints
 from ml.training import evaluate
 from ml.training.fit import Fit, fit_table
@@ -62,6 +63,16 @@ class Trained:
         keys = self.keys(self.card.inputs)
         judged = pl.DataFrame({"key": keys[self.judged], "label": self.judges.labels, "margin": log_odds(self.scores)})
         return Rows(judged, keys[: self.card.rows_train])
+
+    @property
+    def reference(self) -> Reference:
+        """What it learned from, in short, for later rows to be held against."""
+        taught = self.card.rows_train
+        return refer(
+            self.card.inputs, self.table.frame[:taught], self.scores,
+            groups=None if self.groups is None else self.groups[:taught],
+            score_groups=None if self.groups is None else self.groups[self.judged],
+        )  # fmt: skip
 
     def keys(self, inputs: Sequence[Input]) -> pl.Series:
         """The names of all rows, in the words of a version with these inputs."""
@@ -138,8 +149,8 @@ def train(
 
 
 def save_trained(trained: Trained, folder: Path) -> None:
-    """Writes the version, and which rows it has learned from and was judged by, into an existing folder."""
-    save(trained.version, folder)
+    """Writes the version, which rows it has learned from and was judged by, and what they were like, into an existing folder."""
+    save(trained.version, folder, reference=trained.reference)
     write_rows(trained.rows, folder)
 
 

@@ -62,6 +62,7 @@ def test_the_run_has_everything_that_a_data_person_looks_for(trained: Result, ml
         "leadloop/decision.json",
         "leadloop/holdout.parquet",
         "leadloop/learned_from.parquet",
+        "leadloop/reference.json",
         "leadloop/report.html",
     }
 

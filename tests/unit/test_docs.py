@@ -7,16 +7,22 @@ import pytest
 import yaml
 
 from api.sources.registry import AUTHENTICATORS
+from automation import monitoring
 from automation.sources.registry import SOURCES
 from data.domain.prediction import GRADES
 from data.settings import ROOT, Settings
 from ml.features.inputs import InputKind
 from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
+from ml.monitoring import drift, live
+from ml.monitoring.reference import SMALLEST_SHARE
+from ml.monitoring.when import Limits, Why
 from ml.training import gate, segments
+from ml.training.conclusion import FEWEST_TO_TRUST
 from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
 from ml.training.split import FEWEST_FOR_HOLDOUT
+from ml.training.verdict import FEWEST_OF_EACH
 from scripts.cli import app
 from scripts.models import models_app
 
@@ -90,7 +96,7 @@ def test_every_command_of_the_registry_says_what_it_does_and_is_in_the_document(
 
 def test_the_gate_s_margins_are_documented_as_they_are() -> None:
     text = (ROOT / "docs" / "models.md").read_text()
-    rows = dict(re.findall(r"^\| ([a-zA-Z-]+) \| ([^|]+) \|", text.split("### The gate")[1], re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([a-zA-Z-]+) \| ([^|]+) \|", text.split("### The gate")[1].split("\n## ")[0], re.MULTILINE))
     assert f"{gate.LOG_LOSS_SHARE:.1%} of the champion's".replace("%", " %") in rows["log-loss"]
     assert "a tenth" in rows["log-loss"]
     assert gate.GAIN_SHARE == 0.1
@@ -101,6 +107,28 @@ def test_the_gate_s_margins_are_documented_as_they_are() -> None:
     assert f"drawn {gate.ROUNDS:,} times" in text
     assert f"fewer than {FEWEST_UNSEEN} would be left" in text
     assert f"fewer than {FEWEST_FOR_HOLDOUT} rows" in text
+
+
+def test_the_limits_of_drift_and_of_live_performance_are_documented_as_they_are() -> None:
+    text = (ROOT / "docs" / "models.md").read_text().split("## Drift, live performance, retraining")[1]
+    rows = dict(re.findall(r"^\| ([a-zA-Z -]+) \| ([^|]+) \|", text, re.MULTILINE))
+    assert rows["material"] == f"PSI above {drift.MATERIAL}"
+    assert f"once in {1 / drift.LEVEL:,.0f} looks" in rows["not by chance"]
+    assert rows["rows"] == f"{drift.FEWEST_ROWS} or more"
+    assert f"{SMALLEST_SHARE:.0%}".replace("%", " %") in text
+    assert str(live.AUC_MARGIN) in rows["AUC"]
+    assert f"{live.LOG_LOSS_SHARE:.0%}".replace("%", " %") in rows["log-loss"]
+    assert str(live.GAP_MARGIN) in rows["calibration error"]
+    assert f"at {live.LEVEL:.0%} for all three".replace("%", " %") in text
+    assert f"{FEWEST_TO_TRUST} answers with ten of each" in text
+    assert FEWEST_OF_EACH == 10
+    assert f"last {monitoring.DRIFT_WINDOW.days} days" in text
+    assert f"last {monitoring.LIVE_WINDOW.days} days" in text
+    assert f"older than {HORIZON.days} days count" in text
+    assert f"{Limits.fewest_new}\nfinished examples" in text
+    assert {word for word in rows if word in {why.value.replace("_", " ") for why in Why}} == {
+        why.value.replace("_", " ") for why in Why if why is not Why.BY_HAND
+    }
 
 
 def test_the_grades_are_documented_in_their_order() -> None:

@@ -1,10 +1,12 @@
 """Examples and labels: the moments of the loop, before the end, each with what became of it."""
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.training.labels import HORIZON, LABELLED, MOST_MOMENTS, Labelled, label_contacts
+from ml.features.facts import MOMENT
+from ml.training.labels import HORIZON, LABELLED, MOST_MOMENTS, Labelled, label_contacts, label_moments
 from tests.facts import CONTACTS, Told, frame, moment, stories
 
 HORIZON_DAYS = HORIZON.days
@@ -107,3 +109,35 @@ def test_what_happens_after_the_horizon_changes_no_label(told: list[Told], later
     # A link that becomes known later may still say whose an earlier deal was, so what comes after links nothing.
     after = [Told(one.entity, one.name, one.value, now + one.occurred + 1, now + one.known + 1, one.id + 100) for one in later]
     assert labelled([*told, *after], now).examples.equals(labelled(told, now).examples)
+
+
+def test_moments_that_were_scored_are_labelled_by_the_same_rules() -> None:
+    told = [visit(0), visit(50), customer(100)]
+    asked = pl.DataFrame(
+        [(1, moment(day), place) for place, day in enumerate((10, 45, 100, 120, 990))],
+        schema={"entity": pl.Int64, "as_of": MOMENT, "place": pl.Int64},
+        orient="row",
+    )
+    found = label_moments(frame(told), asked, moment(LATER))
+    # Those at or after the win are no answers to judge, and the newest would be too young.
+    assert found.examples.select("place", "label").rows() == [(0, 0), (1, 1)]
+    young = label_moments(frame([visit(0)]), asked, moment(LATER))
+    assert (young.examples["place"].to_list(), young.young) == ([0, 1, 2, 3], 1)
+
+
+def test_only_settled_moments_count_so_that_quick_wins_do_not_raise_the_rate() -> None:
+    """A tenth is won, after five days. Of those scored in the last two months only the wins are known by now."""
+    days = [(number, float(number % 100)) for number in range(1_000)]
+    told = [Told(1, "sessions", "1", 0, 0, event=1)]
+    told_frame = pl.concat(
+        [
+            frame(told).with_columns(entity=pl.lit(number, pl.Int64), name=pl.lit("lifecyclestage"), value=pl.lit("customer"),
+                                     occurred_at=moment(day + 5), known_at=moment(day + 5), kind=pl.lit("contact"))
+            for number, day in days if number % 10 == 3
+        ],
+        how="vertical_relaxed",
+    )  # fmt: skip
+    asked = pl.DataFrame([(n, moment(day)) for n, day in days], schema={"entity": pl.Int64, "as_of": MOMENT}, orient="row")
+    found = label_moments(told_frame, asked, moment(100)).examples
+    assert found["label"].mean() == pytest.approx(0.1, abs=0.03)
+    assert found["as_of"].max() <= moment(100 - HORIZON_DAYS)

@@ -190,6 +190,18 @@ def test_an_outcome_that_has_become_more_frequent_is_told() -> None:
     assert "Times are changing: is_won was yes in" in found.text
 
 
+def test_newest_rows_that_are_not_like_the_older_ones_are_told() -> None:
+    made = table(2_000)
+    name = next(column.name for column in made.inputs if column.kind is InputKind.NUMBER)
+    late = pl.int_range(pl.len()) >= 1_600
+    moved = made.frame.with_columns(pl.when(late).then(pl.lit(None, pl.Float64)).otherwise(pl.col(name)).alias(name))
+    said = "The newest rows are not like those that it learned from"
+    text = shown(trained_on(replace(made, frame=moved))).text
+    assert f"{said}: {name} (“missing” was " in text
+    assert ", is 100%)" in text
+    assert said not in shown(trained_on(made)).text
+
+
 def test_names_levels_and_notes_are_shown_and_never_run() -> None:
     made = trained_on(hostile([*EVIL[:-1], " "]))
     suspects = tuple(Suspect(name, Reason.TARGET_COPY, name, left_out=True, weight=1.0) for name in EVIL)

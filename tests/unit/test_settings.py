@@ -161,3 +161,13 @@ def test_settings_cannot_be_changed() -> None:
     made = settings()
     with pytest.raises(ValueError, match="frozen"):
         made.hot_share = 0.5
+
+
+def test_another_process_reads_the_same_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = settings(
+        database_url="postgresql://user:pass@host/db", var_dir="elsewhere", slack_token=SECRET, hot_threshold="auto",
+        retrain=False, api_tokens=f"{SECRET}:read+score", hot_share=0.07,
+    )  # fmt: skip
+    for name, value in ours.environment().items():
+        monkeypatch.setenv(name, value)
+    assert settings() == ours

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -16,9 +17,10 @@ from ml.calibration import Calibration
 from ml.features.inputs import Input, InputKind
 from ml.learners.registry import LEARNERS
 from ml.models.base import Model
+from ml.monitoring.reference import REFERENCE, read_reference
 from ml.preparation.base import Form
 from ml.training.ladder import TypedTable
-from ml.training.train import train
+from ml.training.train import save_trained, train
 from ml.version import CARD, QUANTILES, Card, MemberCard, load, read_card, save, write_atomically, write_card
 
 
@@ -112,3 +114,25 @@ def test_a_version_is_loaded_as_it_was_saved(learner: str, tmp_path: Path) -> No
     assert again.card == trained.card
     assert (again.scorer.margins(wide) == trained.version.scorer.margins(wide)).all()
     assert (again.scorer.contributions(wide) == trained.version.scorer.contributions(wide)).all()
+
+
+def test_what_its_rows_were_like_is_kept_whole_with_a_version_and_may_be_absent(tmp_path: Path) -> None:
+    frame, labels = checks.table(400)
+    chosen = Model("m", "M", EntityKind.CONTACT, "t", "e", learners={})
+    customers = np.arange(400) // 4
+    trained = train(
+        chosen, TypedTable(checks.INPUTS, frame, labels), data_hash="", now=datetime(2026, 3, 2, tzinfo=UTC), groups=customers
+    )  # fmt: skip
+    save_trained(trained, tmp_path)
+    found = read_reference(tmp_path)
+    assert found is not None
+    assert found == trained.reference
+    assert (found.witnesses, sum(found.score.counts)) == (100, len(trained.judged))
+    assert [one.name for one in found.inputs] == [column.name for column in checks.INPUTS]
+    assert all(sum(one.counts) == trained.card.rows_train for one in found.inputs)
+    (tmp_path / REFERENCE).write_text("{}")
+    with pytest.raises(ValueError, match="reference"):
+        load(tmp_path)
+    save(trained.version, tmp_path)
+    (tmp_path / REFERENCE).unlink()
+    assert load(tmp_path).card == trained.card
