@@ -15,7 +15,7 @@ from ml.preparation.base import Floats, Form
 from ml.preparation.prepare import Preparation
 from ml.scorer import Member, Scorer
 from ml.training import calibrate, split
-from ml.training.ladder import STACK, Prepared, Tell, Tried, TypedTable, choose, climb, other_rows, prepared, silent, stacked
+from ml.training.ladder import STACK, Prepared, Tell, Tried, TypedTable, able, choose, climb, other_rows, prepared, silent, stacked
 from ml.training.split import Plan
 from ml.training.tune import tune
 
@@ -26,13 +26,14 @@ EVERYTHING: dict[str, Sequence[Params]] = {name: learner.settings for name, lear
 
 @dataclass(frozen=True)
 class Fit:
-    """A scorer, and how it came about. `unseen` are its log-odds of rows that it had not seen, before calibration."""
+    """A scorer, and how it came about. `untried`: learners that the rows allow, for which the time did not last."""
 
     scorer: Scorer
     chosen: Tried
     tried: tuple[Tried, ...]
     plan: Plan
     calibrations: dict[str, float]
+    untried: tuple[str, ...] = ()
 
 
 def fit_table(
@@ -61,7 +62,9 @@ def fit_table(
         chosen = _nothing_to_validate(table)
         return Fit(_final(table, chosen, Calibration(), seed), chosen, (chosen,), plan, {})
     deadline = started + budget_seconds * (1 - FINAL_SHARE)
-    tried = climb(made, plan, {"prior": ({},), **settings}, deadline=deadline if budget_seconds else float("inf"), tell=tell)
+    candidates: Mapping[str, Sequence[Params]] = {"prior": ({},), **settings}
+    tried = climb(made, plan, candidates, deadline=deadline if budget_seconds else float("inf"), tell=tell)
+    untried = tuple(name for name in able(candidates, len(table.labels)) if name not in {one.learner for one in tried})
     if budget_seconds > 0 and most_trials != 0:
         tried += tune(made, plan, tried, deadline=deadline, most_trials=most_trials, seed=seed, tell=tell)
         tried.sort(key=lambda one: list(LEARNERS).index(one.learner))
@@ -70,7 +73,7 @@ def fit_table(
     chosen = choose(tried, plan)
     tell(f"fitting {chosen.learner}")
     calibration, losses = _calibration(chosen, table, plan)
-    return Fit(_final(table, chosen, calibration, seed), chosen, tuple(tried), plan, losses)
+    return Fit(_final(table, chosen, calibration, seed), chosen, tuple(tried), plan, losses, untried)
 
 
 def _calibration(chosen: Tried, table: TypedTable, plan: Plan) -> tuple[Calibration, dict[str, float]]:

@@ -4,7 +4,7 @@ The same for 5 rows and 500,000: with few of them the base rate is hard to beat,
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,10 @@ class Prepared:
             self._made[place, form] = (examples, Examples(preparation.apply(judge.frame), preparation.columns, judge.labels))
         return self._made[place, form]
 
+    def keep(self, forms: Collection[Form]) -> None:
+        """Lets go of all others: a wide table's matrices fill the memory."""
+        self._made = {(place, form): made for (place, form), made in self._made.items() if form in forms}
+
 
 def prepared(form: Form, table: TypedTable, seed: int) -> tuple[Preparation, Examples]:
     preparation, matrix = prepare.fit(form, table.inputs, table.frame, table.labels, seed=seed)
@@ -97,18 +101,25 @@ def prepared(form: Form, table: TypedTable, seed: int) -> tuple[Preparation, Exa
 
 
 def climb(made: Prepared, plan: Plan, settings: Mapping[str, Sequence[Params]], *, deadline: float, tell: Tell) -> list[Tried]:
-    """Tries the learners that the rows allow, simple first; after `deadline` (of time.monotonic) no further one."""
+    """Tries the learners that the rows allow, simple first; after `deadline` (of time.monotonic) no further one.
+
+    One other than the prior is tried however late it is: that there is no signal must not be said unseen.
+    """
     tried: list[Tried] = []
-    rows = len(made.table.labels)
-    for name in LEARNERS:
-        if rows < LEARNERS[name].fewest_rows:
-            continue
-        for params in settings.get(name, ()):
-            if tried and time.monotonic() > deadline:
+    names = able(settings, len(made.table.labels))
+    for place, name in enumerate(names):
+        for params in settings[name]:
+            if time.monotonic() > deadline and any(one.learner != "prior" for one in tried):
                 return tried
             tell(name)
             tried.append(attempt(made, plan, name, params))
+        made.keep({LEARNERS[one].form for one in names if one in names[place + 1 :] or hasattr(LEARNERS[one], "suggest")})
     return tried
+
+
+def able(settings: Mapping[str, Sequence[Params]], rows: int) -> list[str]:
+    """The learners with settings to try that so many rows allow, simple first."""
+    return [name for name, learner in LEARNERS.items() if rows >= learner.fewest_rows and settings.get(name)]
 
 
 def attempt(made: Prepared, plan: Plan, name: str, params: Params, *, check: Callable[[int, float], None] | None = None) -> Tried:

@@ -16,7 +16,6 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from ml.learners.registry import LEARNERS
 from ml.monitoring import drift
 from ml.training import conclusion, plots, report_words
 from ml.training.conclusion import Figures, Trust
@@ -31,7 +30,7 @@ from ml.version import REPORT, write_atomically
 # In the page until the registry has numbered it and the gate has decided; no text of a user can be this.
 NUMBER_HERE, DECISION_HERE = "<!-- version -->", "<!-- decision -->"
 LONGEST_TEXT = 160
-OUT_OF_TIME = "the time was up before anything else could be tried. Train again with more, as --budget 300, or fewer columns"
+OUT_OF_TIME = "The time was up before {} could be tried: train again with more, as --budget 300, or with fewer columns."
 MOST_FACTORS = 15
 MOST_MOVED = 3
 # From a hold-out, or from the folds where there are too few rows for one.
@@ -154,6 +153,8 @@ def _candidates(trained: Trained) -> list[Row]:
 def _reasons(trained: Trained, figures: Figures, verdict: Trust, candidates: Sequence[Row], findings: Findings | None) -> list[str]:
     """The verdict's sentences: what, which rung and why, how sure."""
     said = [_meaning(trained, figures, verdict), _rung(trained, candidates), _how_sure(trained, figures)]
+    if trained.fit.untried:
+        said.append(OUT_OF_TIME.format(", ".join(report_words.LEARNERS[name] for name in trained.fit.untried)))
     if trained.card.rows_holdout and figures.rate_has_changed(trained.card.rows_train):
         said.append(
             f"Times are changing: {_plain(trained.card.target)} was {_plain(trained.outcomes[0])} in {figures.rate:.1%} of the "
@@ -224,9 +225,7 @@ def _rung(trained: Trained, candidates: Sequence[Row]) -> str:
     name, how = report_words.LEARNERS[chosen.learner], report_words.HOW[chosen.learner]
     best = next(row for row in candidates if row.is_best)
     if len(candidates) == 1:
-        simplest = min(one.fewest_rows for learner, one in LEARNERS.items() if learner != chosen.learner)
-        few = trained.card.rows_train < simplest
-        return f"Made by {name}: {'the rows are too few for anything else to be tried' if few else OUT_OF_TIME}."
+        return f"Made by {name}: the rows are too few for anything else to be tried."
     if chosen.learner == "prior":
         return f"{len(candidates) - 1} kinds of learners were tried on rows that they had not seen. " + (
             "None was better." if best is chosen else f"The best, {report_words.LEARNERS[best.learner]}, was not clearly better."

@@ -232,7 +232,7 @@ def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(registry: P
     done = registry.run("train", "--csv", str(path), "--target", "won", "--name", "wide", "--budget", "1")
     assert done.status == 0, done.err
     assert f"{bad_tables.WIDE + 4:,} columns" in done.out
-    assert OUT_OF_TIME in (registry.folder / "models" / "wide" / "1" / "report.html").read_text()
+    assert OUT_OF_TIME.split("{}")[0] in (registry.folder / "models" / "wide" / "1" / "report.html").read_text()
     scored = registry.run("score", "--csv", str(path), "--name", "wide", "--out", str(registry.folder / "out.csv"))
     assert scored.status == 0, scored.err
 

@@ -12,10 +12,10 @@ from ml import checks
 from ml.features.inputs import Input, InputKind
 from ml.learners.base import log_odds, probability
 from ml.learners.registry import LEARNERS
-from ml.preparation.base import Floats, Ints
+from ml.preparation.base import Floats, Form, Ints
 from ml.training import stack
 from ml.training.fit import fit_table
-from ml.training.ladder import STACK, Tried, TypedTable, as_row, choose, stacked
+from ml.training.ladder import STACK, Prepared, Tried, TypedTable, as_row, choose, stacked
 from ml.training.split import Fold, Plan, plan
 
 QUICK = {name: LEARNERS[name].settings for name in ("naive_bayes", "logistic")}
@@ -161,6 +161,21 @@ def test_folds_that_have_a_usable_column_and_folds_that_have_none_go_together() 
     made = TypedTable((Input(name="note", kind=InputKind.TEXT),), notes, np.array([row % 2 for row in range(300)]))
     fit = fit_table(made, budget_seconds=0)
     assert np.isfinite(fit.scorer.margins(notes)).all()
+
+
+def test_when_the_time_is_up_at_once_one_learner_is_tried_and_the_others_are_named() -> None:
+    fit = fit_table(table(400), budget_seconds=1e-6)
+    assert [one.learner for one in fit.tried] == ["prior", "naive_bayes"]
+    assert fit.untried == tuple(list(LEARNERS)[2:])
+    assert fit_table(table(60), settings=QUICK, budget_seconds=0).untried == ()
+
+
+def test_matrices_that_nobody_needs_any_more_are_let_go() -> None:
+    made = Prepared(table(60), plan(table(60).labels).folds, 0)
+    before = {form: made.fold(0, form)[0] for form in Form}
+    made.keep({Form.NATIVE})
+    assert made.fold(0, Form.NATIVE)[0] is before[Form.NATIVE]
+    assert made.fold(0, Form.SCALED)[0] is not before[Form.SCALED]  # made anew
 
 
 def test_one_win_in_a_hundred_and_twenty_rows_is_learned_from_without_a_word() -> None:
