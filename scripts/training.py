@@ -107,7 +107,7 @@ def _train_alone(
     console.print(f"  {len(rows):,} examples of {rows['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
     for line in (*found.table.notes, *_warnings(found.table.findings)):
         console.print(f"  {line}", markup=False)
-    with retraining.remembered(database, clock, name, Reason(why=Why.BY_HAND, said="by hand"), len(rows)) as diary:
+    with retraining.remembered(database, clock, name, Reason(why=Why.BY_HAND, said="by hand"), len(rows), keep) as diary:
         with telling(console, "Training", budget_seconds) as tell:
             trained = training.train_on(name, found, now=clock.now(), budget_seconds=budget_seconds, seed=seed, tell=tell)
         result, diary.registered = _registered(settings, MODELS[name], trained, {}, console)
