@@ -1,6 +1,6 @@
 """Trainings that are remembered: one at a time over all processes, each with its reason and what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,9 +44,13 @@ class Diary:
 
 
 @contextmanager
-def remembered(database: Database, clock: Clock, model: str, reason: Reason, examples: int) -> Iterator[Diary]:
+def remembered(
+    database: Database, clock: Clock, model: str, reason: Reason, examples: int, keep: Sequence[str] = ()
+) -> Iterator[Diary]:
     """Notes a training before it begins and what became of it after; its error goes on. The caller is alone."""
-    row = TrainingRow(model=model, why=reason.why.value, said=reason.said, examples=examples, started_at=clock.now())
+    row = TrainingRow(
+        model=model, why=reason.why.value, said=reason.said, examples=examples, keep=list(keep), started_at=clock.now()
+    )
     with database.write() as session:
         diary = Diary(trainings.start(session, row))
     log.info("training.started", model=model, why=reason.why.value, said=reason.said)
@@ -72,13 +76,19 @@ def remembered(database: Database, clock: Clock, model: str, reason: Reason, exa
 
 
 def retrain(loop: Loop, model: str, reason: Reason, examples: int) -> TrainingRow:
-    """Trains a model of the catalogue from the warehouse, and tells what became of it, the failure too. The caller is alone."""
+    """Trains a model of the catalogue from the warehouse, and tells what became of it, the failure too. The caller is alone.
+
+    Columns that a person kept in the last training are kept.
+    """
     settings, now = loop.settings, loop.clock.now()
+    with loop.database.read() as session:
+        last = trainings.newest(session, model, done=True)
+    keep = tuple(last.keep) if last else ()
     summary = ""
     try:
-        with remembered(loop.database, loop.clock, model, reason, examples) as diary:
+        with remembered(loop.database, loop.clock, model, reason, examples, keep) as diary:
             mlflow = training.registry(settings)
-            found = training.read_examples(loop.database, model, now)
+            found = training.read_examples(loop.database, model, now, keep=keep)
             trained = training.train_on(model, found, now=now, budget_seconds=settings.retrain_budget_seconds)
             diary.registered, _ = training.register(settings, mlflow, loop.database, MODELS[model], trained, loop.clock)
             summary = diary.registered.decision.summary

@@ -72,20 +72,12 @@ def train_warehouse(
 ) -> Result:
     """Trains a catalogue model on what the warehouse has seen; remembered, like those that start by themselves."""
     database = Database(settings.database_url)
-    upgrade(database)
-    clock = SystemClock()
-    with retraining.alone(database, patience_seconds=PATIENCE_SECONDS):
-        with console.status("Reading the warehouse ..."):
-            found = training.read_examples(database, name, clock.now(), keep=keep, seed=seed)
-        rows = found.labelled.examples
-        console.print(f"  {len(rows):,} examples of {rows['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
-        _print_lines(console, (*found.table.notes, *_warnings(found.table.findings)))
-        mlflow = _mlflow(settings, console)
-        with retraining.remembered(database, clock, name, Reason(why=Why.BY_HAND, said="by hand"), len(rows)) as diary:
-            with telling(console, "Training", budget_seconds) as tell:
-                trained = training.train_on(name, found, now=clock.now(), budget_seconds=budget_seconds, seed=seed, tell=tell)
-            result, diary.registered = _registered(settings, mlflow, MODELS[name], trained, {}, console)
-    return result
+    try:
+        upgrade(database)
+        with retraining.alone(database, patience_seconds=PATIENCE_SECONDS):
+            return _train_alone(settings, database, name, keep=keep, budget_seconds=budget_seconds, seed=seed, console=console)
+    finally:
+        database.dispose()
 
 
 def train_csv(
@@ -104,6 +96,30 @@ def train_csv(
         )  # fmt: skip
     trained = replace(trained, notes=own.notes, findings=own.findings, outcomes=own.raw.outcomes)
     return _register(settings, mlflow, model, trained, {}, console)
+
+
+def _train_alone(
+    settings: Settings,
+    database: Database,
+    name: str,
+    *,
+    keep: tuple[str, ...],
+    budget_seconds: float,
+    seed: int,
+    console: Console,
+) -> Result:
+    clock = SystemClock()
+    with console.status("Reading the warehouse ..."):
+        found = training.read_examples(database, name, clock.now(), keep=keep, seed=seed)
+    rows = found.labelled.examples
+    console.print(f"  {len(rows):,} examples of {rows['entity'].n_unique():,} entities; {found.labelled.young:,} too young")
+    _print_lines(console, (*found.table.notes, *_warnings(found.table.findings)))
+    mlflow = _mlflow(settings, console)
+    with retraining.remembered(database, clock, name, Reason(why=Why.BY_HAND, said="by hand"), len(rows), keep) as diary:
+        with telling(console, "Training", budget_seconds) as tell:
+            trained = training.train_on(name, found, now=clock.now(), budget_seconds=budget_seconds, seed=seed, tell=tell)
+        result, diary.registered = _registered(settings, mlflow, MODELS[name], trained, {}, console)
+    return result
 
 
 def _warnings(findings: Findings) -> list[str]:

@@ -21,6 +21,7 @@ class TrainingRow(SQLModel, table=True):
     state: str = TrainingState.RUNNING
     examples: int
     """The finished examples that there were: what the next training's are compared with."""
+    keep: list[str] = json_column()  # columns that a person keeps although they look like leaks: the next training keeps them too
     version: str | None = None
     champion: str | None = None  # whom it was compared with
     figures: dict[str, Any] = json_column()  # name -> [champion's, new one's], on the same rows

@@ -27,6 +27,7 @@ from data.errors import NotReady
 from data.settings import ROOT
 from data.warehouse.trainings import TrainingRow
 from ml.models.registry import MODELS
+from ml.monitoring.when import Reason, Why
 from ml.training import samples
 from ml.training.train import train
 from scripts.training import train_warehouse
@@ -136,9 +137,11 @@ def test_a_training_by_hand_is_remembered_too_and_waits_for_its_turn(
     loop = make_loop(model=False)
     with_a_champion_that_knows_nothing(loop)
     with_history(loop, clock, 200)
-    found = train_warehouse(loop.settings, MODEL, keep=(), budget_seconds=0, seed=0, console=Console(quiet=True))
+    found = train_warehouse(loop.settings, MODEL, keep=("sessions",), budget_seconds=0, seed=0, console=Console(quiet=True))
     (row,) = rows_of(loop)
     assert (row.why, row.state, row.examples, row.version) == ("by_hand", "promoted", 200, found.card.version)
+    again = retraining.retrain(loop, MODEL, Reason(why=Why.TIME, said="time has come"), 200)
+    assert (again.keep, again.state) == (["sessions"], "promoted"), "what a person keeps stays kept"
     monkeypatch.setattr(scripts.training, "PATIENCE_SECONDS", 0.0)
     with retraining.alone(loop.database), pytest.raises(NotReady, match="training"):
         train_warehouse(loop.settings, MODEL, keep=(), budget_seconds=0, seed=0, console=Console(quiet=True))

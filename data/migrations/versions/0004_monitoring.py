@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("said", sa.Text(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("examples", sa.Integer(), nullable=False),
+        sa.Column("keep", data.db.JsonValue(), nullable=False),
         sa.Column("version", sa.String(), nullable=True),
         sa.Column("champion", sa.String(), nullable=True),
         sa.Column("figures", data.db.JsonValue(), nullable=False),
