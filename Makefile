@@ -40,7 +40,8 @@ fast: setup-test
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not n8n" $(ARGS)
 
 slow: setup-test
-	$(BIN)/pytest -m "slow or n8n" $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m "slow and not n8n" $(ARGS)
+	$(BIN)/pytest -m n8n $(ARGS)
 
 lock:  ## Pin the requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra build pyproject.toml -o requirements/run.txt

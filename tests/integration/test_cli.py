@@ -66,6 +66,7 @@ def test_exit_status_and_one_clear_line(
         assert len(told.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_says_the_same() -> None:
     done = leadloop("serve", "--workers", "2")
     assert done.returncode == 2

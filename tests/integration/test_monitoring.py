@@ -226,6 +226,7 @@ def test_of_two_at_once_one_trains(loop: Loop, make_loop: LoopFactory) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_remembered_with_its_reason(loop: Loop) -> None:
     row = retraining.retrain(loop, MODEL, BY_HAND, 0)
     assert row.state == TrainingState.FAILED

@@ -60,6 +60,7 @@ def test_the_known_leak_of_a_real_table_is_all_that_is_found(name: str, table: T
 
 @pytest.mark.parametrize("rows", [12, 40, 100, 400, 2_000])
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_a_part_of_a_real_table_has_no_other_suspects(name: str, table: Table, rows: int, seed: int) -> None:
     frame, inputs, labels = table
     part = np.sort(np.random.default_rng(seed).choice(len(labels), rows, replace=False))

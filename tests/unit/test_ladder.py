@@ -121,6 +121,7 @@ def test_members_with_errors_of_their_own_are_better_together() -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 12, 40])
+@pytest.mark.slow
 def test_any_few_rows_get_an_answer(rows: int) -> None:
     small = table(rows)
     fit = fit_table(small, settings=QUICK, budget_seconds=0)
@@ -138,6 +139,7 @@ def test_a_plain_signal_is_taken_and_noise_is_not() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_no_number_of_candidates_makes_noise_a_signal(seed: int) -> None:
     noise = table(400, seed=seed)
     shuffled = replace(noise, labels=np.random.default_rng(seed).permutation(noise.labels))
