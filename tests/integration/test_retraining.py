@@ -60,7 +60,7 @@ def with_a_champion_that_knows_nothing(loop: Loop) -> None:
     shuffled = replace(table, labels=np.random.default_rng(0).permutation(table.labels))
     model = replace(MODELS[MODEL], learners={})
     made = train(model, shuffled, data_hash="", now=SystemClock().now())
-    training.register(loop.settings, loop.database, model, made, SystemClock())
+    training.register(loop.settings, training.registry(loop.settings), loop.database, model, made, SystemClock())
     champions.refresh(loop)
 
 

@@ -7,7 +7,7 @@ from ml.learners.base import probability
 from ml.training.gate import Contest, decide
 
 pytestmark = pytest.mark.slow
-DRAWS = 120
+DRAWS = 60
 # Three standard errors of a share of 0.05 over so many draws.
 ALLOWANCE = 3 * float(np.sqrt(0.05 * 0.95 / DRAWS))
 
