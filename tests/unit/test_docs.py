@@ -14,10 +14,12 @@ from data.settings import ROOT, Settings
 from ml.features.inputs import InputKind
 from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
+from ml.learners.registry import LEARNERS
 from ml.monitoring import drift, live
 from ml.monitoring.reference import SMALLEST_SHARE
 from ml.monitoring.when import Limits, Why
-from ml.training import gate, segments
+from ml.preparation import categorical, derived, numeric
+from ml.training import calibrate, gate, ladder, segments, split
 from ml.training.conclusion import FEWEST_TO_TRUST
 from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
@@ -92,6 +94,24 @@ def test_every_command_says_what_it_does(command: str) -> None:
 def test_every_command_of_the_registry_says_what_it_does_and_is_in_the_document(command: Any) -> None:
     assert command.callback.__doc__
     assert f"leadloop models {command.name}" in (ROOT / "docs" / "models.md").read_text()
+
+
+def test_the_ladder_is_documented_as_it_is() -> None:
+    text = (ROOT / "docs" / "models.md").read_text().split("## How a model is made")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z_]+) \| [^|]+ \| ([0-9,]+) \|", text, re.MULTILINE)
+    assert dict(rows) == {
+        **{name: f"{learner.fewest_rows:,}" for name, learner in LEARNERS.items()}, ladder.STACK: f"{ladder.FEWEST_FOR_STACK:,}"
+    }  # fmt: skip
+    assert [name for name, _ in rows] == [*LEARNERS, ladder.STACK]
+    for said in (
+        f"fewer than {split.FEWEST_FOR_HOLDOUT} rows", f"a time column and {split.FEWEST_FOR_TIME:,} rows",
+        f"from {split.MANY_ROWS:,} rows on", f"({numeric.CLIPPED_SHARE:.1%} at each end)".replace("%", " %"),
+        f"fewer than {categorical.RAREST_LEVEL} rows count", f"more than {categorical.MANY_LEVELS} levels",
+        f"up to {derived.TOPICS}\n", f"from {calibrate.FEWEST_FOR_ISOTONIC:,} rows on a curve",
+    ):  # fmt: skip
+        assert said in text, said
+    assert (split.HOLDOUT_SHARE, split.FOLDS, split.MOST_REPEATS, ladder.MOST_MEMBERS) == (0.2, 5, 10, 4)
+    assert (ladder.LEAST_GAIN, ladder.ERRORS, ladder.ERRORS_IF_STOPPED) == (0.005, 1.5, 2.5)
 
 
 def test_the_gate_s_margins_are_documented_as_they_are() -> None:
