@@ -20,7 +20,7 @@ from ml.preparation.base import Floats, Ints
 from ml.training import bootstrap, evaluate
 from ml.training.bootstrap import Difference
 from ml.training.calibrate import row_losses
-from ml.training.conclusion import FEWEST_TO_TRUST, gap_by_chance
+from ml.training.conclusion import FEWEST_TO_TRUST
 from ml.training.verdict import FEWEST_OF_EACH
 
 AUC_MARGIN = 0.02
@@ -92,7 +92,9 @@ def judge(version: str, labels: Ints, scores: Floats, promised: tuple[Ints, Floa
     low, high = evaluate.rate_interval(won, len(labels))
     gap, promised_gap = evaluate.ece(labels, scores), evaluate.ece(promised[0], before)
     reasons = [*_ranks_worse(found.auc), *_costs_more(found.log_loss, labels, scores)]
-    if gap > max(promised_gap + GAP_MARGIN, gap_by_chance(scores, seed, rounds=CHANCE_ROUNDS, level=1 - LEVEL / FIGURES)):
+    if gap > max(
+        promised_gap + GAP_MARGIN, evaluate.ece_by_chance(scores, seed=seed, rounds=CHANCE_ROUNDS, level=1 - LEVEL / FIGURES)
+    ):
         reasons.append(f"scores and what happened differ by {100 * gap:.1f} points (promised {100 * promised_gap:.1f})")
     return nothing.model_copy(
         update={

@@ -21,8 +21,6 @@ SMALL_GAP, SMALL_SHARE = 0.03, 0.1
 # By this much the outcome must have become more or less frequent before it is worth a sentence.
 CHANGED_SHARE = 0.2
 FEWEST_ROUNDS, MOST_DRAWN = 200, 20_000_000  # rounds of resampling, and rows drawn in all of them
-CHANCE_ROUNDS = 300
-CHANCE_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -104,20 +102,8 @@ def measure(labels: Ints, scores: Floats, base_rate: float, *, seed: int = 0) ->
         brier=float(((scores - labels) ** 2).mean()),
         base_brier=float(((told - labels) ** 2).mean()),
         gap=evaluate.ece(labels, scores),
-        gap_by_chance=gap_by_chance(scores, seed),
+        gap_by_chance=evaluate.ece_by_chance(scores, seed=seed),
     )
-
-
-def gap_by_chance(scores: Floats, seed: int = 0, *, rounds: int = CHANCE_ROUNDS, level: float = CHANCE_LEVEL) -> float:
-    """The calibration error that true probabilities stay under with this probability, on so many rows."""
-    generator = np.random.default_rng(seed)
-    places = evaluate.groups_of(scores)
-    counts, predicted = np.bincount(places), np.bincount(places, weights=scores)
-    gaps = []
-    for _ in range(rounds):
-        observed = np.bincount(places, weights=generator.random(len(scores)) < scores, minlength=len(counts))
-        gaps.append(np.abs(predicted - observed).sum() / len(scores))
-    return float(np.quantile(gaps, level))
 
 
 def trust(figures: Figures, *, is_prior: bool) -> Trust:

@@ -15,6 +15,7 @@ from ml.preparation.base import Floats, Ints
 BOOTSTRAP_ROUNDS = 1000
 DECISION = 0.5  # the usual cut for accuracy, precision, recall and F1; alerts use the version's own threshold
 LEVEL = 0.95
+CHANCE_ROUNDS = 300
 GROUPS = 10
 
 
@@ -60,6 +61,18 @@ def ece(labels: Ints, scores: Floats) -> float:
     Naeini and others 2015, "Obtaining well calibrated probabilities using Bayesian binning".
     """
     return sum(part.rows * abs(part.predicted - part.observed) for part in reliability(labels, scores)) / max(len(labels), 1)
+
+
+def ece_by_chance(scores: Floats, *, seed: int = 0, rounds: int = CHANCE_ROUNDS, level: float = LEVEL) -> float:
+    """The calibration error that true probabilities stay under with this probability, on rows with these scores."""
+    generator = np.random.default_rng(seed)
+    places = groups_of(scores)
+    counts, predicted = np.bincount(places), np.bincount(places, weights=scores)
+    gaps = []
+    for _ in range(rounds):
+        observed = np.bincount(places, weights=generator.random(len(scores)) < scores, minlength=len(counts))
+        gaps.append(np.abs(predicted - observed).sum() / len(scores))
+    return float(np.quantile(gaps, level))
 
 
 def reliability(labels: Ints, scores: Floats) -> list[Part]:

@@ -33,7 +33,6 @@ LOG_LOSS_SHARE = 0.005
 GAIN_SHARE = 0.1
 AUC_MARGIN = 0.005
 MOST_ECE = 0.03
-CHANCE_ROUNDS = 200
 MOST_SEGMENTS_TOLD = 3  # all are stored; a column and its like repeat the same story
 
 
@@ -201,15 +200,7 @@ def _check(figure: str, found: Difference, margin: float, against: str, *, sign:
 
 def _calibration(labels: Ints, candidate: Floats, champion: Floats, *, seed: int) -> Calibrated:
     ours, theirs = (evaluate.ece(labels, probability(margins)) for margins in (candidate, champion))
-    by_chance = chance_ece(probability(candidate), seed=seed)
+    by_chance = evaluate.ece_by_chance(probability(candidate), seed=seed)
     most = max(MOST_ECE, theirs + by_chance)
     said = f"calibration error {ours:.3f}, the champion's {theirs:.3f}; {most:.3f} is the most allowed on so many rows"
     return Calibrated(passed=ours <= most, champion=theirs, candidate=ours, by_chance=by_chance, most=most, said=said)
-
-
-def chance_ece(scores: Floats, *, seed: int = 0) -> float:
-    """The calibration error that a perfectly calibrated model stays under 19 times in 20, on rows with these scores."""
-    generator = np.random.default_rng(seed)
-    ordered = np.sort(scores)
-    drawn = [evaluate.ece((generator.random(len(ordered)) < ordered).astype(np.int64), ordered) for _ in range(CHANCE_ROUNDS)]
-    return float(np.quantile(drawn, LEVEL))

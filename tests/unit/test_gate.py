@@ -7,7 +7,8 @@ import pytest
 
 from ml.learners.base import probability
 from ml.preparation.base import Floats, Ints
-from ml.training.gate import AUC_MARGIN, MOST_ECE, Contest, Decision, chance_ece, decide
+from ml.training.evaluate import ece_by_chance
+from ml.training.gate import AUC_MARGIN, MOST_ECE, Contest, Decision, decide
 
 ROWS = 4_000
 SEGMENT = "channel"
@@ -115,7 +116,7 @@ def test_with_few_rows_only_what_can_be_told_is_held_against_a_candidate(rows: i
 
 def test_what_chance_makes_of_a_perfect_model_is_allowed() -> None:
     _, truth, _ = table(100)
-    few, many = chance_ece(probability(truth)), chance_ece(probability(table(20_000)[1]))
+    few, many = ece_by_chance(probability(truth)), ece_by_chance(probability(table(20_000)[1]))
     assert few > MOST_ECE > many
     labels = (np.random.default_rng(0).random(100) < probability(truth)).astype(np.int64)
     assert decided(truth, labels, truth).promote

@@ -137,13 +137,16 @@ def _write(task: Task, folder: Path) -> None:
 def _start(task: Task, python: Path, folder: Path) -> None:
     limit = (BUDGETS * task.how.budget_seconds + SECONDS_BESIDE_BUDGET) * len(task.parts)
     threads = dict.fromkeys(THREAD_VARIABLES, str(task.how.threads))
-    environment = {**os.environ, **threads, **WAITING, "PYTHONWARNINGS": "ignore", "PYTHONHASHSEED": "0"}
+    # Peers leave folders behind where they run: that is the scratch folder, and the modules are found by their path.
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    quiet = {"PYTHONWARNINGS": "ignore", "PYTHONHASHSEED": "0", "PYTHONPATH": path}
+    environment = {**os.environ, **threads, **WAITING, **quiet}
     log = folder / "log.txt"
     with log.open("w") as out:
         try:
             done = subprocess.run(
                 [str(python), "-m", "tests.bench.models.worker", str(folder)],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=limit, check=False,
+                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=limit, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise NotReady(f"{task.name}: not done after {limit:.0f} seconds") from None
