@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from data.domain.prediction import LARGEST_LOG_ODDS
 from ml.features.inputs import LARGEST_NUMBER, Input, InputKind
 from ml.learners import prior
-from ml.learners.base import Examples, Fitted, Learner, Params, probability
+from ml.learners.base import Examples, Fitted, Learner, Params, Tunable, probability
 from ml.preparation import prepare
 from ml.preparation.base import Column, Floats, Ints, Matrix
 from ml.preparation.prepare import Preparation
@@ -204,13 +204,16 @@ def suggestions_are_usable(learner: Learner) -> None:
     """Learners that can be tuned only: whatever is suggested can be learned with."""
     import optuna
 
-    if not hasattr(learner, "suggest"):
+    if not isinstance(learner, Tunable):
         return
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(dict(learner.bold))
     examples = _examples(learner)
-    for _ in range(3):
-        params = learner.suggest(study.ask())
+    for number in range(3):
+        trial = study.ask()
+        params = learner.suggest(trial)
+        assert number or trial.params == learner.bold, "bold names other parameters than are suggested, or is out of their range"
         _assert_sound(learner.fit(examples, fewer(params), seed=0), examples.matrix, examples.columns)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -66,6 +66,18 @@ class Learner(Protocol):
         """Learns. `watch`: rows that boosting stops on; others ignore it."""
 
     def load(self, path: Path) -> Fitted: ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A learner whose parameters are worth a search: boosted trees. Its fits are `Boosted`."""
+
+    @property
+    def bold(self) -> Params:
+        """Where the search begins: what tables of fine grain want. All that `suggest` chooses, within its ranges."""
+
+    def suggest(self, trial: Any) -> dict[str, Any]:
+        """Parameters to try next, chosen by an `optuna.Trial` from ranges that have worked on many tables."""
 
 
 class Boosted(Fitted, Protocol):

@@ -3,7 +3,7 @@
 Ke and others 2017, "LightGBM: A Highly Efficient Gradient Boosting Decision Tree".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ CAUTIOUS: Params = {
     "num_leaves": 15, "learning_rate": 0.04, "n_estimators": 1000, "min_child_samples": 20, "subsample": 0.8,
     "subsample_freq": 1, "colsample_bytree": 0.8, "reg_lambda": 3.0, "cat_smooth": 20.0, "cat_l2": 20.0,
     "early_stopping_rounds": 40,
+}  # fmt: skip
+# Where tuning begins: what tables of fine grain want.
+BOLD: Params = {
+    "num_leaves": 25, "learning_rate": 0.05, "min_child_samples": 8, "subsample": 0.85, "colsample_bytree": 0.9, "reg_lambda": 2.0,
+    "reg_alpha": 0.01, "cat_smooth": 20.0, "cat_l2": 20.0,
 }  # fmt: skip
 ALWAYS: Params = {"objective": "binary", "metric": "binary_logloss", "verbosity": -1, "deterministic": True, "force_row_wise": True}
 # Rounds that boosting goes on without a better log-loss on the watched rows; without this parameter it does not watch.
@@ -57,6 +62,7 @@ class Lgbm:
     file: str = "model.txt"
     fewest_rows: int = 200
     settings: tuple[Params, ...] = (CAUTIOUS,)
+    bold: Params = field(default_factory=lambda: BOLD)
 
     def fit(self, examples: Examples, params: Params, *, seed: int, watch: Examples | None = None) -> Booster:
         import lightgbm

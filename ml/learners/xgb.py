@@ -4,7 +4,7 @@ References: Chen and Guestrin 2016, "XGBoost: A Scalable Tree Boosting System"; 
 local explanations to global understanding with explainable AI for trees" (the contributions).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,11 @@ BASELINE: Params = {"max_depth": 5, "learning_rate": 0.1, "n_estimators": 100, "
 CAUTIOUS: Params = {
     "max_depth": 4, "learning_rate": 0.05, "n_estimators": 1000, "min_child_weight": 5,
     "subsample": 0.8, "colsample_bytree": 0.8, "reg_lambda": 3.0, "early_stopping_rounds": 40,
+}  # fmt: skip
+# Where tuning begins: what tables of fine grain want.
+BOLD: Params = {
+    "max_depth": 6, "learning_rate": 0.05, "min_child_weight": 1.0, "subsample": 0.85, "colsample_bytree": 0.7, "reg_lambda": 3.0,
+    "reg_alpha": 0.01,
 }  # fmt: skip
 # A level of a category that is hardly ever seen must not get a leaf of its own.
 ALWAYS: Params = {"max_cat_to_onehot": 8, "tree_method": "hist", "objective": "binary:logistic"}
@@ -68,6 +73,7 @@ class Xgb:
     file: str = "model.json"
     fewest_rows: int = 200
     settings: tuple[Params, ...] = (CAUTIOUS,)
+    bold: Params = field(default_factory=lambda: BOLD)
 
     def fit(self, examples: Examples, params: Params, *, seed: int, watch: Examples | None = None) -> Booster:
         rest = {name: value for name, value in params.items() if name not in ("n_estimators", PATIENCE)}

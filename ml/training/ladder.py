@@ -13,7 +13,7 @@ import polars as pl
 
 from ml.calibration import CalibrationKind
 from ml.features.inputs import Input
-from ml.learners.base import Examples, Fitted, Params
+from ml.learners.base import Examples, Fitted, Params, Tunable
 from ml.learners.registry import LEARNERS
 from ml.preparation import prepare
 from ml.preparation.base import Floats, Form, Ints
@@ -113,7 +113,7 @@ def climb(made: Prepared, plan: Plan, settings: Mapping[str, Sequence[Params]], 
                 return tried
             tell(name)
             tried.append(attempt(made, plan, name, params))
-        made.keep({LEARNERS[one].form for one in names if one in names[place + 1 :] or hasattr(LEARNERS[one], "suggest")})
+        made.keep({LEARNERS[one].form for one in names if one in names[place + 1 :] or isinstance(LEARNERS[one], Tunable)})
     return tried
 
 
@@ -219,21 +219,30 @@ def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
 def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
     """The simplest within one standard error of the best, candidates in the ladder's order.
 
-    The prior, which comes first, is left only where a candidate is clearly better than it: the best of many is ahead by
-    chance.
+    Boosted trees share a rung, of which the best stands; with few rows, where the best of many is ahead by chance, the
+    first that is as good. The prior, which comes first, is left only where a candidate is clearly better than it.
     """
     prior, *rest = tried
     if prior.learner == "prior" and not any(_is_clearly_better(one, prior) for one in rest):
         return prior
-    able = [one for one in tried if one.learner != "prior"]
     few = plan.repeats > 1
+    able = [one for one in tried if one.learner != "prior" and (few or not _is_outdone(one, tried))]
     return able[simplest([one.losses for one in able], folds=len(plan.folds) // plan.repeats if few else None)]
+
+
+def _is_outdone(one: Tried, tried: Sequence[Tried]) -> bool:
+    """By other boosted trees: none is simpler than others, of whichever library and parameters."""
+    return _is_tuned(one) and any(_is_tuned(other) and other.loss < one.loss for other in tried)
+
+
+def _is_tuned(one: Tried) -> bool:
+    return isinstance(LEARNERS.get(one.learner), Tunable)
 
 
 def _is_clearly_better(one: Tried, prior: Tried) -> bool:
     """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees."""
     gain = prior.losses - one.losses
-    stopped = any(hasattr(LEARNERS[part.learner], "suggest") for part in one.members or (one,))
+    stopped = any(_is_tuned(part) for part in one.members or (one,))
     error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
     return bool(gain.mean() > max((ERRORS_IF_STOPPED if stopped else ERRORS) * error, LEAST_GAIN * prior.loss))
 

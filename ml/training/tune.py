@@ -6,6 +6,7 @@ Akiba and others 2019, "Optuna: A next-generation hyperparameter optimization fr
 import time
 from typing import Any
 
+from ml.learners.base import Tunable
 from ml.learners.registry import LEARNERS
 from ml.training.ladder import Prepared, Tell, Tried, attempt
 from ml.training.split import Plan
@@ -21,10 +22,11 @@ def tune(
 
     With `most_trials` the result depends on the seed alone; without, also on how fast the machine is.
     """
-    names = [one.learner for one in tried if hasattr(LEARNERS[one.learner], "suggest")]
+    learners = {one.learner: learner for one in tried if isinstance(learner := LEARNERS[one.learner], Tunable)}
+    names = list(learners)
     if not names:
         return []
-    studies = {name: _study(seed + place) for place, name in enumerate(names)}
+    studies = {name: _study(learner, seed + place) for place, (name, learner) in enumerate(learners.items())}
     best = {one.learner: one for one in tried if one.learner in names}
     slowest = {one.learner: one.seconds for one in best.values()}
     found: list[Tried] = []
@@ -36,7 +38,7 @@ def tune(
             break
         tell(f"tuning {name}, trial {count + 1}")
         count += 1
-        one = _trial(studies[name], made, plan, name, best[name])
+        one = _trial(studies[name], learners[name], made, plan, best[name])
         if one is None:
             continue
         slowest[name] = max(slowest[name] * 0.7, one.seconds)
@@ -46,11 +48,13 @@ def tune(
     return found
 
 
-def _study(seed: int) -> Any:
+def _study(learner: Tunable, seed: int) -> Any:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True))
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True))
+    study.enqueue_trial(dict(learner.bold))
+    return study
 
 
 def _turn(names: list[str], losses: dict[str, float], count: int) -> str:
@@ -61,11 +65,11 @@ def _turn(names: list[str], losses: dict[str, float], count: int) -> str:
     return ranked[1] if (count % 3 == 2 if clearly else count % 2 == 1) else ranked[0]
 
 
-def _trial(study: Any, made: Prepared, plan: Plan, name: str, best: Tried) -> Tried | None:
+def _trial(study: Any, learner: Tunable, made: Prepared, plan: Plan, best: Tried) -> Tried | None:
     import optuna
 
     trial = study.ask()
-    params = LEARNERS[name].suggest(trial)  # type: ignore[attr-defined]
+    params = learner.suggest(trial)
     seen: list[float] = []
 
     def check(fold: int, loss: float) -> None:
@@ -76,7 +80,7 @@ def _trial(study: Any, made: Prepared, plan: Plan, name: str, best: Tried) -> Tr
             raise optuna.TrialPruned
 
     try:
-        one = attempt(made, plan, name, params, check=check)
+        one = attempt(made, plan, best.learner, params, check=check)
     except optuna.TrialPruned:
         return None
     study.tell(trial, one.loss)

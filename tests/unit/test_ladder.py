@@ -22,6 +22,7 @@ QUICK = {name: LEARNERS[name].settings for name in ("naive_bayes", "logistic")}
 
 
 FOLDS_OF_MANY = Plan((Fold(np.arange(1), np.arange(1)),), "one fold")  # many rows: validated once
+FOLDS_OF_FEW = Plan(tuple(Fold(np.arange(1), np.arange(1), repeat) for repeat in (0, 0, 1, 1)), "two folds, 2 times")
 
 
 def tried(learner: str, losses: list[float]) -> Tried:
@@ -73,6 +74,18 @@ def test_trees_that_were_stopped_by_the_rows_that_judge_must_be_surer() -> None:
     better = losses - 0.035 + noise - noise.mean()  # one and three quarters of a standard error
     assert choose([tried("prior", losses), tried("logistic", better)], FOLDS_OF_MANY).learner == "logistic"
     assert choose([tried("prior", losses), tried("lgbm", better)], FOLDS_OF_MANY).learner == "prior"
+
+
+def test_boosted_trees_are_on_one_rung_and_the_best_of_them_serves() -> None:
+    generator = np.random.default_rng(0)
+    prior, xgb = generator.uniform(1, 1.5, 400), generator.uniform(0, 1, 400)
+    noise = generator.normal(0, 0.1, 400)
+    a_hair_better = xgb - 0.001 + noise - noise.mean()
+    candidates = [tried("prior", prior), tried("forest", xgb + 0.2), tried("xgb", xgb), tried("lgbm", a_hair_better)]
+    assert choose(candidates, FOLDS_OF_MANY).learner == "lgbm"
+    assert choose(candidates, FOLDS_OF_FEW).learner == "xgb"  # the best of many is ahead by chance
+    simple = [candidates[0], tried("forest", xgb), *candidates[2:]]
+    assert choose(simple, FOLDS_OF_MANY).learner == "forest"
 
 
 def test_a_candidate_says_how_far_behind_it_is() -> None:
