@@ -20,6 +20,7 @@ from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.predictions import Answer
 from data.warehouse.trainings import TrainingRow
 from ml import copies
+from ml.features.date_text import days_of_datetime
 from ml.features.inputs import TYPES, Input, InputKind, typed_value
 from ml.features.sets import SETS
 from ml.models.registry import MODELS
@@ -41,7 +42,6 @@ DRIFT_WINDOW = timedelta(days=30)
 LIVE_WINDOW = timedelta(days=90)
 # The newest of each window. More would not make a finding any surer; as JSON they take some 2 s to read.
 MOST_ANSWERS, MOST_SETTLED = 20_000, 100_000
-SECONDS_PER_DAY = 86_400
 OWN_TABLE = Decided(reason=None, said="it was trained on a table of your own: train it again with leadloop train --csv")
 
 
@@ -155,9 +155,7 @@ def _frame(card: Card, answers: list[Answer]) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     if card.moment is None:
         return frame
-    return frame.with_columns(
-        pl.Series(AS_OF, [answer.as_of.timestamp() / SECONDS_PER_DAY for answer in answers], dtype=pl.Float64)
-    )
+    return frame.with_columns(pl.Series(AS_OF, [days_of_datetime(answer.as_of) for answer in answers], dtype=pl.Float64))
 
 
 def _cell(column: Input, value: Any) -> float | str | None:

@@ -63,8 +63,8 @@ def train_on(
     """One version from these examples. Raises as `ml.training.train` does."""
     table = examples.table
     trained = train(
-        MODELS[name], table.typed, times=table.times, groups=table.groups, ids=table.ids, moment=table.moment,
-        norms=examples.norms, data_hash=examples.data_hash, now=now, budget_seconds=budget_seconds, seed=seed, tell=tell,
+        MODELS[name], table.typed, moment=table.moment, norms=examples.norms, data_hash=examples.data_hash, now=now,
+        budget_seconds=budget_seconds, seed=seed, tell=tell,
     )  # fmt: skip
     return replace(trained, notes=table.notes, findings=table.findings)
 

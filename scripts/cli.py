@@ -5,14 +5,15 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from data.errors import LeadloopError
-from data.settings import Settings, load_settings
 from ml.version import LONGEST_NAME, is_plain
+from scripts.connections import hubspot_app, n8n_app, pipedrive_app
+from scripts.environment import settings_for_command
 from scripts.models import models_app
 from scripts.terminal import plain
 
@@ -22,9 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-n8n_app = typer.Typer(help="The pinned n8n: install it, import the workflows, start it.", no_args_is_help=True)
-hubspot_app = typer.Typer(help="Your HubSpot account.", no_args_is_help=True)
-pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True)
 app.add_typer(n8n_app, name="n8n")
 app.add_typer(hubspot_app, name="hubspot")
 app.add_typer(pipedrive_app, name="pipedrive")
@@ -32,7 +30,6 @@ app.add_typer(models_app, name="models")
 
 console = Console()
 errors = Console(stderr=True)
-
 
 OWN_TABLE_BUDGET = 30.0  # seconds: what a person waits for without asking why
 
@@ -58,7 +55,7 @@ def serve(
     """Run the API and the first page; on SQLite also the scheduler and the worker, in one process."""
     import uvicorn
 
-    settings = _settings(logs=True)
+    settings = settings_for_command(logs=True)
     if workers > 1 and settings.is_sqlite:
         raise Usage("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
     if not settings.tokens:
@@ -74,9 +71,9 @@ def worker(check: Annotated[bool, typer.Option("--check", help="Only say whether
     from automation.jobs import process
 
     if check:
-        process.check(_settings())
+        process.check(settings_for_command())
     else:
-        process.run_worker(_settings(logs=True))
+        process.run_worker(settings_for_command(logs=True))
 
 
 @app.command()
@@ -103,7 +100,7 @@ def train(
     from ml.training.own_table import Choice
     from scripts import training
 
-    settings = _settings()
+    settings = settings_for_command()
     if csv is not None:
         if not target:
             raise Usage("--csv needs --target COLUMN: the column that says how each row turned out")
@@ -136,7 +133,7 @@ def score(
     """Score every row of a table by a model's champion, with the five strongest factors of each."""
     from scripts.scoring import score_csv
 
-    score_csv(_settings(), csv, _checked_name(name), out, id_column=id, console=console)
+    score_csv(settings_for_command(), csv, _checked_name(name), out, id_column=id, console=console)
 
 
 @app.command()
@@ -189,79 +186,13 @@ def replay(
 
     if not dead_letters:
         raise Usage("say what to replay: --dead-letters")
-    loop = build_loop(_settings())
+    loop = build_loop(settings_for_command())
     upgrade(loop.database)
     refresh(loop)
     found = replay_all(loop, dry_run=dry_run)
     for row in found:
         console.print(f"{row.letter_id}: {'replayed' if row.done else 'stays'}: {row.detail}", markup=False)
     console.print(f"{sum(row.done for row in found)} of {len(found)} dead letters {'would go' if dry_run else 'went'} through.")
-
-
-@hubspot_app.command("setup")
-def hubspot_setup() -> None:
-    """Create the property group and the predicted_ properties of contacts."""
-    from automation.clients.hubspot import HubSpotClient
-    from automation.record_fields import HUBSPOT_PROPERTIES
-
-    settings = _settings()
-    token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
-    _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
-
-
-@pipedrive_app.command("setup")
-def pipedrive_setup() -> None:
-    """Create the predicted_ fields of persons."""
-    from automation.clients.pipedrive import PipedriveClient
-    from automation.record_fields import PIPEDRIVE_FIELDS
-
-    settings = _settings()
-    token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
-    _create_fields(PipedriveClient(token, settings.pipedrive_base_url), PIPEDRIVE_FIELDS)
-
-
-@n8n_app.command("install")
-def n8n_install() -> None:
-    """Install the pinned n8n into your cache (2 GB, some minutes, once)."""
-    from automation import n8n
-
-    console.print(f"n8n is in {n8n.install(console.print)}", markup=False)
-
-
-@n8n_app.command("import")
-def n8n_import() -> None:
-    """Import credentials and workflows, with address and secrets filled in, and publish them."""
-    from automation import n8n
-
-    settings = _settings()
-    n8n.install(console.print)
-    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
-    with n8n.database(place) as db, console.status("Importing ..."):
-        names = n8n.import_workflows(settings, place, db, service_url=settings.public_url)
-    console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
-
-
-@n8n_app.command("render")
-def n8n_render(to: Annotated[Path, typer.Option(help="A folder for credentials.json and workflows.json.")]) -> None:
-    """Write what `import` would import, for an n8n elsewhere. The credentials are in clear: remove them after use."""
-    from automation import n8n
-
-    settings = _settings()
-    paths = n8n.render(settings, to, service_url=settings.public_url)
-    console.print(f"Wrote {', '.join(str(path) for path in paths)}", markup=False)
-
-
-@n8n_app.command("start")
-def n8n_start() -> None:
-    """Run n8n in the foreground, on a PostgreSQL of its own."""
-    from automation import n8n
-
-    settings = _settings()
-    n8n.install(console.print)
-    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
-    with n8n.database(place) as db:
-        console.print(f"n8n: {place.url}")
-        raise typer.Exit(n8n.run(place, db))
 
 
 def main() -> None:
@@ -293,29 +224,8 @@ def _told(error: BaseException) -> tuple[str, int]:
     return f"{type(error).__name__}: {error}", 1
 
 
-def _settings(*, logs: bool = False) -> Settings:
-    from data import log
-
-    settings = load_settings()
-    log.configure(json=settings.log_json and logs, level=settings.log_level if logs else "WARNING")
-    return settings
-
-
-def _create_fields(crm: Any, fields: Any) -> None:
-    from data.domain.entity import EntityKind
-
-    made = crm.ensure_properties(EntityKind.CONTACT, fields)
-    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
-
-
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in names.split(",") if part.strip())
-
-
-def _wanted(value: str, name: str) -> str:
-    if not value:
-        raise LeadloopError(f"{name} is not set: put it into the environment or into .env")
-    return value
 
 
 def _name_for(name: str | None, csv: Path) -> str:

@@ -91,8 +91,8 @@ def train_csv(
     mlflow = _mlflow(settings, console)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
-            model, own.typed, times=own.times, groups=own.groups, ids=own.ids, moment=own.moment, id_column=choice.id,
-            data_hash=own.raw.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds, seed=seed, tell=tell,
+            model, own.typed, moment=own.moment, id_column=choice.id, data_hash=own.raw.data_hash, now=SystemClock().now(),
+            budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
     trained = replace(trained, notes=own.notes, findings=own.findings, outcomes=own.raw.outcomes)
     return _register(settings, mlflow, model, trained, {}, console)

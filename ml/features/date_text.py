@@ -6,7 +6,7 @@ is UTC.
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
@@ -108,6 +108,11 @@ def days_of_datetime(moment: date) -> float:
         return float(moment.toordinal() - EPOCH.toordinal())
     passed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
     return float((passed.days * SECONDS_PER_DAY + passed.seconds) * 1_000_000 + passed.microseconds) / MICROSECONDS_PER_DAY
+
+
+def datetime_of_days(days: float) -> datetime:
+    """The other way round, in UTC; beyond the calendar's ends its last day."""
+    return EPOCH + timedelta(days=min(max(days, FIRST_DAY), LAST_DAY))
 
 
 def read_dates(texts: pl.Series, form: DateForm) -> pl.Series:

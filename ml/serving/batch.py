@@ -1,7 +1,6 @@
 """Scores whole tables: a file's columns in, score, label, grade and the strongest factors of each row out."""
 
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,7 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.clock import SystemClock
 from data.domain.prediction import GRADES, Grade, Label
+from ml.features.date_text import days_of_datetime
 from ml.features.inputs import typed_frame
 from ml.learners.base import log_odds, probability
 from ml.preparation.base import AS_OF, Floats
@@ -19,7 +20,6 @@ from ml.version import Card, Version
 
 SHOWN_FACTORS = 5
 PART_ROWS = 50_000
-SECONDS_PER_DAY = 86_400
 
 
 def score_parts(version: Version, frame: pl.DataFrame, *, threshold: float, factors: int = SHOWN_FACTORS) -> Iterator[pl.DataFrame]:
@@ -52,7 +52,7 @@ def with_moments(card: Card, typed: pl.DataFrame) -> pl.DataFrame:
     """Names the rows' moments, up to which dates become durations; a row without one is of now."""
     if card.moment is None:
         return typed
-    now = time.time() / SECONDS_PER_DAY
+    now = days_of_datetime(SystemClock().now())
     return typed.rename({card.moment.name: AS_OF}).with_columns(pl.col(AS_OF).fill_null(now))
 
 

@@ -1,30 +1,28 @@
 """What a person should know of the cells of a typed frame: dates that are still to come, and cells that could not be read."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
+from ml.features.date_text import datetime_of_days, days_of_datetime
 from ml.features.inputs import MISSING_IN, Input, InputKind
 from ml.features.words import SPACES
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECONDS_PER_DAY = 86_400
-LAST_DAY = (datetime.max.replace(tzinfo=UTC) - EPOCH).days
 LONGEST_SHOWN = 30
 KINDS = {InputKind.NUMBER: "numbers", InputKind.BOOLEAN: "words for true or false", InputKind.DATE: "dates"}
 
 
 def future_dates(inputs: Iterable[Input], typed: pl.DataFrame, now: datetime) -> list[str]:
     """A note for each column with dates after `now`: right for a date that is planned, else a slip of the pen."""
-    today = (now - EPOCH).total_seconds() / SECONDS_PER_DAY
+    today = days_of_datetime(now)
     notes = []
     for column in inputs:
         if column.kind is not InputKind.DATE or column.name not in typed.columns:
             continue
         later = typed[column.name].filter(typed[column.name] > today)
         if len(later):
-            last = EPOCH + timedelta(days=min(float(later.max()), LAST_DAY))  # type: ignore[arg-type]
+            last = datetime_of_days(float(later.max()))  # type: ignore[arg-type]
             notes.append(
                 f"{column.name}: {len(later):,} of {typed[column.name].count():,} dates lie in the future (the last: "
                 f"{last:%Y-%m-%d}); right for a date that is planned, else mend them"

@@ -25,7 +25,7 @@ Seen = NDArray[np.bool_]
 def contest(trained: Trained, champion: Version | None, champion_rows: Rows | None = None) -> Contest:
     """The rows that judged the candidate, with both log-odds. What the champion was not given or had learned is noted."""
     labels, candidate = trained.judges.labels, log_odds(trained.scores)
-    groups = None if trained.groups is None else trained.groups[trained.judged]
+    groups = trained.judges.groups
     if champion is None:
         return Contest(labels, candidate, None, trained.card.base_rate, groups=groups)
     margins, seen, notes = _asked(trained, champion, champion_rows)

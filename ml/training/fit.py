@@ -3,15 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml.calibration import Calibration, CalibrationKind
 from ml.learners.base import Params
 from ml.learners.registry import LEARNERS
-from ml.preparation.base import Floats, Form
+from ml.preparation.base import Form
 from ml.preparation.prepare import Preparation
 from ml.scorer import Member, Scorer
 from ml.training import calibrate, split
@@ -39,8 +37,6 @@ class Fit:
 def fit_table(
     table: TypedTable,
     *,
-    times: Floats | None = None,
-    groups: NDArray[Any] | None = None,
     settings: Mapping[str, Sequence[Params]] = EVERYTHING,
     budget_seconds: float = 30.0,
     most_trials: int | None = None,
@@ -49,14 +45,10 @@ def fit_table(
 ) -> Fit:
     """Fits on all rows of the table. With a budget of 0 nothing is tuned, and the same seed gives the same scorer.
 
-    Parameters:
-        table: rows in time order.
-        times: each row's moment in days, where the rows have one: validation then goes along the time.
-        groups: rows of one group (identity) are never on both sides.
-        settings: learner -> the parameters to start with; the prior always competes.
+    `settings`: learner -> the parameters to start with; the prior always competes.
     """
     started = time.monotonic()
-    plan = split.plan(table.labels, times=times, groups=groups, seed=seed)
+    plan = split.plan(table.labels, times=table.times, groups=table.groups, seed=seed)
     made = Prepared(table, plan.folds, seed)
     if not plan.folds:
         chosen = _nothing_to_validate(table)

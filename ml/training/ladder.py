@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ml.calibration import CalibrationKind
 from ml.features.inputs import Input
@@ -39,14 +40,28 @@ def silent(_stage: str) -> None:
 
 @dataclass(frozen=True)
 class TypedTable:
-    """What a training sees: a typed frame in time order, its inputs, and the labels (0 or 1)."""
+    """What a training sees: a typed frame in time order, its inputs, and the labels (0 or 1).
+
+    `times`: each row's moment in days since 1970, oldest first; validation then goes along the time. `groups`: rows of one
+    group (identity) are never on both sides. `ids`: a name for each row, by which it is known again in a later training.
+    """
 
     inputs: tuple[Input, ...]
     frame: pl.DataFrame
     labels: Ints
+    times: Floats | None = None
+    groups: NDArray[Any] | None = None
+    ids: pl.Series | None = None
 
     def rows(self, places: Ints) -> "TypedTable":
-        return TypedTable(self.inputs, self.frame[places], self.labels[places])
+        return TypedTable(
+            self.inputs,
+            self.frame[places],
+            self.labels[places],
+            times=None if self.times is None else self.times[places],
+            groups=None if self.groups is None else self.groups[places],
+            ids=None if self.ids is None else self.ids[places],
+        )
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,27 @@
 """From the warehouse's examples to what a training takes: every custom field typed by itself, leaks left out."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from data.errors import BadInput
+from ml.features.date_text import days_of_temporal
 from ml.features.inputs import Input, InputKind, typed_frame
-from ml.preparation.base import AS_OF, Floats
+from ml.preparation.base import AS_OF
 from ml.tables.column_kinds import find_kinds
 from ml.tables.column_notes import told
 from ml.training.ladder import TypedTable
 from ml.training.leakage import Findings, find_leaks
 from ml.training.split import cut_of
 
-MICROSECONDS_PER_DAY = 86_400e6
-
 
 @dataclass(frozen=True)
 class HistoryTable:
-    """Ready to train on. `times` are the examples' moments in days; `groups` their entities."""
+    """Ready to train on. The groups of the rows are their entities; a row's name says of whom, and as of when."""
 
     typed: TypedTable
-    times: Floats
-    groups: NDArray[Any]
     findings: Findings
     notes: tuple[str, ...]
-    ids: pl.Series
-    """A name for each row: of whom, and as of when."""
     moment: Input | None = None
     """What a row's own moment is called, where dates are durations up to it; serving says it then."""
 
@@ -41,7 +33,7 @@ def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[
         BadInput: no column is left to learn from.
     """
     labels = examples["label"].cast(pl.Int64).to_numpy()
-    times, closed = _days(examples["as_of"]), _days(examples["closed_at"])
+    times, closed = (days_of_temporal(examples[name]).to_numpy() for name in ("as_of", "closed_at"))
     groups = examples["entity"].to_numpy()
     cut = cut_of(len(labels))
     found = find_kinds(features.head(cut), keep)
@@ -57,8 +49,4 @@ def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[
         typed = typed.with_columns(pl.Series(AS_OF, times))
         moment = Input(name=AS_OF, kind=InputKind.DATE)
     ids = examples.select(pl.concat_str("entity", pl.col("as_of").dt.epoch("us"), separator=" ")).to_series()
-    return HistoryTable(TypedTable(kept, typed, labels), times, groups, findings, told(found), ids, moment)
-
-
-def _days(moments: pl.Series) -> Floats:
-    return np.asarray(moments.dt.epoch("us").cast(pl.Float64).to_numpy() / MICROSECONDS_PER_DAY, dtype=np.float64)
+    return HistoryTable(TypedTable(kept, typed, labels, times, groups, ids), findings, told(found), moment)

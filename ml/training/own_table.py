@@ -4,14 +4,12 @@ import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-from numpy.typing import NDArray
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_frame
-from ml.preparation.base import AS_OF, Floats
+from ml.preparation.base import AS_OF
 from ml.tables.cell_notes import future_dates
 from ml.tables.column_kinds import find_kinds
 from ml.tables.table import Table, infer_inputs, read_labelled
@@ -39,19 +37,12 @@ class OwnTable:
     raw: Table
     findings: Findings
     notes: tuple[str, ...]
-    times: Floats | None
-    groups: NDArray[Any] | None
     moment: Input | None
     choice: Choice
 
     @property
     def cut(self) -> int:
         return cut_of(len(self.raw.labels))
-
-    @property
-    def ids(self) -> pl.Series | None:
-        """What the user's own column calls each row."""
-        return None if self.raw.ids is None else pl.Series([str(one) for one in self.raw.ids])
 
 
 def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime | None = None) -> OwnTable:
@@ -73,8 +64,10 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
         raise BadInput(f"every column seems to know the answer ({shown}); add columns known before it, or keep some: --keep A,B")
     moment = _moment(raw, choice)
     noted = (*raw.notes, *_order(choice, kept), *told, *(() if now is None else _future(frame, inputs, raw, moment, now)))
-    typed = TypedTable(kept, _with_moments(frame.select([column.name for column in kept]), kept, raw), raw.labels)
-    return OwnTable(typed, raw, findings, noted, raw.times, raw.ids, moment, choice)
+    taught = _with_moments(frame.select([column.name for column in kept]), kept, raw)
+    ids = None if raw.ids is None else pl.Series([str(one) for one in raw.ids])
+    typed = TypedTable(kept, taught, raw.labels, raw.times, raw.ids, ids)
+    return OwnTable(typed, raw, findings, noted, moment, choice)
 
 
 def _order(choice: Choice, inputs: tuple[Input, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from ml.features.date_text import datetime_of_days
 from ml.monitoring import drift
 from ml.training import conclusion, plots, report_words
 from ml.training.conclusion import Figures, Trust
@@ -174,8 +175,8 @@ def _reasons(trained: Trained, figures: Figures, verdict: Trust, candidates: Seq
 def _moved(trained: Trained) -> list[str]:
     """The columns that drifted most between the rows that taught and those that judge, one row of each identity."""
     rows = np.arange(len(trained.judged))
-    if trained.groups is not None:
-        rows = np.unique(trained.groups[trained.judged], return_index=True)[1]
+    if trained.judges.groups is not None:
+        rows = np.unique(trained.judges.groups, return_index=True)[1]
     found = drift.measure(trained.reference, trained.card.inputs, trained.judges.frame[rows], np.empty(0))
     told = [
         f"{_plain(shift.name)} (“{_plain(shift.most)}” was {shift.before:.0%}, is {shift.now:.0%})"
@@ -268,15 +269,11 @@ def _score(trained: Trained) -> str:
 
 def _period(trained: Trained) -> Mapping[str, datetime] | None:
     """The moments of the oldest row, of the first that judges, and of the newest."""
-    times = trained.times
+    times = trained.table.times
     if times is None or not len(times):
         return None
     cut = min(trained.card.rows_train, len(times) - 1)
-    return {"first": _date(times[0]), "cut": _date(times[cut]), "last": _date(times[-1])}
-
-
-def _date(days: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=float(days))
+    return {name: datetime_of_days(times[place]) for name, place in (("first", 0), ("cut", cut), ("last", -1))}
 
 
 def _kinds(trained: Trained) -> dict[str, list[str]]:

@@ -2,14 +2,12 @@
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.settings import ROOT
@@ -35,9 +33,8 @@ FEWEST_ROWS = 2
 class Trained:
     """A version before the registry has numbered it, with the unseen rows that judged it and how it came about.
 
-    `judged`: their places in `table`, of which the first `card.rows_train` taught. `ids`: a name for each row, if there is one.
-    `times`: each row's moment in days since 1970, oldest first; `notes` of the reader, `findings` of the leak guard.
-    `outcomes`: what the user's table calls the outcome and its opposite.
+    `judged`: their places in `table`, of which the first `card.rows_train` taught; `judges`: those rows. `notes` of the
+    reader, `findings` of the leak guard. `outcomes`: what the user's table calls the outcome and its opposite.
     """
 
     version: Version
@@ -46,9 +43,6 @@ class Trained:
     scores: Floats
     table: TypedTable
     judged: Ints
-    ids: pl.Series | None = None
-    times: Floats | None = None
-    groups: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
     findings: Findings | None = None
     outcomes: tuple[str, str] = ("yes", "no")
@@ -67,16 +61,16 @@ class Trained:
     @property
     def reference(self) -> Reference:
         """What it learned from, in short, for later rows to be held against."""
-        taught = self.card.rows_train
+        taught, groups = self.card.rows_train, self.table.groups
         return refer(
             self.card.inputs, self.table.frame[:taught], self.scores,
-            groups=None if self.groups is None else self.groups[:taught],
-            score_groups=None if self.groups is None else self.groups[self.judged],
+            groups=None if groups is None else groups[:taught],
+            score_groups=self.judges.groups,
         )  # fmt: skip
 
     def keys(self, inputs: Sequence[Input]) -> pl.Series:
         """The names of all rows, in the words of a version with these inputs."""
-        return row_keys(self.table.frame, [column.name for column in inputs], ids=self.ids, times=self.times)
+        return row_keys(self.table.frame, [column.name for column in inputs], ids=self.table.ids, times=self.table.times)
 
 
 def train(
@@ -85,9 +79,6 @@ def train(
     *,
     data_hash: str,
     now: datetime,
-    times: Floats | None = None,
-    groups: NDArray[Any] | None = None,
-    ids: pl.Series | None = None,
     moment: Input | None = None,
     id_column: str | None = None,
     norms: Norms | None = None,
@@ -98,7 +89,8 @@ def train(
 ) -> Trained:
     """Trains on the earlier rows, judges by the newest. Without a budget nothing is tuned.
 
-    `ids` name the rows, so that they are known again in a later training.
+    `moment`: what a row's own moment is called, where dates are durations up to it. `id_column`: what the user's table calls
+    its ids. `norms`: of the facts that the features were computed with.
 
     Raises:
         BadInput: no rows, or one outcome only.
@@ -107,9 +99,7 @@ def train(
     cut = cut_of(len(table.labels))
     early = table.rows(np.arange(cut))
     fit = fit_table(
-        early,
-        times=None if times is None else times[:cut],
-        groups=together(early.frame, None if groups is None else groups[:cut]),
+        replace(early, groups=together(early.frame, early.groups)),
         settings=model.learners,
         budget_seconds=budget_seconds,
         most_trials=most_trials,
@@ -145,7 +135,7 @@ def train(
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged, ids, times, groups)
+    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged)
 
 
 def save_trained(trained: Trained, folder: Path) -> None:

@@ -375,8 +375,9 @@ def put_model_of_a_date(models_dir: Path) -> None:
     times = np.sort(generator.uniform(20_000, 20_500, 400))
     ages = generator.uniform(0, 100, len(times))
     inputs, moment = (Input(name="renewal", kind=InputKind.DATE),), Input(name=AS_OF, kind=InputKind.DATE)
-    table = TypedTable(inputs, pl.DataFrame({"renewal": times - ages, AS_OF: times}), (ages > 30).astype(np.int64))
-    trained = train(replace(MODEL, learners={"logistic": ({"C": 1.0},)}), table, times=times, moment=moment, data_hash="", now=NOON)
+    frame = pl.DataFrame({"renewal": times - ages, AS_OF: times})
+    table = TypedTable(inputs, frame, (ages > 30).astype(np.int64), times)
+    trained = train(replace(MODEL, learners={"logistic": ({"C": 1.0},)}), table, moment=moment, data_hash="", now=NOON)
     put_champion(trained, models_dir)
 
 

@@ -112,7 +112,7 @@ def test_an_input_of_the_champion_that_the_table_has_not_counts_as_missing(chang
 
 def test_groups_go_with_their_rows() -> None:
     groups = np.arange(1_000) // 2
-    candidate = train(MODEL, table(1_000), data_hash="", now=NOON, seed=0, groups=groups)
+    candidate = train(MODEL, replace(table(1_000), groups=groups), data_hash="", now=NOON, seed=0)
     made = contest(candidate, trained(1_000).version, trained(1_000).rows)
     assert made.groups is not None
     assert made.groups.tolist() == groups[800:].tolist()

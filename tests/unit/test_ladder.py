@@ -213,6 +213,6 @@ def test_factors_add_up_through_a_whole_version() -> None:
 
 def test_identities_of_one_customer_only_are_told_and_get_the_base_rate() -> None:
     made = table(60)
-    fit = fit_table(made, groups=np.zeros(60), settings=QUICK, budget_seconds=0)
+    fit = fit_table(replace(made, groups=np.zeros(60)), settings=QUICK, budget_seconds=0)
     assert fit.chosen.learner == "prior"
     assert "one identity" in fit.plan.how

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,13 +53,13 @@ def table(rows: int, *, seed: int = 0, noise: bool = False) -> TypedTable:
     return TypedTable(checks.INPUTS, frame, np.random.default_rng(seed).permutation(labels) if noise else labels)
 
 
-def trained_on(made: TypedTable, **more: Any) -> Trained:
-    return train(MODEL, made, data_hash="d" * 64, now=NOON, **more)
+def trained_on(made: TypedTable) -> Trained:
+    return train(MODEL, made, data_hash="d" * 64, now=NOON)
 
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return trained_on(table(1_500), times=np.linspace(20_000, 20_400, 1_500))
+    return trained_on(replace(table(1_500), times=np.linspace(20_000, 20_400, 1_500)))
 
 
 @pytest.fixture(scope="module")

@@ -120,9 +120,8 @@ def test_what_its_rows_were_like_is_kept_whole_with_a_version_and_may_be_absent(
     frame, labels = checks.table(400)
     chosen = Model("m", "M", EntityKind.CONTACT, "t", "e", learners={})
     customers = np.arange(400) // 4
-    trained = train(
-        chosen, TypedTable(checks.INPUTS, frame, labels), data_hash="", now=datetime(2026, 3, 2, tzinfo=UTC), groups=customers
-    )  # fmt: skip
+    made = TypedTable(checks.INPUTS, frame, labels, groups=customers)
+    trained = train(chosen, made, data_hash="", now=datetime(2026, 3, 2, tzinfo=UTC))
     save_trained(trained, tmp_path)
     found = read_reference(tmp_path)
     assert found is not None

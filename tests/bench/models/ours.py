@@ -11,6 +11,7 @@ from ml.learners.base import probability
 from ml.tables.table import Table, infer_inputs
 from ml.training.fit import fit_table
 from ml.training.ladder import TypedTable
+from ml.training.split import together
 from tests.bench.models.job import Job
 
 MOMENT = "%Y-%m-%dT%H:%M:%S%.6f"
@@ -31,14 +32,8 @@ def ours(
     table = Table(as_text(train), labels, target, columns, notes=(), data_hash="")
     inputs, _ = infer_inputs(table, upto=len(train))
     taught, asked = (typed_frame(inputs, as_text(frame)) for frame in (train, test))
-    fitted = fit_table(TypedTable(inputs, taught, labels), groups=twins(taught), budget_seconds=budget_seconds, seed=seed)
+    fitted = fit_table(TypedTable(inputs, taught, labels, groups=together(taught, None)), budget_seconds=budget_seconds, seed=seed)
     return probability(fitted.scorer.margins(asked))
-
-
-def twins(rows: pl.DataFrame) -> NDArray[np.uint64] | None:
-    """Equal rows as one group, where there are some: a twin on the other side would flatter."""
-    hashes = rows.hash_rows().to_numpy()
-    return hashes if np.unique(hashes).size < 0.99 * len(hashes) else None
 
 
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:

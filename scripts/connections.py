@@ -1,0 +1,94 @@
+"""`leadloop n8n`, `leadloop hubspot`, `leadloop pipedrive`: what is set up once, on the other side of the service."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from data.errors import LeadloopError
+from scripts.environment import settings_for_command
+
+n8n_app = typer.Typer(help="The pinned n8n: install it, import the workflows, start it.", no_args_is_help=True)
+hubspot_app = typer.Typer(help="Your HubSpot account.", no_args_is_help=True)
+pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True)
+console = Console()
+
+
+@hubspot_app.command("setup")
+def hubspot_setup() -> None:
+    """Create the property group and the predicted_ properties of contacts."""
+    from automation.clients.hubspot import HubSpotClient
+    from automation.record_fields import HUBSPOT_PROPERTIES
+
+    settings = settings_for_command()
+    token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
+    _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
+
+
+@pipedrive_app.command("setup")
+def pipedrive_setup() -> None:
+    """Create the predicted_ fields of persons."""
+    from automation.clients.pipedrive import PipedriveClient
+    from automation.record_fields import PIPEDRIVE_FIELDS
+
+    settings = settings_for_command()
+    token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
+    _create_fields(PipedriveClient(token, settings.pipedrive_base_url), PIPEDRIVE_FIELDS)
+
+
+@n8n_app.command("install")
+def n8n_install() -> None:
+    """Install the pinned n8n into your cache (2 GB, some minutes, once)."""
+    from automation import n8n
+
+    console.print(f"n8n is in {n8n.install(console.print)}", markup=False)
+
+
+@n8n_app.command("import")
+def n8n_import() -> None:
+    """Import credentials and workflows, with address and secrets filled in, and publish them."""
+    from automation import n8n
+
+    settings = settings_for_command()
+    n8n.install(console.print)
+    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
+    with n8n.database(place) as db, console.status("Importing ..."):
+        names = n8n.import_workflows(settings, place, db, service_url=settings.public_url)
+    console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
+
+
+@n8n_app.command("render")
+def n8n_render(to: Annotated[Path, typer.Option(help="A folder for credentials.json and workflows.json.")]) -> None:
+    """Write what `import` would import, for an n8n elsewhere. The credentials are in clear: remove them after use."""
+    from automation import n8n
+
+    settings = settings_for_command()
+    paths = n8n.render(settings, to, service_url=settings.public_url)
+    console.print(f"Wrote {', '.join(str(path) for path in paths)}", markup=False)
+
+
+@n8n_app.command("start")
+def n8n_start() -> None:
+    """Run n8n in the foreground, on a PostgreSQL of its own."""
+    from automation import n8n
+
+    settings = settings_for_command()
+    n8n.install(console.print)
+    place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
+    with n8n.database(place) as db:
+        console.print(f"n8n: {place.url}")
+        raise typer.Exit(n8n.run(place, db))
+
+
+def _create_fields(crm: Any, fields: Any) -> None:
+    from data.domain.entity import EntityKind
+
+    made = crm.ensure_properties(EntityKind.CONTACT, fields)
+    console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+
+
+def _wanted(value: str, name: str) -> str:
+    if not value:
+        raise LeadloopError(f"{name} is not set: put it into the environment or into .env")
+    return value
