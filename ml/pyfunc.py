@@ -5,8 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from ml.features.inputs import typed_frame
 from ml.learners.base import probability
+from ml.serving.batch import typed_table
 from ml.version import Version, load
 
 
@@ -17,9 +17,8 @@ class Scored:
         self._version = version
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """A pandas frame of the version's inputs -> one score a row."""
-        frame = typed_frame(self._version.card.inputs, pl.from_pandas(model_input))
-        return probability(self._version.scorer.margins(frame))
+        """A pandas frame of the version's inputs, and of its moments if it has them -> one score a row."""
+        return probability(self._version.scorer.margins(typed_table(self._version.card, pl.from_pandas(model_input))))
 
 
 def _load_pyfunc(path: str) -> Scored:

@@ -210,5 +210,5 @@ def _signature(card: Card) -> Any:
     from mlflow.types import ColSpec, Schema
 
     kinds = {InputKind.NUMBER: "double", InputKind.BOOLEAN: "boolean"}
-    inputs = Schema([ColSpec(kinds.get(column.kind, "string"), column.name, required=False) for column in card.inputs])
+    inputs = Schema([ColSpec(kinds.get(column.kind, "string"), column.name, required=False) for column in card.columns])
     return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double", "score")]))

@@ -77,6 +77,11 @@ class Card(BaseModel):
     code_version: str
     trained_at: datetime
 
+    @property
+    def columns(self) -> tuple[Input, ...]:
+        """What a row to be scored may bring: the inputs, and its own moment where dates are durations up to it."""
+        return self.inputs if self.moment is None else (*self.inputs, self.moment)
+
     def threshold(self, hot_threshold: float | str, hot_share: float) -> float:
         """The score above which a lead is hot: the given number, or for `auto` the hold-out's own quantile."""
         if isinstance(hot_threshold, float | int):

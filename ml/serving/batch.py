@@ -36,8 +36,7 @@ def score_frame(version: Version, frame: pl.DataFrame, *, threshold: float, fact
     A column that is gone counts as missing. Without factors (0) only the margins are computed.
     """
     card = version.card
-    columns = (*card.inputs, card.moment) if card.moment else card.inputs
-    typed = with_moments(card, typed_frame(columns, frame))
+    typed = typed_table(card, frame)
     if factors:
         shares = version.scorer.contributions(typed)
         scores = probability(shares.sum(axis=1))
@@ -46,6 +45,11 @@ def score_frame(version: Version, frame: pl.DataFrame, *, threshold: float, fact
     told = _strongest(card, frame, shares, factors) if factors else []
     labels = pl.Series("label", np.where(scores > threshold, Label.HIGH.value, Label.LOW.value))
     return pl.DataFrame([pl.Series("score", scores), labels, pl.Series("grade", grades(scores, card.base_rate)), *told])
+
+
+def typed_table(card: Card, frame: pl.DataFrame) -> pl.DataFrame:
+    """A user's columns as the version takes them."""
+    return with_moments(card, typed_frame(card.columns, frame))
 
 
 def with_moments(card: Card, typed: pl.DataFrame) -> pl.DataFrame:

@@ -56,8 +56,7 @@ class Served:
         return next((one for one in self.card.observed if one.grade is letter), None)
 
     def _typed(self, rows: Sequence[Mapping[str, Any]], *, strictly: bool) -> pl.DataFrame:
-        columns = self.card.inputs + ((self.card.moment,) if self.card.moment else ())
-        return with_moments(self.card, typed_rows(columns, rows, strictly=strictly))
+        return with_moments(self.card, typed_rows(self.card.columns, rows, strictly=strictly))
 
     def _prediction(self, row: Mapping[str, Any], parts: list[float], moved: list[float]) -> Prediction:
         *each, base = parts

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml.features.inputs import InputKind
 from ml.learners.base import log_odds
-from ml.preparation.base import Floats, Ints
+from ml.preparation.base import AS_OF, Floats, Ints
 from ml.training.gate import Contest
 from ml.training.ladder import TypedTable
 from ml.training.rows import Rows
@@ -44,15 +44,16 @@ def contest(trained: Trained, champion: Version | None, champion_rows: Rows | No
 
 def _asked(trained: Trained, champion: Version, rows: Rows | None) -> tuple[Floats, Seen, list[str]]:
     """The champion's log-odds of the judging rows, which of them it had learned from, and what limits the comparison."""
-    frame, missing = as_asked(trained.judges, champion.card)
+    card = champion.card
+    frame, missing = as_asked(trained.judges, card)
     margins = champion.scorer.margins(frame)
     nothing = np.zeros(len(margins), dtype=bool)
     if missing:
         given = ", ".join(sorted(missing))
         return margins, nothing, [f"the champion's inputs {given} are not in this table and counted as missing"]
-    if rows is None:
+    if rows is None or card.id_column != trained.card.id_column:
         return margins, nothing, ["what the champion has learned from is not known: the comparison can only favour it"]
-    keys = trained.keys(champion.card.inputs)[trained.judged]
+    keys = trained.keys(card)[trained.judged]
     # Where the champion was judged by this row, its answer of that time is one that had not seen the row.
     then = pl.DataFrame({"key": keys}).join(rows.holdout.unique("key"), on="key", how="left", maintain_order="left")["margin"]
     unseen = np.where(then.is_null().to_numpy(), margins, then.fill_null(0.0).to_numpy())
@@ -69,7 +70,12 @@ def as_asked(table: TypedTable, card: Card) -> tuple[pl.DataFrame, set[str]]:
         for column in card.inputs
         if column.name in missing
     ]
-    return table.frame.with_columns(empty), missing
+    frame = table.frame.drop(AS_OF, strict=False).with_columns(empty)
+    if card.moment is None:  # its dates are days since 1970, and would be something else beside a moment
+        return frame, missing
+    if table.times is None:
+        return frame.with_columns(pl.lit(None, pl.Float64).alias(AS_OF)), missing | {card.moment.name}
+    return frame.with_columns(pl.Series(AS_OF, table.times)), missing
 
 
 def _unseen(seen: Seen, labels: Ints) -> tuple[Ints, list[str]]:

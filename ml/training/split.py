@@ -14,6 +14,8 @@ from ml.preparation.base import Floats, Ints
 HOLDOUT_SHARE = 0.2
 # With fewer rows a hold-out of a fifth judges nothing: all rows teach, and the folds judge.
 FEWEST_FOR_HOLDOUT = 500
+# Fewer rows of identities that did not teach judge less surely than all rows judge too kindly.
+FEWEST_JUDGES = 50
 FOLDS = 5
 # Validations are repeated with other folds until about so many rows were predicted: few rows, many repeats.
 PREDICTED_ROWS = 1_200
@@ -74,6 +76,18 @@ def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | No
         return Plan((), "no validation: one identity has all rows of an outcome")
     kept = ", rows of one identity together" if groups is not None else ""
     return Plan(folds, f"{count} folds" + (f", {repeats} times" if repeats > 1 else "") + kept)
+
+
+def judges(labels: Ints, groups: NDArray[Any] | None, cut: int) -> Ints:
+    """The newest rows (from `cut` on), but those of an identity that also taught: it would be known again.
+
+    Where too few others are left, or of one outcome only, all of the newest rows.
+    """
+    newest = np.arange(cut, len(labels))
+    if groups is None:
+        return newest
+    strangers = newest[~np.isin(groups[newest], groups[:cut])]
+    return strangers if len(strangers) >= FEWEST_JUDGES and np.unique(labels[strangers]).size == 2 else newest
 
 
 def together(frame: pl.DataFrame, ids: NDArray[Any] | None) -> NDArray[Any] | None:

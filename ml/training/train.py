@@ -1,7 +1,6 @@
 """Trains one version: the earlier 80 % teach, the newest 20 % judge. With few rows all teach, and the folds judge."""
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
 from ml.training.leakage import Findings
 from ml.training.rows import Rows, row_keys, write_rows
-from ml.training.split import cut_of, together
+from ml.training.split import cut_of, judges, together
 from ml.version import QUANTILES, Card, Version, member_cards, save
 
 UNREGISTERED = "unregistered"
@@ -54,7 +53,7 @@ class Trained:
     @property
     def rows(self) -> Rows:
         """Which rows taught and which judged, to be kept with the version."""
-        keys = self.keys(self.card.inputs)
+        keys = self.keys(self.card)
         judged = pl.DataFrame({"key": keys[self.judged], "label": self.judges.labels, "margin": log_odds(self.scores)})
         return Rows(judged, keys[: self.card.rows_train])
 
@@ -68,9 +67,10 @@ class Trained:
             score_groups=self.judges.groups,
         )  # fmt: skip
 
-    def keys(self, inputs: Sequence[Input]) -> pl.Series:
-        """The names of all rows, in the words of a version with these inputs."""
-        return row_keys(self.table.frame, [column.name for column in inputs], ids=self.table.ids, times=self.table.times)
+    def keys(self, card: Card) -> pl.Series:
+        """The names of all rows, as a version with this card names them: by its inputs, and by moments if it had them."""
+        names = [column.name for column in card.inputs]
+        return row_keys(self.table.frame, names, ids=self.table.ids, times=self.table.times if card.moment else None)
 
 
 def train(
@@ -107,7 +107,7 @@ def train(
         tell=tell,
     )
     judged, scores = _judged(fit, table, cut)
-    judges = table.rows(judged)
+    unseen = table.rows(judged)
     base_rate = float(table.labels[:cut].mean())
     card = Card(
         model=model.name,
@@ -124,18 +124,18 @@ def train(
         calibration=fit.scorer.calibration,
         base_rate=base_rate,
         holdout_quantiles=tuple(np.quantile(scores, np.linspace(0, 1, QUANTILES)).tolist()),
-        observed=evaluate.by_grade(judges.labels, scores, base_rate),
+        observed=evaluate.by_grade(unseen.labels, scores, base_rate),
         # A figure that needs both outcomes is left out where there is one.
-        metrics={name: value for name, value in evaluate.figures(judges.labels, scores).items() if np.isfinite(value)},
+        metrics={name: value for name, value in evaluate.figures(unseen.labels, scores).items() if np.isfinite(value)},
         params=dict(fit.chosen.params),
         rows_train=cut,
-        rows_holdout=len(table.labels) - cut,
+        rows_holdout=len(judged) if cut < len(table.labels) else 0,
         seed=seed,
         data_hash=data_hash,
         code_version=code_version(),
         trained_at=now,
     )
-    return Trained(Version(card, fit.scorer), fit, judges, scores, table, judged)
+    return Trained(Version(card, fit.scorer), fit, unseen, scores, table, judged)
 
 
 def save_trained(trained: Trained, folder: Path) -> None:
@@ -146,12 +146,12 @@ def save_trained(trained: Trained, folder: Path) -> None:
 
 def _judged(fit: Fit, table: TypedTable, cut: int) -> tuple[Ints, Floats]:
     """The places of the rows that judge, and their scores by models that had not seen them."""
-    everything = np.arange(len(table.labels))
-    if cut < len(everything):
-        return everything[cut:], probability(fit.scorer.margins(table.frame[cut:]))
+    if cut < len(table.labels):
+        newest = judges(table.labels, table.groups, cut)
+        return newest, probability(fit.scorer.margins(table.frame[newest]))
     unseen: Ints = np.flatnonzero(~np.isnan(fit.chosen.calibrated[0]))
     if not len(unseen):  # nothing could be validated: the base rate, told as such
-        return everything, probability(fit.scorer.margins(table.frame))
+        return np.arange(len(table.labels)), probability(fit.scorer.margins(table.frame))
     return unseen, probability(fit.chosen.calibrated[0, unseen])
 
 

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -136,3 +138,22 @@ def test_a_user_s_own_table_becomes_a_served_model(settings: Settings, tmp_path:
     served = serve(settings.models_dir).champion("own")
     good, bad = served.predict([{"Region": "north", "Visits": "8"}, {"Region": "south", "Visits": "1"}])
     assert good.score > 0.8 > 0.2 > bad.score
+
+
+def test_mlflow_s_own_copy_counts_dates_up_to_the_row_s_moment_too(settings: Settings, mlflow: Any, tmp_path: Path) -> None:
+    import pandas
+
+    generator = np.random.default_rng(0)
+    rows = ["asked;renewed;won"]
+    for day in range(600):
+        age = int(generator.integers(0, 100))
+        asked = date(2024, 1, 1) + timedelta(days=day)
+        rows.append(f"{asked};{asked - timedelta(days=age)};{'yes' if generator.random() < (0.9 if age > 30 else 0.1) else 'no'}")
+    path = tmp_path / "renewals.csv"
+    path.write_text("\n".join(rows))
+    train_csv(settings, path, Choice("won", time="asked"), name="renewals", budget_seconds=0, seed=0, console=QUIET)
+    asked = [{"asked": "2026-03-01", "renewed": "2025-12-01"}, {"asked": "2026-03-01", "renewed": "2026-02-26"}]
+    ours = [prediction.score for prediction in serve(settings.models_dir).champion("renewals").predict(asked)]
+    assert ours[0] > 0.7 > 0.3 > ours[1]
+    theirs = mlflow.pyfunc.load_model("models:/renewals@champion").predict(pandas.DataFrame(asked))
+    assert theirs.tolist() == pytest.approx(ours, abs=1e-9)

@@ -10,6 +10,7 @@ import pytest
 from ml.features.inputs import Input, InputKind
 from ml.learners.base import log_odds, probability
 from ml.models.base import Model, of_user_table
+from ml.preparation.base import AS_OF
 from ml.training.contest import FEWEST_UNSEEN, contest
 from ml.training.ladder import TypedTable
 from ml.training.rows import row_keys
@@ -110,12 +111,47 @@ def test_an_input_of_the_champion_that_the_table_has_not_counts_as_missing(chang
     assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(blind).tolist())
 
 
-def test_groups_go_with_their_rows() -> None:
+def test_groups_go_with_their_rows_and_those_that_taught_do_not_judge() -> None:
     groups = np.arange(1_000) // 2
+    groups[800:860] = groups[:60]
     candidate = train(MODEL, replace(table(1_000), groups=groups), data_hash="", now=NOON, seed=0)
+    assert candidate.card.rows_holdout == 140
     made = contest(candidate, trained(1_000).version, trained(1_000).rows)
     assert made.groups is not None
-    assert made.groups.tolist() == groups[800:].tolist()
+    assert made.groups.tolist() == groups[860:].tolist()
+
+
+def dated(*, timed: bool) -> Trained:
+    """Whoever renewed more than 30 days before the row's moment is won; without the moment the date itself is all there is."""
+    generator = np.random.default_rng(0)
+    times = np.sort(generator.uniform(20_000, 20_500, 800))
+    ages = generator.uniform(0, 100, len(times))
+    frame = pl.DataFrame({"renewal": times - ages})
+    labels = (generator.random(len(times)) < np.where(ages > 30, 0.9, 0.1)).astype(np.int64)
+    inputs, moment = (Input(name="renewal", kind=InputKind.DATE),), Input(name="asked on", kind=InputKind.DATE)
+    made = TypedTable(inputs, frame.with_columns(pl.Series(AS_OF, times)) if timed else frame, labels, times if timed else None)
+    return train(MODEL, made, moment=moment if timed else None, data_hash=str(timed), now=NOON, seed=0)
+
+
+@pytest.mark.parametrize("champion_is_timed", [True, False])
+@pytest.mark.parametrize("candidate_is_timed", [True, False])
+def test_a_champion_is_asked_with_the_moment_that_it_knows(champion_is_timed: bool, candidate_is_timed: bool) -> None:
+    candidate, champion = dated(timed=candidate_is_timed), dated(timed=champion_is_timed)
+    made = contest(candidate, champion.version, None)
+    rows = champion.table.frame[640:]
+    if champion_is_timed and not candidate_is_timed:
+        rows = rows.with_columns(pl.lit(None, pl.Float64).alias(AS_OF))
+        assert "asked on are not in this table" in made.notes[0]
+    assert made.champion is not None
+    assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(rows).tolist())
+
+
+def test_rows_are_known_again_although_only_the_candidate_has_moments() -> None:
+    candidate, champion = dated(timed=True), dated(timed=False)
+    assert candidate.keys(champion.card).to_list() == champion.keys(champion.card).to_list()
+    assert contest(candidate, champion.version, champion.rows).notes == ()
+    named = replace(candidate, version=replace(candidate.version, card=candidate.card.model_copy(update={"id_column": "id"})))
+    assert "not known" in contest(named, champion.version, champion.rows).notes[0]
 
 
 def test_the_stored_margins_are_those_that_judged() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.preparation.base import Floats, Ints
-from ml.training.split import FEWEST_FOR_TIME, FOLDS, MANY_ROWS, MOST_REPEATS, Plan, plan
+from ml.training.split import FEWEST_FOR_TIME, FEWEST_JUDGES, FOLDS, MANY_ROWS, MOST_REPEATS, Plan, judges, plan
 
 
 def outcomes(rows: int, wins: int, seed: int = 0) -> Ints:
@@ -24,6 +24,17 @@ def assert_fair(made: Plan, labels: Ints) -> None:
         assert set(labels[fold.train]) == {0, 1}
         judged[fold.repeat, fold.judge] += 1
     assert (judged <= 1).all()
+
+
+@given(st.integers(2, 400), st.integers(1, 400), st.integers(0, 5))
+def test_an_identity_that_taught_does_not_judge_unless_too_few_are_left(rows: int, identities: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    labels, groups = generator.integers(0, 2, rows), np.sort(generator.integers(0, identities, rows))
+    cut = int(generator.integers(1, rows))
+    found = judges(labels, groups, cut)
+    assert set(found) <= set(range(cut, rows))
+    assert len(found) == rows - cut or (len(found) >= FEWEST_JUDGES and not set(groups[found]) & set(groups[:cut]))
+    assert judges(labels, None, cut).tolist() == list(range(cut, rows))
 
 
 @given(st.integers(2, 90), st.integers(0, 90), st.integers(0, 5))

@@ -65,7 +65,8 @@ def shared_groups(groups: NDArray[np.generic], cut: int) -> RowFinding | None:
     if not rows or cut <= 0:
         return None
     shared = len(np.unique(groups[cut:][seen]))
-    evidence = f"{rows:,} of the {len(seen):,} newest rows belong to {shared:,} groups that also have older rows."
+    evidence = f"{rows:,} of the {len(seen):,} newest rows belong to {shared:,} identities that also have older rows"
+    evidence += ": they do not judge, unless too few others are left."
     return RowFinding(RowReason.SHARED_GROUPS, rows, evidence)
 
 
