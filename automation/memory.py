@@ -9,7 +9,7 @@ import polars as pl
 from sqlmodel import Session
 
 from automation.sources.properties import HOUSEKEEPING, KEYS, WORDS, our_names, person_properties
-from data.domain.entity import EntityRef, Known
+from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.fact import LONGEST_NAME, NAMELESS, Fact, Origin, confirmation, newest, news, text_of, told_by
 from data.domain.relation import target_of
@@ -94,6 +94,13 @@ def names_known(session: Session, rows: Iterable[EntityRow], inputs: Collection[
         named = (keys.get((row.source, row.kind, name), name) for name in names)
         found[number] = frozenset(ours.get(name, name) for name in named)
     return found
+
+
+def names_of_kind(session: Session, kind: EntityKind, inputs: Collection[str]) -> frozenset[str]:
+    """The properties that anything is known of, over all entities of a kind, under our names."""
+    keys = {(row.source, row.kind, row.key): row.name for row in property_names.every(session)}
+    told = [(source, keys.get((source, kind.value, name), name)) for source, name in facts.names_of_kind(session, kind)]
+    return frozenset(our_names(source, inputs).get(name, name) for source, name in told)
 
 
 def known(session: Session, rows: Iterable[EntityRow]) -> dict[int, Known]:

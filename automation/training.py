@@ -9,10 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from automation import memory
 from automation.history import history
 from data.clock import Clock
 from data.db import Database
 from data.errors import BadInput, LeadloopError
+from data.migrations import upgrade
 from data.settings import Settings
 from ml import model_registry, tracking
 from ml.features.momentum import Norms
@@ -95,6 +97,26 @@ def register(
         mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra or {}
     )
     registered = model_registry.register(
-        mlflow, trained, logged, settings.models_dir, now=clock.now(), lock=partial(database.exclusive, REGISTRY_LOCK)
+        mlflow,
+        trained,
+        logged,
+        settings.models_dir,
+        now=clock.now(),
+        served=served_inputs(settings, database, trained),
+        lock=partial(database.exclusive, REGISTRY_LOCK),
     )
     return registered, logged.run_id
+
+
+def served_inputs(settings: Settings, database: Database, trained: Trained) -> frozenset[str] | None:
+    """The inputs that the loop gives a model of a user's own table, by what is known of contacts so far.
+
+    None where any may come: it answers those who give its inputs themselves, or nothing is known yet. A model that learned from
+    the warehouse has its inputs from there.
+    """
+    card = trained.card
+    if card.model in MODELS or card.model != settings.lead_model:
+        return None
+    upgrade(database)
+    with database.read() as session:
+        return memory.names_of_kind(session, card.entity, [column.name for column in card.inputs]) or None

@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from data.domain.prediction import percent
 from data.settings import Scope
 from scripts.effects import Effects
 from scripts.stand import Stand
@@ -61,7 +62,7 @@ def show(console: Console, effects: Effects) -> None:
         who = " ".join(str(fields.get(part, "")) for part in ("firstname", "lastname"))
         score, company = float(fields["predicted_score"]), fields.get("company")
         where = f", {company}" if company else ""
-        console.print(f"  [bold red]{score:.0%}[/] {who}{where}: {fields['predicted_factors']}", highlight=False)
+        console.print(f"  [bold red]{percent(score)}[/] {who}{where}: {fields['predicted_factors']}", highlight=False)
 
 
 def show_own_table(console: Console, effects: OwnTableEffects) -> None:

@@ -60,7 +60,7 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console, 
     mlflow = _mlflow(settings, console)
     with telling(console, "Training", budget_seconds) as tell:
         trained = train(
-            MODELS[name], sample.table, data_hash=sample.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds,
+            sample.model, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), budget_seconds=budget_seconds,
             seed=seed, tell=tell,
         )  # fmt: skip
     ceiling = {"auc": sample.ceiling_auc, "log_loss": sample.ceiling_log_loss}

@@ -10,7 +10,7 @@ from automation.clients.slack import SlackClient
 from automation.destinations.base import Activation, Sent
 from data.domain.delivery import Alert, DeliveryKind
 from data.domain.entity import EntityKind
-from data.domain.prediction import Label
+from data.domain.prediction import Label, percent
 from data.errors import Permanent, VendorError
 from data.settings import Settings
 from data.warehouse.deliveries import DeliveryRow
@@ -42,7 +42,7 @@ class SlackDestination:
         content = Alert(
             channel=activation.settings.slack_channel,
             block_id=BLOCK_PREFIX + activation.delivery_id,
-            text=f"Hot lead: {escape(_who(activation)[:LONGEST_NAME])}, {activation.prediction.score:.0%} likely",
+            text=f"Hot lead: {escape(_who(activation)[:LONGEST_NAME])}, {percent(activation.prediction.score)} likely",
             blocks=_blocks(activation),
         )
         return content.model_dump(mode="json")
@@ -106,7 +106,7 @@ def _blocks(activation: Activation) -> list[dict[str, Any]]:
     prediction = activation.prediction
     times = prediction.score / activation.base_rate if activation.base_rate else 0.0
     lines = [
-        f"*{prediction.score:.0%}* likely to be won, grade *{prediction.grade}*, {times:.1f} times the average lead",
+        f"*{percent(prediction.score)}* likely to be won, grade *{prediction.grade}*, {times:.1f} times the average lead",
         *(f"• {escape(in_words(factor)[:LONGEST_LINE])}" for factor in prediction.factors[:TOP_FACTORS]),
     ]
     blocks: list[dict[str, Any]] = [

@@ -35,6 +35,20 @@ LARGEST_LOG_ODDS = 500.0
 MOST_POINTS = 100.0
 
 
+def percent(probability: float, *, decimals: int = 0) -> str:
+    """A probability for people to read. Nothing that is open is certain: it never says 0 % or 100 %.
+
+    >>> percent(0.126), percent(0.126, decimals=1), percent(0.9996), percent(0.004)
+    ('13%', '12.6%', 'over 99%', 'under 1%')
+    """
+    least = 10.0 ** -(2 + decimals)
+    if probability < least:
+        return f"under {least:.{decimals}%}"
+    if probability > 1 - least:
+        return f"over {1 - least:.{decimals}%}"
+    return f"{probability:.{decimals}%}"
+
+
 class Factor(BaseModel):
     """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's.
 

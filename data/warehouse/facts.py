@@ -11,8 +11,10 @@ from sqlalchemy import Column, Index, Text, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import UtcMicros, add_new
+from data.domain.entity import EntityKind
 from data.domain.fact import NAMELESS, Fact, Origin
 from data.warehouse.columns import RowId, row_id
+from data.warehouse.entities import EntityRow
 
 
 class FactRow(SQLModel, table=True):
@@ -90,6 +92,17 @@ def names_of(session: Session, entity_ids: Iterable[int]) -> dict[int, set[str]]
     for entity_id, name in session.exec(query):
         found[entity_id].add(name)
     return found
+
+
+def names_of_kind(session: Session, kind: EntityKind) -> set[tuple[str, str]]:
+    """The properties that anything is known of, over all entities of a kind: (source, name)."""
+    query = (
+        select(EntityRow.source, FactRow.name)
+        .join(FactRow, col(FactRow.entity_id) == EntityRow.id)
+        .where(EntityRow.kind == kind.value, FactRow.name != NAMELESS)
+        .distinct()
+    )
+    return set(session.exec(query))
 
 
 def names_by_us(session: Session) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from data.domain.prediction import Factor, Prediction
+from data.domain.prediction import Factor, Prediction, percent
 from ml.serving.explain import FEWEST_POINTS, plain, points, points_in_words, shown
 
 MOST_IN_WORDS = 5
@@ -127,9 +127,10 @@ def _summary(before: Prediction, after: Prediction, changes: tuple[Change, ...],
     told = [change.in_words for change in changes if abs(change.points_change) >= FEWEST_POINTS]
     moved = 100 * (after.score - before.score)
     if abs(moved) < FEWEST_POINTS:
-        first = f"The score stays at {after.score:.1%}"
+        first = f"The score stays at {percent(after.score, decimals=1)}"
     else:
-        first = f"The score {'rises' if moved > 0 else 'falls'} from {before.score:.1%} to {after.score:.1%}"
+        then, now = (percent(one.score, decimals=1) for one in (before, after))
+        first = f"The score {'rises' if moved > 0 else 'falls'} from {then} to {now}"
         first += f" ({points_in_words(moved)})"
     lines = [first, *told[:MOST_IN_WORDS]]
     if len(told) > MOST_IN_WORDS:

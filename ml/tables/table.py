@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from data.domain.event import OUR_PREFIX
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
 from ml.tables.column_kinds import find_kinds
@@ -82,11 +84,14 @@ def read_labelled(
     aside = {name: role for role, name in chosen.items() if name}
     if others := [f"{name} ({role})" for name, role in aside.items() if role != "target"]:
         notes.append(f"not learnt from: {', '.join(others)}")
+    ours = [name for name in frame.columns if _is_a_prediction(name) and name not in {*aside, *drop, *keep}]
+    if ours:
+        notes.append(f"left out, since a model must not learn from predictions: {shown_names(ours)} (--keep takes them in)")
     return Table(
         rows=frame,
         labels=labels,
         target=target,
-        columns=tuple(name for name in frame.columns if name not in {*aside, *drop}),
+        columns=tuple(name for name in frame.columns if name not in {*aside, *drop, *ours}),
         notes=tuple(notes),
         data_hash=_hash(frame),
         times=times,
@@ -128,6 +133,11 @@ def _check_there(path: Path, frame: pl.DataFrame, name: str) -> None:
     close = difflib.get_close_matches(name.lower(), folded, n=1)
     meant = f"did you mean {folded[close[0]]!r}? " if close else ""
     raise BadInput(f"{path}: no column {name!r}; {meant}the columns are {shown_names(frame.columns)}", field=name)
+
+
+def _is_a_prediction(name: str) -> bool:
+    """An export of the CRM has what we wrote to it, under the property's name or its label."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).startswith(OUR_PREFIX)
 
 
 def _moments(series: pl.Series) -> tuple[NDArray[np.float64], bool, str]:

@@ -16,6 +16,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from data.domain.prediction import percent
 from ml.features.date_text import datetime_of_days
 from ml.monitoring import drift
 from ml.training import conclusion, plots, report_words
@@ -264,7 +265,7 @@ def _sides(low: float, high: float) -> str:
 
 
 def _score(trained: Trained) -> str:
-    return f"{float(np.median(trained.scores)):.1%}"
+    return percent(float(np.median(trained.scores)), decimals=1)
 
 
 def _period(trained: Trained) -> Mapping[str, datetime] | None:

@@ -22,6 +22,7 @@ from automation.pipeline.context import Loop
 from automation.sandbox.player import PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from automation.training import served_inputs
 from data.db import Database
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
@@ -36,6 +37,7 @@ from ml.features.build import build
 from ml.features.facts import EXAMPLES
 from ml.features.inputs import Input, InputKind
 from ml.features.momentum import Norms
+from ml.models.base import of_user_table
 from ml.models.lead_score import MODEL
 from ml.preparation.base import AS_OF
 from ml.training.labels import HORIZON
@@ -367,6 +369,21 @@ def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
     model = replace(MODEL, name="win_probability", learners={"logistic": ({"C": 1.0},)})
     trained = train(model, table, norms=Norms(stage_days=stage_days), data_hash="", now=NOON)
     put_champion(trained, models_dir)
+
+
+def test_a_user_s_own_model_in_the_loop_is_held_against_what_is_known_of_contacts(make_loop: LoopFactory) -> None:
+    inputs = (Input(name="Shoe Size", kind=InputKind.NUMBER), Input(name="hat", kind=InputKind.NUMBER))
+    frame = pl.DataFrame({"Shoe Size": np.arange(40.0), "hat": np.arange(40.0)})
+    table = TypedTable(inputs, frame, (np.arange(40) > 20).astype(np.int64))
+    trained = train(of_user_table("own", "won"), table, data_hash="", now=NOON)
+    loop = make_loop(lead_model="own", model=False)
+    assert served_inputs(loop.settings, loop.database, trained) is None  # nothing is known yet
+    post(loop, "hubspot", hubspot("contact", 1, shoe_size="43"))
+    found = served_inputs(loop.settings, loop.database, trained)
+    assert found is not None
+    assert [column.name in found for column in inputs] == [True, False]
+    elsewhere = loop.settings.model_copy(update={"lead_model": "lead_score"})
+    assert served_inputs(elsewhere, loop.database, trained) is None
 
 
 def put_model_of_a_date(models_dir: Path) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from data.clock import SystemClock
-from ml.models.lead_score import MODEL
 from ml.training import samples
 from ml.training.train import train
 
@@ -17,7 +16,7 @@ CLOSE_ENOUGH = 0.01
 def test_the_model_comes_within_a_hundredth_of_the_ceiling(seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     sample = samples.lead_score(seed)
     assert len(sample.table.labels) == 93_000
-    trained = train(MODEL, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
+    trained = train(sample.model, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
     figures = trained.card.metrics
     with capsys.disabled():
         print(
@@ -33,7 +32,7 @@ def test_the_model_comes_within_a_hundredth_of_the_ceiling(seed: int, capsys: py
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_model() -> None:
     sample = samples.lead_score(3, 3_000)
-    first, second = (train(MODEL, sample.table, data_hash="", now=SystemClock().now(), seed=3) for _ in range(2))
+    first, second = (train(sample.model, sample.table, data_hash="", now=SystemClock().now(), seed=3) for _ in range(2))
     assert first.card.metrics == second.card.metrics
     assert first.card == second.card.model_copy(update={"trained_at": first.card.trained_at})
     assert (first.scores == second.scores).all()
@@ -45,7 +44,7 @@ def test_the_newest_rows_judge_and_never_teach() -> None:
     upside_down = sample.table.labels.copy()
     upside_down[2_400:] = 1 - upside_down[2_400:]
     honest, other = (
-        train(MODEL, replace(sample.table, labels=labels), data_hash="", now=SystemClock().now())
+        train(sample.model, replace(sample.table, labels=labels), data_hash="", now=SystemClock().now())
         for labels in (sample.table.labels, upside_down)
     )
     assert (honest.scores == other.scores).all()

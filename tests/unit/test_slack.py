@@ -31,10 +31,11 @@ def activation(
     known: dict[str, Any] | None = None,
     factors: tuple[Factor, ...] = (Factor(feature="page_views", value=14, contribution=0.7, points=12.4),),
     base_rate: float = 0.1,
+    score: float = 0.91,
     **settings: Any,
 ) -> Activation:
     prediction = Prediction(
-        model="lead_score", model_version="3", score=0.91, label=label, grade=Grade.A, threshold=0.8, confidence=0.91,
+        model="lead_score", model_version="3", score=score, label=label, grade=Grade.A, threshold=0.8, confidence=score,
         base_value=-2.0, factors=factors,
     )  # fmt: skip
     return Activation(
@@ -125,6 +126,13 @@ def test_the_message_says_who_how_likely_and_why() -> None:
     assert "*91%* likely to be won, grade *A*, 9.1 times the average lead" in section
     assert "• page views 14: +12 points" in section
     assert footer == "lead_score version 3, hubspot contact 901"
+
+
+@pytest.mark.parametrize(("score", "shown"), [(0.9999, "over 99%"), (0.996, "over 99%"), (0.994, "99%"), (0.0001, "under 1%")])
+def test_no_lead_is_called_certain(score: float, shown: str) -> None:
+    content = message(score=score)
+    assert content["text"].endswith(f"{shown} likely")
+    assert any(f"*{shown}* likely" in text for text in texts(content, "mrkdwn"))
 
 
 def test_only_the_strongest_factors_are_told() -> None:

@@ -165,6 +165,15 @@ def test_target_time_and_dropped_columns_are_no_inputs(tmp_path: Path) -> None:
     assert (table.times is None, table.ids) == (False, None)
 
 
+def test_a_model_does_not_learn_from_predictions_unless_it_is_told_to(tmp_path: Path) -> None:
+    text = "visits,predicted_score,Predicted: scored at,unpredicted,won\n" + "".join(
+        f"{row},0.{row},2026-01-01,{row},{'yes' if row % 2 else 'no'}\n" for row in range(9)
+    )
+    table = read_labelled(written(tmp_path, text), target="won", keep=["Predicted: scored at"])
+    assert table.columns == ("visits", "Predicted: scored at", "unpredicted")
+    assert "must not learn from predictions: predicted_score (--keep" in table.notes[-1]
+
+
 def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
     first = read_labelled(written(tmp_path, lines()), target="won")
     again = read_labelled(written(tmp_path, lines(";"), "other.csv"), target="won")
