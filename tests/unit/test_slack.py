@@ -128,7 +128,7 @@ def test_the_message_says_who_how_likely_and_why() -> None:
     assert footer == "lead_score version 3, hubspot contact 901"
 
 
-@pytest.mark.parametrize(("score", "shown"), [(0.9999, "over 99%"), (0.996, "over 99%"), (0.994, "99%"), (0.0001, "under 1%")])
+@pytest.mark.parametrize(("score", "shown"), [(0.9999, "over 99%"), (0.991, "over 99%"), (0.99, "99%"), (0.0001, "under 1%")])
 def test_no_lead_is_called_certain(score: float, shown: str) -> None:
     content = message(score=score)
     assert content["text"].endswith(f"{shown} likely")
