@@ -8,6 +8,7 @@ import numpy as np
 from data.domain.prediction import MOST_POINTS, Factor, Grade, Observed
 from ml.learners.base import carried, probability
 from ml.preparation.base import Floats
+from ml.serving.phrases import phrase
 
 NEUTRAL = 0.05  # log-odds; about 5 % on the odds, which nobody would act on
 FEWEST_POINTS = 0.05  # would be shown as 0.0
@@ -29,19 +30,19 @@ def in_words(factor: Factor) -> str:
     """One factor as a line: what, and by how much it moves the score; the odds where its points are not known.
 
     >>> in_words(Factor(feature="page_views", value=14, contribution=0.6931, points=12.4))
-    'page views 14: +12 points'
+    '14 pages seen: +12 points'
     >>> in_words(Factor(feature="is_first_visit", value=True, contribution=-0.2, points=-0.61))
-    'is first visit yes: -0.6 points'
+    'on its first visit: -0.6 points'
     >>> in_words(Factor(feature="channel", value="display", contribution=-1.0986))
-    'channel display lowers the odds 3.0 times'
+    'came by display: lowers the odds 3.0 times'
     """
-    subject = f"{plain(factor.feature)} {shown(factor.value)}"
+    subject = phrase(factor.feature, factor.value) or f"{plain(factor.feature)} {shown(factor.value)}"
     if factor.points is not None:
         return f"{subject}: {points_in_words(factor.points)}"
     if abs(factor.contribution) < NEUTRAL:
-        return f"{subject} changes little"
+        return f"{subject}: changes little"
     verb = "raises" if factor.contribution > 0 else "lowers"
-    return f"{subject} {verb} the odds {math.exp(abs(factor.contribution)):.1f} times"
+    return f"{subject}: {verb} the odds {math.exp(abs(factor.contribution)):.1f} times"
 
 
 def sureness(letter: Grade, observed: Observed | None) -> str:

@@ -124,7 +124,7 @@ def test_the_message_says_who_how_likely_and_why() -> None:
     assert texts(content, "plain_text")[0] == "Hot lead: Ada Abel (Nordic Foods)"
     section, footer = texts(content, "mrkdwn")
     assert "*91%* likely to be won, grade *A*, 9.1 times the average lead" in section
-    assert "• page views 14: +12 points" in section
+    assert "• 14 pages seen: +12 points" in section
     assert footer == "lead_score version 3, hubspot contact 901"
 
 
