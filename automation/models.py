@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from automation import monitoring
+from automation import monitoring, variants
 from automation.jobs import champions
 from automation.monitoring import Checked
 from automation.pipeline.context import Loop
@@ -16,11 +16,10 @@ from automation.training import REGISTRY_LOCK
 from data.domain.traffic import Mode, Traffic, changed
 from data.errors import NotFound, Refused
 from data.log import get_logger
-from data.warehouse import model_traffic, trainings, verdicts
+from data.warehouse import model_traffic, trainings
 from ml import copies, model_registry, tracking
 from ml.model_registry import Lock, Standing
 from ml.pull import ensure_copy
-from ml.training import verdict
 from ml.training.compare import Comparison
 from ml.training.compare import compare as compare_copies
 from ml.training.gate import Decision
@@ -113,14 +112,14 @@ def versions(loop: Loop, model: str) -> list[VersionState]:
 
 
 def compared(loop: Loop, model: str) -> Verdict | None:
-    """What the outcomes say of the two versions that have or had traffic; None where there was never any."""
+    """What the outcomes said of the two versions that have traffic at the last look; None where none have any."""
     with loop.database.read() as session:
         traffic = model_traffic.get(session, model)
-        if traffic is None or traffic.mode is Mode.OFF:
-            return None
-        if traffic.mode is Mode.SHADOW:
-            return verdict.of_shadow(traffic, verdicts.in_shadow(session, traffic))
-        return verdict.of_live(traffic, verdicts.live(session, traffic))
+    if traffic is None:
+        return None
+    last = monitoring.newest(loop, model)
+    begun = None if last is None or last.traffic is None else last.traffic.model_copy(update={"share": traffic.share})
+    return last.verdict if last is not None and begun == traffic else variants.nothing_yet(traffic)
 
 
 def monitored(loop: Loop, model: str) -> Monitored:

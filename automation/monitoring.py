@@ -1,6 +1,5 @@
 """A look at a served model: drift of what it is asked, how its answers came true, and whether to train it again."""
 
-import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,12 +9,14 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from automation import notices
+from automation import notices, variants
 from automation.history import recalled
 from automation.pipeline.context import Loop
+from automation.settled import one_each, settled
+from data.domain.traffic import Traffic
 from data.log import get_logger
 from data.settings import Settings
-from data.warehouse import model_checks, predictions, trainings
+from data.warehouse import model_checks, model_traffic, predictions, trainings
 from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.predictions import Answer
 from data.warehouse.trainings import TrainingRow
@@ -30,8 +31,9 @@ from ml.monitoring.live import Live
 from ml.monitoring.reference import of_quantiles, read_reference
 from ml.monitoring.when import Decided, Found, Limits, decide
 from ml.preparation.base import AS_OF
-from ml.training.labels import HORIZON, label_contacts, label_moments
+from ml.training.labels import HORIZON, label_contacts
 from ml.training.rows import read_rows
+from ml.training.verdict import Verdict
 from ml.version import Card
 
 log = get_logger("monitoring")
@@ -57,6 +59,9 @@ class Checked(BaseModel):
     live: Live | None
     examples: int
     decided: Decided
+    traffic: Traffic | None = None
+    verdict: Verdict | None = None
+    """What the outcomes say of the two versions between which the traffic was divided."""
 
 
 def check(loop: Loop, model: str, *, trains: bool = False) -> Checked:
@@ -74,6 +79,8 @@ def check(loop: Loop, model: str, *, trains: bool = False) -> Checked:
         settled = predictions.answers(session, model, _live_since(now, last), now - HORIZON, limit=MOST_SETTLED)
         young = predictions.count_since(session, model, now - HORIZON)
         facts = recalled(session)
+        traffic = model_traffic.get(session, model)
+        compared = None if traffic is None else variants.judge(session, traffic, facts, now)
     drifted = _drift(loop.settings.models_dir, card, recent)
     came_true = _live(loop.settings.models_dir, model, settled, facts, now, young)
     examples = len(label_contacts(facts, now).examples)
@@ -87,7 +94,10 @@ def check(loop: Loop, model: str, *, trains: bool = False) -> Checked:
         dropped=came_true.reasons if came_true else (),
     )
     decided = decide(known, limits(loop.settings)) if can_be_retrained(model) else OWN_TABLE
-    found = Checked(model=model, version=card.version, at=now, drift=drifted, live=came_true, examples=examples, decided=decided)
+    found = Checked(
+        model=model, version=card.version, at=now, drift=drifted, live=came_true, examples=examples, decided=decided,
+        traffic=traffic, verdict=compared,
+    )  # fmt: skip
     _keep(loop, found, trains=trains)
     return found
 
@@ -114,28 +124,10 @@ def can_be_retrained(model: str) -> bool:
     return model in MODELS and model in SETS
 
 
-def one_each(answers: Iterable[Answer]) -> list[Answer]:
-    """One answer of each entity, drawn by a hash of its event: rows of one entity are no independent witnesses.
-
-    Drawn from all its answers, as the examples of a training are spread over all its moments: the last ones would be of
-    more active leads than those that taught.
-    """
-    found: dict[int, Answer] = {}
-    for answer in answers:
-        before = found.get(answer.entity_id)
-        if before is None or _draw(answer.event_id) < _draw(before.event_id):
-            found[answer.entity_id] = answer
-    return list(found.values())
-
-
 def _live_since(now: datetime, last: TrainingRow | None) -> datetime:
     """Only answers whose end the last training could not know: those before are in it, and asking for it again helps nobody."""
     since = now - HORIZON - LIVE_WINDOW
     return since if last is None else max(since, last.started_at - HORIZON)
-
-
-def _draw(event_id: int) -> int:
-    return zlib.crc32(str(event_id).encode())
 
 
 def _drift(models_dir: Path, card: Card, recent: Iterable[Answer]) -> Drift:
@@ -166,7 +158,7 @@ def _cell(column: Input, value: Any) -> float | str | None:
 
 def _live(models_dir: Path, model: str, answers: list[Answer], facts: pl.DataFrame, now: datetime, young: int) -> Live | None:
     """The version with most settled answers, held against the rows that judged it."""
-    labelled = _labelled(answers, facts, now)
+    labelled = settled(answers, facts, now)
     by_version: dict[str, list[tuple[Answer, int]]] = {}
     for answer, label in labelled:
         by_version.setdefault(answer.version, []).append((answer, label))
@@ -184,23 +176,6 @@ def _rows(models_dir: Path, model: str, version: str) -> pl.DataFrame | None:
         return None
     rows = read_rows(models_dir / model / version)
     return None if rows is None else rows.holdout
-
-
-def _labelled(answers: list[Answer], facts: pl.DataFrame, now: datetime) -> list[tuple[Answer, int]]:
-    """One answer of each entity with what became of it, by the rules of a training's labels."""
-    moments = pl.DataFrame(
-        {
-            "entity": [answer.entity_id for answer in answers],
-            "as_of": [answer.as_of for answer in answers],
-            "place": range(len(answers)),
-        },
-        schema={"entity": pl.Int64, "as_of": pl.Datetime("us", "UTC"), "place": pl.Int64},
-    )
-    settled = label_moments(facts, moments, now).examples
-    labels = dict(zip(settled["place"].to_list(), settled["label"].to_list(), strict=True))
-    drawn = one_each(answers[place] for place in sorted(labels))
-    by_event = {answers[place].event_id: label for place, label in labels.items()}
-    return [(answer, by_event[answer.event_id]) for answer in drawn]
 
 
 def limits(settings: Settings) -> Limits:

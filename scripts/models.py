@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the rooms are imported when a command runs: `--help` should
     from ml.training.bootstrap import Difference
     from ml.training.compare import Comparison
     from ml.training.gate import Decision
+    from ml.training.verdict import Verdict
 
 models_app = typer.Typer(help="Versions: who serves, why, and who could instead.", no_args_is_help=True)
 console = Console()
@@ -57,9 +58,7 @@ def show(model: Name) -> None:
             if row.decision is not None:
                 _say(f"Version {row.version} {'passed' if row.decision.promote else 'did not pass'}", _lines(row.decision))
         _say("Champions, the newest last", _history(loop, model))
-        if (verdict := models.compared(loop, model)) is not None:
-            arms = [f"{arm.variant} {arm.version}: {arm.won} of {arm.outcomes} won" for arm in verdict.arms]
-            _say(f"Traffic {_traffic(state)}; {verdict.said}", arms)
+        _say_verdict(state, models.compared(loop, model))
         _say("Looked after", _monitored(models.monitored(loop, model)))
         if state.load_error:
             console.print(state.load_error, markup=False)
@@ -71,7 +70,7 @@ def check(model: Name) -> None:
     from automation import models, monitoring
 
     with _loop() as loop:
-        models.state(loop, model)
+        state = models.state(loop, model)
         found = monitoring.check(loop, model)
         grid = _grid(f"{model} version {found.version}, {found.drift.rows:,} scored", "column", "PSI", "alarm above", "moved most")
         shifts = (*((found.drift.score,) if found.drift.score else ()), *found.drift.inputs)
@@ -81,6 +80,7 @@ def check(model: Name) -> None:
             grid.add_row(escape(shift.name), psi, f"{shift.limit:.3f}", escape(moved))
         if shifts:
             console.print(grid)
+        _say_verdict(state, found.verdict)
         _say("Looked after", _monitored(models.monitored(loop, model)))
 
 
@@ -191,6 +191,12 @@ def _interval(found: "Difference") -> str:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.5f}"
+
+
+def _say_verdict(state: "ModelState", verdict: "Verdict | None") -> None:
+    if verdict is not None:
+        arms = [f"{arm.variant} {arm.version}: {arm.won} of {arm.outcomes} won" for arm in verdict.arms]
+        _say(f"Traffic {_traffic(state)}; {verdict.said}", arms)
 
 
 def _traffic(state: "ModelState") -> str:

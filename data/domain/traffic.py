@@ -31,9 +31,13 @@ class Traffic(BaseModel):
     share: float = Field(ge=0, le=1)
     since: AwareDatetime
 
+    def is_same_comparison(self, other: "Traffic") -> bool:
+        """The same versions in the same mode: another share only moves the border."""
+        return (self.champion, self.challenger, self.mode) == (other.champion, other.challenger, other.mode)
+
 
 def changed(before: Traffic | None, after: Traffic) -> Traffic:
-    """The new setting. The same versions in the same mode go on since they began: another share only moves the border."""
-    if before is None or (before.champion, before.challenger, before.mode) != (after.champion, after.challenger, after.mode):
+    """The new setting. The same comparison goes on since it began."""
+    if before is None or not before.is_same_comparison(after):
         return after
     return after.model_copy(update={"since": before.since})

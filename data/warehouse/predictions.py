@@ -123,6 +123,7 @@ class Answer:
     entity_id: int
     event_id: int
     version: str
+    variant: Variant
     score: float
     as_of: datetime
     features: dict[str, Any]
@@ -137,19 +138,24 @@ def answers(
     limit: int,
     version: str | None = None,
     features: bool = False,
+    shadow: bool = False,
 ) -> list[Answer]:
-    """The newest answers that were made of what was visible after `since` and by `until`, of all versions or one."""
+    """The newest answers that were made of what was visible after `since` and by `until`, of all versions or one.
+
+    `shadow`: those that nobody was given.
+    """
     row = PredictionRow
-    columns: list[Any] = [row.entity_id, row.event_id, col(row.model_version).label("version"), row.score, row.as_of]
+    columns: list[Any] = [row.entity_id, row.event_id, col(row.model_version).label("version"), row.variant, row.score, row.as_of]
     query = (
         select(*columns, *([row.features] if features else []))
-        .where(row.model == model, col(row.shadow).is_(False), col(row.as_of) > since, col(row.as_of) <= until)
+        .where(row.model == model, col(row.shadow).is_(shadow), col(row.as_of) > since, col(row.as_of) <= until)
         .order_by(col(row.id).desc())
         .limit(limit)
     )
     if version is not None:
         query = query.where(row.model_version == version)
-    return [Answer(**{"features": {}, **found}) for found in session.execute(query).mappings()]
+    rows = session.execute(query).mappings()
+    return [Answer(**{"features": {}, **found, "variant": Variant(found["variant"])}) for found in rows]
 
 
 def count_since(session: Session, model: str, since: datetime) -> int:

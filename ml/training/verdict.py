@@ -1,19 +1,38 @@
 """The verdict on two versions in service, once outcomes are in: which scored better what really happened, and how sure that is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from data.domain.traffic import Mode, Traffic, Variant
-from data.warehouse.verdicts import Scored, ScoredTwice
 from ml.learners.base import log_odds
 from ml.preparation.base import Floats, Ints
 from ml.training import bootstrap, evaluate
 from ml.training.bootstrap import Difference, Differences
+from ml.training.labels import HORIZON
 
 # With fewer outcomes of either kind an interval of their scores says nothing.
 FEWEST_OF_EACH = 10
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An entity's score by one variant, and whether it was won."""
+
+    variant: Variant
+    score: float
+    won: bool
+
+
+@dataclass(frozen=True)
+class ScoredTwice:
+    """Both versions' scores of an entity at one event, and whether it was won."""
+
+    champion: float
+    challenger: float
+    won: bool
 
 
 class Arm(BaseModel):
@@ -78,9 +97,8 @@ def _few(labels: Ints) -> bool:
 
 
 def _not_yet(mode: Mode, arms: tuple[Arm, Arm]) -> Verdict:
-    return Verdict(
-        mode=mode, arms=arms, said=f"too few outcomes yet: {FEWEST_OF_EACH} won and {FEWEST_OF_EACH} lost ones are needed of each"
-    )
+    wanted = f"{FEWEST_OF_EACH} won and {FEWEST_OF_EACH} lost ones are needed of each"
+    return Verdict(mode=mode, arms=arms, said=f"too few outcomes yet: {wanted}, and a score counts {HORIZON.days} days after it")
 
 
 def _told(mode: Mode, arms: tuple[Arm, Arm], found: Differences) -> Verdict:

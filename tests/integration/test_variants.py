@@ -1,25 +1,23 @@
 """A champion and its challenger in the loop: who answers, what is stored, what nobody sees, and what the outcomes say."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import text
 
-from automation import models
+from automation import models, monitoring
 from automation.jobs import worker
 from automation.pipeline.context import Loop
-from data.domain.entity import EntityKind, EntityRef
-from data.domain.outcome import Result
 from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import Refused
 from data.settings import Scope
-from data.warehouse import entities, outcomes, verdicts
 from ml import copies
 from ml.serving.assignment import variant_of
+from ml.training.labels import HORIZON
 from ml.version import CHALLENGER
 from tests.conftest import LoopFactory
 from tests.integration.test_pipeline import post
@@ -146,57 +144,76 @@ def test_without_a_challenger_there_is_nothing_to_send_traffic_to(loop: Loop) ->
     assert models.state(loop, MODEL).traffic is None
 
 
-def scored_then(loop: Loop, clock: FakeClock, lead: str, won: bool, **known: Any) -> None:
-    """A lead is scored, and an hour later it is won or lost."""
-    post(loop, "generic", [generic(lead, at=clock.now(), **known)])
+def scored(loop: Loop, *leads: str, **known: Any) -> None:
+    post(loop, "generic", [generic(lead, at=loop.clock.now(), **known) for lead in leads])
     worker.sweep_inbox(loop)
-    ended(loop, lead, won, clock.now() + timedelta(hours=1))
 
 
-def ended(loop: Loop, lead: str, won: bool, at: datetime) -> None:
-    ref = EntityRef(source="generic", kind=EntityKind.CONTACT, id=lead)
-    with loop.database.write() as session:
-        (number,) = entities.ensure(session, [ref], at).values()
-        outcomes.add_new(session, [(number, (Result.WON if won else Result.LOST).value, at)], at)
+def told(loop: Loop, lead: str, **ending: str) -> None:
+    """The CRM says of a contact how it ended; of a deal of it, if the ending is a deal's."""
+    item = generic(lead, at=loop.clock.now(), **ending)
+    deal = {"type": "deal.changed", "entity": {"kind": "deal", "id": f"deal of {lead}"}} if "status" in ending else {}
+    post(loop, "generic", [{**item, **deal, "properties": {**ending, **({"contact_id": lead} if deal else {})}}])
 
 
 def test_outcomes_are_joined_with_the_scores_before_them(with_challenger: Callable[..., Loop], clock: FakeClock) -> None:
+    """By the rules of a training: won itself or by its deal within the horizon, else lost; the young ones do not count yet."""
     loop = with_challenger()
-    scored_then(loop, clock, "before the comparison", won=True, **HOT)
+    scored(loop, "before the comparison", **HOT)
     clock.move(minutes=1)
-    setting = models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
-    scored_then(loop, clock, "won", won=True, **COLD)
-    scored_then(loop, clock, "lost", won=False, **HOT)
-    scored_then(loop, clock, "won after all", won=False, **COLD)
-    clock.move(hours=2)
-    scored_then(loop, clock, "won after all", won=True, **HOT)
-    post(loop, "generic", [generic("still open", at=clock.now(), **HOT)])
-    worker.sweep_inbox(loop)
+    models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    clock.move(minutes=1)
+    customers, by_deal, unqualified, silent = (
+        [f"{how} {number}" for number in range(6)] for how in ("customer", "deal", "unqualified", "silent")
+    )
+    scored(loop, *customers, *silent, **HOT)
+    scored(loop, *by_deal, *unqualified, **COLD)
+    clock.move(days=1)
+    for lead in customers:
+        told(loop, lead, lifecyclestage="customer")
+    for lead in by_deal:
+        told(loop, lead, status="won")
+    for lead in unqualified:
+        told(loop, lead, hs_lead_status="unqualified")
+    found = models.compared(loop, MODEL)
+    assert found is not None, "nobody has looked yet"
+    assert "too few outcomes" in found.said
+    clock.move(days=HORIZON.days)
+    scored(loop, "young", **HOT)
+    told(loop, "young", lifecyclestage="customer")
+    found = monitoring.check(loop, MODEL).verdict
+    assert found is not None
+    assert found == models.compared(loop, MODEL)
+    assert [(arm.outcomes, arm.won) for arm in found.arms] == [(24, 12), (24, 12)]
     champion, challenger = loop.predictor.champion(MODEL), loop.predictor.challengers()[MODEL]
-    with loop.database.read() as session:
-        pairs = verdicts.in_shadow(session, setting)
-        alone = verdicts.live(session, setting)
-    hot, cold = ([one.predict([row])[0].score for one in (champion, challenger)] for row in (HOT, COLD))
-    found = [(pair.champion, pair.challenger, pair.won) for pair in pairs]
-    assert found == [
-        (pytest.approx(first), pytest.approx(second), won) for (first, second), won in ((cold, True), (hot, False), (hot, True))
+    losses = [
+        np.mean([-np.log([score, 1 - score]).mean() for score in (one.predict([row])[0].score for row in (HOT, COLD))])
+        for one in (champion, challenger)
     ]
-    assert [(one.variant, one.won) for one in alone] == [(Variant.CHAMPION, won) for won in (True, False, True)]
-    found_verdict = models.compared(loop, MODEL)
-    assert found_verdict is not None
-    assert [arm.outcomes for arm in found_verdict.arms] == [3, 3]
-    assert "too few outcomes" in found_verdict.said
+    assert found.log_loss is not None
+    assert found.log_loss.difference == pytest.approx(losses[1] - losses[0], abs=1e-9)
 
 
 def test_live_outcomes_go_to_the_version_that_answered(with_challenger: Callable[..., Loop], clock: FakeClock) -> None:
     loop = with_challenger()
-    setting = models.set_traffic(loop, MODEL, Mode.LIVE, 0.5)
-    leads = [f"lead{number}" for number in range(8)]
-    for lead in leads:
-        scored_then(loop, clock, lead, won=True, **HOT)
-    with loop.database.read() as session:
-        found = [one.variant for one in verdicts.live(session, setting)]
-    assert found == [variant_of(MODEL, f"generic contact {lead}", 0.5) for lead in leads]
+    models.set_traffic(loop, MODEL, Mode.LIVE, 0.5)
+    clock.move(minutes=1)
+    leads = [f"lead{number}" for number in range(12)]
+    scored(loop, *leads, **HOT)
+    clock.move(days=1)
+    theirs = [lead for lead in leads if variant_of(MODEL, f"generic contact {lead}", 0.5) is Variant.CHALLENGER]
+    for lead in theirs:
+        told(loop, lead, status="won")
+    clock.move(days=HORIZON.days)
+    found = monitoring.check(loop, MODEL).verdict
+    assert found is not None
+    assert [(arm.outcomes, arm.won) for arm in found.arms] == [(12 - len(theirs), 0), (len(theirs), len(theirs))]
+    models.set_traffic(loop, MODEL, Mode.LIVE, 0.3)
+    assert models.compared(loop, MODEL) == found, "another share goes on with the comparison"
+    models.set_traffic(loop, MODEL, Mode.SHADOW, 1.0)
+    begun = models.compared(loop, MODEL)
+    assert begun is not None
+    assert [arm.outcomes for arm in begun.arms] == [0, 0]
 
 
 def test_a_setting_is_kept_for_all_processes(with_challenger: Callable[..., Loop]) -> None:

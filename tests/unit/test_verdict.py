@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from data.domain.traffic import Mode, Traffic, Variant, changed
-from data.warehouse.verdicts import Scored, ScoredTwice
 from ml.learners.base import probability
-from ml.training.verdict import FEWEST_OF_EACH, of_live, of_shadow
+from ml.training.verdict import FEWEST_OF_EACH, Scored, ScoredTwice, of_live, of_shadow
 from tests.support import NOON
 
 TRAFFIC = Traffic(model="lead_score", champion="1", challenger="2", mode=Mode.SHADOW, share=1.0, since=NOON)
