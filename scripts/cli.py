@@ -88,6 +88,10 @@ def train(
     id: Annotated[
         str | None, typer.Option(help="The column of --csv that names the customer; it names the rows of a score too.")
     ] = None,
+    closed: Annotated[
+        str | None,
+        typer.Option(help="The column of --csv that says when the outcome was known; dates from then on are left out."),
+    ] = None,
     drop: Annotated[str, typer.Option(help="Columns to leave out, as what is known only after the outcome: A,B.")] = "",
     keep: Annotated[str, typer.Option(help="Columns to keep although they seem to know the answer: A,B.")] = "",
     name: Annotated[str | None, typer.Option(help="What to call the model; without it as the file of --csv.")] = None,
@@ -106,7 +110,7 @@ def train(
             raise Usage("--csv needs --target COLUMN: the column that says how each row turned out")
         if model is not None:
             raise Usage(f"either {model} or --csv, not both; --name says what to call a model of your own table")
-        choice = Choice(target, time, id, _listed(drop), _listed(keep))
+        choice = Choice(target, time, id, closed, _listed(drop), _listed(keep))
         seconds = OWN_TABLE_BUDGET if budget is None else budget
         training.train_csv(settings, csv, choice, name=_name_for(name, csv), budget_seconds=seconds, seed=seed, console=console)
         return

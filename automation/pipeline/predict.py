@@ -12,6 +12,7 @@ from data.errors import LeadloopError, Retryable
 from data.log import get_logger
 from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
+from ml.features.inputs import unread
 from ml.serving.predictor import Choice, Served
 
 log = get_logger("predict")
@@ -50,6 +51,10 @@ def _by_version(chosen: Sequence[tuple[Case, Choice]]) -> list[tuple[Served, Var
 def _predicted(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> list[tuple[Case, Prediction]]:
     """The cases that can be scored, with what one version says; the others get their error."""
     rows = _features(served, cases, facts)
+    for case, row in zip(cases, rows, strict=True):
+        if strange := unread(served.card.inputs, row):
+            case.notes["features"] = f"not of the kind that {served.card.model} takes, so missing: {', '.join(strange)}"
+            log.warning("predict.features.unread", model=served.card.model, event_id=case.event_id, features=strange)
     ready = [(case, row) for case, row in zip(cases, rows, strict=True) if _can_be_scored(served, case, row)]
     answers = served.predict([row for _, row in ready])
     return [(case, _signed(served, case, row, said)) for (case, row), said in zip(ready, answers, strict=True)]

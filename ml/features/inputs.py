@@ -98,6 +98,19 @@ def typed_value(column: Input, value: Any, *, strictly: bool) -> float | str | N
     return found
 
 
+def unread(inputs: Sequence[Input], row: Mapping[str, Any]) -> list[str]:
+    """The inputs that are told something that is not of their kind, and so counts as missing."""
+    return [column.name for column in inputs if _is_told(column, value := row.get(column.name)) and _is_not_read(column, value)]
+
+
+def _is_told(column: Input, value: Any) -> bool:
+    return not is_missing(value.strip(SPACES), column.kind) if isinstance(value, str) else value is not None
+
+
+def _is_not_read(column: Input, value: Any) -> bool:
+    return typed_value(column, value, strictly=False) is None
+
+
 def typed_rows(inputs: Sequence[Input], rows: Sequence[Mapping[str, Any]], *, strictly: bool = False) -> pl.DataFrame:
     """A typed frame of a few rows, as requests bring them: len(rows) x len(inputs).
 

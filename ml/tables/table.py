@@ -29,7 +29,8 @@ class Table:
     """A user's rows in time order, with their labels (0 or 1), and what was found out about them.
 
     `rows` has all columns of the file, as text or in Parquet's types; `columns` names those that may become inputs.
-    `times` are days since 1970-01-01 UTC where `time` holds dates; `ids` the column that names the rows, never an input.
+    `times` are days since 1970-01-01 UTC where `time` holds dates; `closed` the days at which the outcomes were known (NaN: it is
+    not said); `ids` the column that names the rows, never an input.
     `outcomes` are the table's own words for 1 and 0.
     """
 
@@ -40,6 +41,7 @@ class Table:
     notes: tuple[str, ...]
     data_hash: str
     times: NDArray[np.float64] | None = None
+    closed: NDArray[np.float64] | None = None
     ids: NDArray[np.object_] | None = None
     keep: tuple[str, ...] = ()
     outcomes: tuple[str, str] = ("yes", "no")
@@ -55,6 +57,7 @@ def read_labelled(
     target: str,
     time: str | None = None,
     id_column: str | None = None,
+    closed: str | None = None,
     drop: Sequence[str] = (),
     keep: Sequence[str] = (),
 ) -> Table:
@@ -66,7 +69,7 @@ def read_labelled(
         BadInput: names the file, the column or the line, and what to do.
     """
     frame, read = read_frame(path)
-    chosen = {"target": target, "time": time, "id": id_column}
+    chosen = {"target": target, "time": time, "id": id_column, "closed": closed}
     for name in (*filter(None, chosen.values()), *drop, *keep):
         _check_there(path, frame, name)
     notes = list(read)
@@ -95,6 +98,7 @@ def read_labelled(
         notes=tuple(notes),
         data_hash=_hash(frame),
         times=times,
+        closed=None if closed is None else _closing_days(frame[closed]),
         ids=frame[id_column].cast(pl.String).to_numpy() if id_column else None,
         keep=tuple(keep),
         outcomes=outcomes,
@@ -133,6 +137,18 @@ def _check_there(path: Path, frame: pl.DataFrame, name: str) -> None:
     close = difflib.get_close_matches(name.lower(), folded, n=1)
     meant = f"did you mean {folded[close[0]]!r}? " if close else ""
     raise BadInput(f"{path}: no column {name!r}; {meant}the columns are {shown_names(frame.columns)}", field=name)
+
+
+def _closing_days(series: pl.Series) -> NDArray[np.float64]:
+    """Days of a column of dates, NaN where a cell is blank.
+
+    Raises:
+        BadInput: it has no dates.
+    """
+    column = find_kinds(series.to_frame(), keep=[series.name])[0].input
+    if column is None or column.kind is not InputKind.DATE:
+        raise BadInput(f"{series.name}: no dates; write them as 2026-01-31 or 2026-01-31T12:00:00", field=series.name)
+    return typed_series(column, series).fill_null(np.nan).to_numpy()
 
 
 def _is_a_prediction(name: str) -> bool:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_frame
-from ml.preparation.base import AS_OF
+from ml.preparation.base import AS_OF, Floats
 from ml.tables.cell_notes import future_dates
 from ml.tables.column_kinds import find_kinds
 from ml.tables.table import Table, infer_inputs, read_labelled
@@ -25,6 +26,7 @@ class Choice:
     target: str
     time: str | None = None
     id: str | None = None
+    closed: str | None = None
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
 
@@ -51,13 +53,16 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
     Raises:
         BadInput: names the file, the column or the line, and what to do.
     """
-    raw = read_labelled(path, target=choice.target, time=choice.time, id_column=choice.id, drop=choice.drop, keep=choice.keep)
+    raw = read_labelled(
+        path, target=choice.target, time=choice.time, id_column=choice.id, closed=choice.closed, drop=choice.drop, keep=choice.keep
+    )
     cut = cut_of(len(raw.labels))
     inputs, told = infer_inputs(raw, cut)
     frame = typed_frame(inputs, raw.rows)
     findings = find_leaks(
-        frame, inputs, raw.labels, cut=cut, times=raw.times, groups=raw.ids, keep=choice.keep, outcomes=raw.outcomes, seed=seed
-    )
+        frame, inputs, raw.labels, cut=cut, times=raw.times, groups=raw.ids, changed_at=_dates(frame, inputs), closed_at=raw.closed,
+        keep=choice.keep, outcomes=raw.outcomes, seed=seed,
+    )  # fmt: skip
     kept = tuple(column for column in inputs if column.name not in findings.left_out)
     if not kept:
         shown = "; ".join(f"{suspect.column}: {suspect.evidence.rstrip('.')}" for suspect in findings.suspects[:3])
@@ -68,6 +73,11 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
     ids = None if raw.ids is None else pl.Series([str(one) for one in raw.ids])
     typed = TypedTable(kept, taught, raw.labels, raw.times, raw.ids, ids)
     return OwnTable(typed, raw, findings, noted, moment, choice)
+
+
+def _dates(frame: pl.DataFrame, inputs: tuple[Input, ...]) -> dict[str, Floats]:
+    """A date says itself when it was written, at the earliest but for plans: one after the outcome was not known before it."""
+    return {column.name: frame[column.name].fill_null(np.nan).to_numpy() for column in inputs if column.kind is InputKind.DATE}
 
 
 def _order(choice: Choice, inputs: tuple[Input, ...]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from data.errors import BadInput
 from data.migrations import upgrade
 from data.settings import Scope
 from data.warehouse import entities, fact_frames, facts
+from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
 from data.warehouse.predictions import PredictionRow
 from ml.features.build import build
@@ -369,6 +370,16 @@ def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
     model = replace(MODEL, name="win_probability", learners={"logistic": ({"C": 1.0},)})
     trained = train(model, table, norms=Norms(stage_days=stage_days), data_hash="", now=NOON)
     put_champion(trained, models_dir)
+
+
+def test_a_value_of_another_kind_counts_as_missing_and_that_is_stored_with_its_event(loop: Loop) -> None:
+    post(loop, "generic", generic("ada", **{**HOT, "page_views": "lots", "sessions": "n/a"}))
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        (event,) = session.exec(select(EventRow)).all()
+        (prediction,) = session.exec(select(PredictionRow)).all()
+    assert event.notes == {"features": "not of the kind that lead_score takes, so missing: page_views"}
+    assert (prediction.features["page_views"], prediction.features["sessions"]) == (None, None)
 
 
 def test_a_user_s_own_model_in_the_loop_is_held_against_what_is_known_of_contacts(make_loop: LoopFactory) -> None:

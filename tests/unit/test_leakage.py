@@ -228,7 +228,7 @@ def test_missing_values_are_equal_and_another_outcome_makes_another_row() -> Non
 def test_customers_on_both_sides_are_counted() -> None:
     found = guard(noise(half_won()), half_won(), cut=500, groups=np.arange(ROWS) % 510)
     assert [(row.reason, row.rows) for row in found.rows] == [(RowReason.SHARED_GROUPS, 90)]
-    assert "90 groups" in found.rows[0].evidence
+    assert "90 identities" in found.rows[0].evidence
 
 
 # What it leaves alone, and how it behaves

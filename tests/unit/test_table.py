@@ -1,5 +1,6 @@
 """A user's table becomes rows in time order with their labels; what does not fit is said."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind
 from ml.tables.table import Table, infer_inputs, read_labelled
+from ml.training.leakage import Reason
+from ml.training.own_table import Choice, read_own_table
 
 HEADER = ("day", "visits", "channel", "won")
 ROWS = [(f"2026-01-{1 + n % 28:02}", str(n % 7), ("email", "direct", "referral")[n % 3], str(int(n % 3 == 0))) for n in range(60)]
@@ -172,6 +175,20 @@ def test_a_model_does_not_learn_from_predictions_unless_it_is_told_to(tmp_path: 
     table = read_labelled(written(tmp_path, text), target="won", keep=["Predicted: scored at"])
     assert table.columns == ("visits", "Predicted: scored at", "unpredicted")
     assert "must not learn from predictions: predicted_score (--keep" in table.notes[-1]
+
+
+def test_a_date_from_the_outcome_on_is_left_out_where_its_column_is_named(tmp_path: Path) -> None:
+    told = ["asked,begun,invoiced,ended,won"]
+    for row in range(60):
+        ended = date(2024, 1, 1) + timedelta(days=row)
+        begun, invoiced = ended - timedelta(days=row % 11 + 1), ended + timedelta(days=row % 7)
+        told.append(f"{row % 9},{begun},{invoiced},{ended if row % 5 else ''},{'yes' if row % 2 else 'no'}")
+    path = written(tmp_path, "\n".join(told))
+    found = read_own_table(path, Choice("won", closed="ended"))
+    assert [suspect.column for suspect in found.findings.suspects if suspect.reason is Reason.CHANGED_LATE] == ["invoiced"]
+    assert {column.name for column in found.typed.inputs} == {"asked", "begun"}
+    with pytest.raises(BadInput, match="asked: no dates"):
+        read_own_table(path, Choice("won", closed="asked"))
 
 
 def test_the_hash_is_of_the_content(tmp_path: Path) -> None:

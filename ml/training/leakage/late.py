@@ -33,7 +33,7 @@ def changed_late(changed_at: Floats, closed_at: Floats) -> Late | None:
     at_once = _largest_moment(changed_at[late])
     spread = len(np.unique(closed_at[late])) > 1
     mass_edit = spread and rows >= FEWEST_MOVED and at_once >= ONE_MOMENT * rows
-    evidence = f"in {rows:,} of {of:,} rows with a known history the value was changed at or after the outcome"
+    evidence = f"in {rows:,} of {of:,} rows where both moments are known it was changed, or its date lies, at or after the outcome"
     if mass_edit:
         evidence += f", in {at_once:,} of them at one and the same moment: an import or mass edit rather than an answer"
     return Late(evidence + ".", rows / of, mass_edit)
