@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import batch, features, loop, swap
+from tests.bench import batch, features, loop, swap, training
 from tests.bench.models import noise, run, rungs
 
 # Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
 BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "loop": loop.main,
     "swap": swap.main,
+    "training": training.main,
     "features": features.main,
     "batch": batch.main,
     "models": run.main,
