@@ -55,6 +55,7 @@ def test_the_run_has_everything_that_a_data_person_looks_for(trained: Result, ml
     assert {row.path for row in client.list_artifacts(trained.run_id, "plots")} >= {
         "plots/roc_curve.png",
         "plots/lift_by_decile.png",
+        "plots/reliability_curve.png",
     }
     assert {row.path for row in client.list_artifacts(trained.run_id, "leadloop")} == {
         "leadloop/card.json",
