@@ -15,6 +15,7 @@ from ml.preparation.categorical import (
     OneHot,
     TargetCode,
     common_levels,
+    fit_binned_codes,
     fit_codes,
     fit_one_hot,
     fit_target_code,
@@ -91,10 +92,9 @@ def _fit_step(form: Form, column: Input, source: str, values: pl.Series, labels:
     if column.kind is InputKind.CATEGORY:
         if form is not Form.BINNED and len(common_levels(values)) > MANY_LEVELS and 0 < labels.sum() < len(labels):
             return fit_target_code(name, source, values, labels, seed=seed, scaled=form is Form.SCALED)
-        if form is Form.SCALED:
-            step = fit_one_hot(name, source, values)
-        else:
-            step = fit_codes(name, source, values, Codes if form is Form.NATIVE else BinnedCodes)
+        if form is Form.NATIVE:
+            return fit_codes(name, source, values, seed=seed)
+        step = (fit_one_hot if form is Form.SCALED else fit_binned_codes)(name, source, values)
     elif form is Form.NATIVE:
         step = AsIs(input=name, source=source)
     else:

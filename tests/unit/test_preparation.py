@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features.inputs import LARGEST_NUMBER, Input, InputKind
+from ml.learners.base import Examples, probability
+from ml.learners.registry import LEARNERS
 from ml.preparation import prepare
 from ml.preparation.base import AS_OF, FEW_ROWS, Floats, Form, Ints, Matrix
 from ml.preparation.categorical import ENCODING_FOLDS, MANY_LEVELS, TargetCode, fit_target_code
@@ -216,3 +218,19 @@ def test_dates_become_durations_up_to_the_rows_own_moment() -> None:
     frame = frame.with_columns(pl.Series(AS_OF, [20_010.0, 20_010.0, 20_040.0]))
     _, matrix = prepare.fit(Form.NATIVE, inputs, frame, np.array([0, 1, 0]), seed=0)
     assert same(matrix, np.array([[10, 10, 5], [np.nan] * 3, [8.5, 11, 1]], dtype=np.float32))  # 4 October 2024 was a Friday
+
+
+@pytest.mark.parametrize("name", ["forest", "xgb", "lgbm"])
+def test_a_level_that_comes_later_is_answered_as_an_average_one(name: str) -> None:
+    generator = np.random.default_rng(0)
+    rates = {"feb": 0.02, "mar": 0.1, "may": 0.11, "jun": 0.1, "jul": 0.15, "aug": 0.17, "sep": 0.19, "oct": 0.21, "nov": 0.5}
+    months = generator.choice(list(rates), 6_000)
+    labels = (generator.random(6_000) < np.vectorize(rates.get)(months)).astype(np.int64)
+    inputs = (Input(name="month", kind=InputKind.CATEGORY), Input(name="visits", kind=InputKind.NUMBER))
+    frame = pl.DataFrame({"month": months, "visits": generator.normal(size=6_000)})
+    learner = LEARNERS[name]
+    preparation, matrix = prepare.fit(learner.form, inputs, frame, labels, seed=0)
+    params = {key: value for key, value in learner.settings[0].items() if key != "early_stopping_rounds"}
+    fitted = learner.fit(Examples(matrix, preparation.columns, labels), params | {"n_estimators": 60}, seed=0)
+    later = preparation.apply(pl.DataFrame({"month": ["dec"] * 200, "visits": generator.normal(size=200)}))
+    assert probability(fitted.margins(later)).mean() == pytest.approx(labels.mean(), abs=0.12)
