@@ -72,7 +72,8 @@ def bearer(scope: Scope) -> dict[str, str]:
 def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: str = "1") -> None:
     """Trains the lead score on a small table and puts it where serving looks, without MLflow."""
     sample = samples.lead_score(seed, rows)
-    trained = train(sample.model, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
+    booster = replace(sample.model, learners={"xgb": sample.model.learners["xgb"]})
+    trained = train(booster, sample.table, data_hash=sample.data_hash, now=SystemClock().now(), seed=seed)
     folder = models_dir / MODEL.name / version
     folder.mkdir(parents=True, exist_ok=True)
     card = trained.card.model_copy(update={"version": version})

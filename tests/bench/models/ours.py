@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml.features.date_text import days_of_temporal
 from ml.features.inputs import typed_frame
 from ml.learners.base import probability
 from ml.tables.table import Table, infer_inputs
@@ -32,7 +33,9 @@ def ours(
     table = Table(as_text(train), labels, target, columns, notes=(), data_hash="")
     inputs, _ = infer_inputs(table, upto=len(train))
     taught, asked = (typed_frame(inputs, as_text(frame)) for frame in (train, test))
-    fitted = fit_table(TypedTable(inputs, taught, labels, groups=together(taught, None)), budget_seconds=budget_seconds, seed=seed)
+    times = None if time is None else days_of_temporal(train[time]).to_numpy()
+    rows = TypedTable(inputs, taught, labels, times, together(taught, None))
+    fitted = fit_table(rows, budget_seconds=budget_seconds, seed=seed)
     return probability(fitted.scorer.margins(asked))
 
 
