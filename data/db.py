@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel, create_engine
 
@@ -141,14 +141,19 @@ class Database:
         with ExitStack() as stack:
             with _away_is_not_ready():
                 connection = stack.enter_context(self.engine.execution_options(isolation_level="AUTOCOMMIT").connect())
-                connection.detach()  # closed at the end and not given back to the pool: the lock ends with it
+                connection.detach()  # closed at the end and not given back to the pool: the lock never outlives its holder
                 take = text("SELECT pg_try_advisory_lock(:key)")
                 wait_until(
                     lambda: bool(connection.execute(take, key).scalar_one()),
                     timeout_seconds=timeout_seconds,
                     what=f"the lock {name}",
                 )
-            yield
+            try:
+                yield
+            finally:
+                # A closed connection lets go only when the server gets to it; the next in line should not wait for that.
+                with suppress(DBAPIError):  # the connection is gone, and the lock with it
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
     def check(self) -> None:
         """Raises NotReady unless the database answers and has our schema."""

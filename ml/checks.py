@@ -31,6 +31,8 @@ FEWER: Params = {"n_estimators": 40, "trees": 40}  # enough trees for a check
 MORE_ON_NOISE = 0.15
 CLEARLY_BETTER = 0.05  # under the prior's log-loss where the signal is plain
 MIRRORED = 0.03  # between the AUC of a table and that of its mirror; trees resample their rows
+RARE = 0.2  # of the outcomes
+LEVEL = 0.1  # between what is expected and what was seen; few trees, and trees of resampled rows, are not exact
 PICKLED = b"\x80"
 INPUTS = (
     Input(name="visits", kind=InputKind.NUMBER),
@@ -134,6 +136,16 @@ def twelve_rows_are_enough(learner: Learner) -> None:
         _assert_learns_soundly(learner, INPUTS, *table(12, seed=seed))
 
 
+def level_is_right(learner: Learner) -> None:
+    """On the rows that taught, as many outcomes are expected as there were: columns that repeat each other, a rare outcome."""
+    frame, labels = table(5 * ROWS)
+    echoes = tuple(Input(name=f"visits {place}", kind=InputKind.NUMBER) for place in range(4))
+    wide = frame.with_columns(frame["visits"].alias(echo.name) for echo in echoes)
+    rare = labels * (np.random.default_rng(1).random(len(labels)) < RARE)
+    scores = probability(_learned_scores(learner, (*INPUTS, *echoes), wide, rare))
+    assert abs(scores.mean() / rare.mean() - 1) < LEVEL, f"{scores.mean():.3f} expected, {rare.mean():.3f} seen"
+
+
 def very_rare_outcome(learner: Learner) -> None:
     for wins in (1, 2, 3):
         frame, _ = table(200)
@@ -229,6 +241,7 @@ CHECKS: tuple[Check, ...] = (
     constant_column_changes_nothing,
     missing_column_changes_nothing,
     twelve_rows_are_enough,
+    level_is_right,
     very_rare_outcome,
     doubled_column_changes_little,
     mirrored_outcomes_mirror_the_scores,

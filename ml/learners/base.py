@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from scipy.optimize import brentq
 
 from ml.preparation.base import Column, Floats, Form, Ints, Matrix
 
@@ -103,6 +104,13 @@ def log_odds(probability: Any) -> Floats:
 def probability(margins: Any) -> Floats:
     """Log-odds -> probabilities, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(margins, dtype=np.float64)))
+
+
+def shift_to_level(margins: Floats, labels: Ints) -> float:
+    """What to add to all log-odds, so that as many outcomes are expected as there were (and half of one more of each kind)."""
+    wanted = (labels.sum() + 0.5) / (len(labels) + 1)
+    far = float(np.abs(margins).max()) + abs(float(log_odds(wanted))) + 1
+    return float(brentq(lambda shift: probability(margins + shift).mean() - wanted, -far, far))
 
 
 def rescaled(contributions: Floats, base: Floats, margins: Floats) -> Floats:

@@ -1,12 +1,12 @@
 """Naive Bayes over binned columns (scikit-learn's CategoricalNB): each column's log-likelihood ratio simply adds up."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ml.learners.base import Examples, Params
+from ml.learners.base import Examples, Params, shift_to_level
 from ml.preparation.base import Floats, Form, Ints, Matrix
 
 
@@ -47,7 +47,9 @@ class NaiveBayes:
         averages = [float(table[codes[:, place]].mean()) for place, table in enumerate(tables)]
         prior = float(fitted.class_log_prior_[1] - fitted.class_log_prior_[0])
         centred = tuple(table - average for table, average in zip(tables, averages, strict=True))
-        return Ratios(centred, prior + sum(averages))
+        counted = Ratios(centred, prior + sum(averages))
+        # Columns that say the same are counted as often as they say it, and the level goes astray with them.
+        return replace(counted, intercept=counted.intercept + shift_to_level(counted.margins(examples.matrix), examples.labels))
 
     def load(self, path: Path) -> Ratios:
         stored = json.loads(path.read_text())

@@ -13,7 +13,21 @@ from ml.preparation.base import Form
 from ml.preparation.prepare import Preparation
 from ml.scorer import Member, Scorer
 from ml.training import calibrate, split
-from ml.training.ladder import STACK, Prepared, Tell, Tried, TypedTable, able, choose, climb, other_rows, prepared, silent, stacked
+from ml.training.ladder import (
+    STACK,
+    Prepared,
+    Tell,
+    Tried,
+    TypedTable,
+    able,
+    choose,
+    climb,
+    other_rows,
+    prepared,
+    silent,
+    stacked,
+    without_level,
+)  # fmt: skip
 from ml.training.split import Plan
 from ml.training.tune import tune
 
@@ -48,7 +62,8 @@ def fit_table(
     `settings`: learner -> the parameters to start with; the prior always competes.
     """
     started = time.monotonic()
-    plan = split.plan(table.labels, times=table.times, groups=table.groups, seed=seed)
+    twins = split.twins(table.frame)
+    plan = split.plan(table.labels, times=table.times, groups=table.groups, twins=twins, seed=seed)
     made = Prepared(table, plan.folds, seed)
     if not plan.folds:
         chosen = _nothing_to_validate(table)
@@ -70,7 +85,7 @@ def fit_table(
 
 def _calibration(chosen: Tried, table: TypedTable, plan: Plan) -> tuple[Calibration, dict[str, float]]:
     """Learned on the first repeat's unseen rows; judged on the folds that it did not see, along the time on later ones."""
-    margins, labels = chosen.margins[0], table.labels
+    margins, labels = without_level(chosen.margins, table.labels, plan)[0], table.labels
     seen = np.flatnonzero(~np.isnan(margins))
     if chosen.learner == "prior":
         return calibrate.fit(CalibrationKind.NONE, margins[seen], labels[seen]), {}

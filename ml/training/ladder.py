@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml.calibration import CalibrationKind
 from ml.features.inputs import Input
-from ml.learners.base import Examples, Fitted, Params, Tunable
+from ml.learners.base import Examples, Fitted, Params, Tunable, shift_to_level
 from ml.learners.registry import LEARNERS
 from ml.preparation import prepare
 from ml.preparation.base import Floats, Form, Ints
@@ -170,13 +170,27 @@ def judged(labels: Ints, plan: Plan, name: str, params: Params, margins: Floats,
 
 def cross_calibrated(margins: Floats, labels: Ints, plan: Plan) -> Floats:
     """Each fold's log-odds through a sigmoid learned on the other folds; along the time, on the earlier ones."""
-    calibrated = margins.copy()
+    calibrated, lessons = margins.copy(), without_level(margins, labels, plan)
     for place, fold in enumerate(plan.folds):
         others = other_rows(plan, place)
         if len(others):
-            sigmoid = fit(CalibrationKind.SIGMOID, margins[fold.repeat, others], labels[others])
+            sigmoid = fit(CalibrationKind.SIGMOID, lessons[fold.repeat, others], labels[others])
             calibrated[fold.repeat, fold.judge] = sigmoid.apply(margins[fold.repeat, fold.judge])
     return calibrated
+
+
+def without_level(margins: Floats, labels: Ints, plan: Plan) -> Floats:
+    """What calibrations and ensembles learn from: along the time, each part's log-odds at the part's own level.
+
+    How often the outcome comes changes with the time. That the models of the past were behind or ahead of it says nothing
+    on the last one, which has learned from all of it; at random folds, a level that is off is the learner's own.
+    """
+    if not plan.in_time:
+        return margins
+    level = margins.copy()
+    for fold in plan.folds:
+        level[fold.repeat, fold.judge] += shift_to_level(margins[fold.repeat, fold.judge], labels[fold.judge])
+    return level
 
 
 def other_rows(plan: Plan, place: int) -> Ints:
@@ -206,16 +220,17 @@ def stacked(tried: Sequence[Tried], labels: Ints, plan: Plan) -> Tried | None:
         return None
     started = time.monotonic()
     margins = np.stack([member.margins for member in members], axis=-1)
+    lessons = np.stack([without_level(member.margins, labels, plan) for member in members], axis=-1)
     mixed = np.full(margins.shape[:2], np.nan)
     for place, fold in enumerate(plan.folds):
         others = other_rows(plan, place)
         if len(others):
-            shares, shift = stack.weights(margins[fold.repeat, others], labels[others])
+            shares, shift = stack.weights(lessons[fold.repeat, others], labels[others])
         else:
             shares, shift = np.full(len(members), 1 / len(members)), 0.0
         mixed[fold.repeat, fold.judge] = margins[fold.repeat, fold.judge] @ shares + shift
     there = ~np.isnan(mixed)
-    shares, shift = stack.weights(margins[there], np.broadcast_to(labels, mixed.shape)[there])
+    shares, shift = stack.weights(lessons[there], np.broadcast_to(labels, mixed.shape)[there])
     found = judged(labels, plan, STACK, {}, mixed, time.monotonic() - started)
     return Tried(
         STACK, {}, found.margins, found.calibrated, found.losses, found.seconds, tuple(members), tuple(shares.tolist()), shift

@@ -55,18 +55,28 @@ def cut_of(rows: int) -> int:
     return int(rows * (1 - HOLDOUT_SHARE)) if rows >= FEWEST_FOR_HOLDOUT else rows
 
 
-def plan(labels: Ints, *, times: Floats | None = None, groups: NDArray[Any] | None = None, seed: int = 0) -> Plan:
+def plan(
+    labels: Ints,
+    *,
+    times: Floats | None = None,
+    groups: NDArray[Any] | None = None,
+    twins: NDArray[Any] | None = None,
+    seed: int = 0,
+) -> Plan:
     """Folds for rows in time order. Few rows: stratified and repeated; groups are kept together; else along the time.
 
-    A plan may be empty: with fewer than two rows of a class, or of one identity only, nothing can be validated.
+    `twins` stand in for groups where nothing else says who is who, but not along the time: what comes again later is how
+    the future is. A plan may be empty: with fewer than two rows of a class, or of one identity only, nothing is validated.
     """
     rows, rarer = len(labels), int(np.bincount(labels, minlength=2).min())
     if rarer < 2:
         return Plan((), "no validation: fewer than two rows of one of the outcomes")
+    named = None if groups is None else _shared(np.unique(groups.astype(str), return_inverse=True)[1])
     if times is not None and rows >= FEWEST_FOR_TIME and np.unique(times).size > FOLDS:
-        folds = _along_time(labels, times, groups)
+        folds = _along_time(labels, times, named)
         if len(folds) > 1:
             return Plan(folds, f"{len(folds)} parts in time order, each judged by a model of all before it", in_time=True)
+    groups = twins if groups is None else named
     count = min(3 if rows > MANY_ROWS else FOLDS, rarer, rows if groups is None else np.unique(groups).size)
     if count < 2:
         return Plan((), "no validation: all rows are of one identity")
@@ -90,13 +100,14 @@ def judges(labels: Ints, groups: NDArray[Any] | None, cut: int) -> Ints:
     return strangers if len(strangers) >= FEWEST_JUDGES and np.unique(labels[strangers]).size == 2 else newest
 
 
-def together(frame: pl.DataFrame, ids: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Which rows must stay on one side: those of one identity; without identities, rows that are the same in every column.
+def twins(frame: pl.DataFrame) -> NDArray[Any] | None:
+    """A number for each row, the same for rows that are the same in every column; None where no two are."""
+    return _shared(frame.hash_rows().to_numpy())
 
-    None where every row may go its own way.
-    """
-    found = frame.hash_rows().to_numpy() if ids is None else np.unique(ids.astype(str), return_inverse=True)[1]
-    return found if np.unique(found).size < len(found) else None
+
+def _shared(groups: NDArray[Any]) -> NDArray[Any] | None:
+    """The groups; None where each row is one of its own."""
+    return groups if np.unique(groups).size < len(groups) else None
 
 
 def _along_time(labels: Ints, times: Floats, groups: NDArray[Any] | None) -> tuple[Fold, ...]:

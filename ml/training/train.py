@@ -1,7 +1,7 @@
 """Trains one version: the earlier 80 % teach, the newest 20 % judge. With few rows all teach, and the folds judge."""
 
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ml.training.fit import Fit, fit_table
 from ml.training.ladder import Tell, TypedTable, silent
 from ml.training.leakage import Findings
 from ml.training.rows import Rows, row_keys, write_rows
-from ml.training.split import cut_of, judges, together
+from ml.training.split import cut_of, judges
 from ml.version import QUANTILES, Card, Version, member_cards, save
 
 UNREGISTERED = "unregistered"
@@ -97,9 +97,8 @@ def train(
     """
     _check(table)
     cut = cut_of(len(table.labels))
-    early = table.rows(np.arange(cut))
     fit = fit_table(
-        replace(early, groups=together(early.frame, early.groups)),
+        table.rows(np.arange(cut)),
         settings=model.learners,
         budget_seconds=budget_seconds,
         most_trials=most_trials,

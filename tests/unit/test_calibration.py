@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.domain.prediction import LARGEST_LOG_ODDS
 from ml.calibration import Calibration, CalibrationKind
-from ml.learners.base import MOST_CANCELLED, carried, log_odds, probability, rescaled
+from ml.learners.base import MOST_CANCELLED, carried, log_odds, probability, rescaled, shift_to_level
 from ml.preparation.base import Floats, Ints
 from ml.training import calibrate
 from ml.training.calibrate import row_losses, simplest
@@ -88,6 +88,13 @@ def test_shares_of_a_probability_become_shares_of_log_odds(shares: list[list[flo
     wanted = log_odds(np.clip(shifted.sum(axis=1), 0, 1))
     found = rescaled(shifted, log_odds(shifted[:, -1]), wanted)
     assert np.allclose(found.sum(axis=1), wanted, atol=1e-6)
+
+
+@given(rows())
+def test_a_shift_makes_expected_and_seen_the_same(learned: tuple[Floats, Ints]) -> None:
+    margins, labels = learned
+    found = probability(margins + shift_to_level(margins, labels)).sum()
+    assert found / len(labels) == pytest.approx((labels.sum() + 0.5) / (len(labels) + 1), abs=1e-6)
 
 
 def test_shares_that_cancel_out_at_a_steep_end_are_bounded() -> None:

@@ -119,6 +119,21 @@ def test_a_member_that_is_noise_hardly_weighs(seed: int) -> None:
     assert shares[0] > 5 * shares[1]
 
 
+def test_a_wave_of_the_past_is_no_lesson_for_the_level_of_today() -> None:
+    """The outcome came more and more often, then less: the models of the past were behind each time, the last one is not."""
+    examples = table(6_000)
+    times = np.arange(6_000.0)
+    often = 0.35 + 0.3 * np.sin(times / 6_000 * np.pi)
+    rare = examples.labels * (np.random.default_rng(0).random(6_000) < often)
+    made = fit_table(replace(examples, labels=rare, times=times), settings={"logistic": LEARNERS["logistic"].settings[:1]})
+    assert made.plan.in_time
+    assert made.chosen.learner == "logistic"
+    behind = probability(made.chosen.margins[0, 2_400:]).mean() - rare[2_400:].mean()
+    now = probability(made.scorer.margins(examples.frame)).mean() - rare.mean()
+    assert abs(behind) > 0.01, "the models of the past saw nothing of the wave"
+    assert abs(now) < abs(behind) / 3
+
+
 def test_members_with_errors_of_their_own_are_better_together() -> None:
     margins, labels = unseen(3, 2_000)
     made = plan(labels)

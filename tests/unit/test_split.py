@@ -1,12 +1,13 @@
 """Who teaches and who judges: nobody judges what it taught, no identity stands on both sides, no past is judged by its future."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.preparation.base import Floats, Ints
-from ml.training.split import FEWEST_FOR_TIME, FEWEST_JUDGES, FOLDS, MANY_ROWS, MOST_REPEATS, Plan, judges, plan
+from ml.training.split import FEWEST_FOR_TIME, FEWEST_JUDGES, FOLDS, MANY_ROWS, MOST_REPEATS, Plan, judges, plan, twins
 
 
 def outcomes(rows: int, wins: int, seed: int = 0) -> Ints:
@@ -87,6 +88,28 @@ def test_no_row_is_judged_by_its_own_future(few: int, seed: int, grouped: bool) 
             assert times[fold.judge].min() > times[fold.train].max()
         if groups is not None:
             assert not set(groups[fold.train]) & set(groups[fold.judge])
+
+
+def test_rows_that_look_alike_stay_together_but_not_along_the_time() -> None:
+    """A future that looks like the past is no reason not to be judged by it."""
+    rows = 2 * FEWEST_FOR_TIME
+    labels, looks = outcomes(rows, 600), np.arange(rows) % 40
+    for fold in plan(labels, twins=looks).folds:
+        assert not set(looks[fold.train]) & set(looks[fold.judge])
+    along = plan(labels, twins=looks, times=np.arange(float(rows)))
+    assert along.in_time
+    assert sum(len(fold.judge) for fold in along.folds) == pytest.approx(0.6 * rows, abs=4)
+    named = plan(labels, groups=np.arange(rows), twins=looks)
+    assert "together" not in named.how, "each row is known to be another's"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([None, "a", "b"])), max_size=30))
+def test_rows_are_alike_in_every_column_or_not_at_all(rows: list[tuple[int, str | None]]) -> None:
+    found = twins(pl.DataFrame(rows, schema={"a": pl.Int64, "b": pl.String}, orient="row"))
+    if found is None:
+        assert len(set(rows)) == len(rows)
+    else:
+        assert [found[0] == one for one in found] == [rows[0] == one for one in rows]
 
 
 def test_later_folds_learn_from_all_that_came_before() -> None:

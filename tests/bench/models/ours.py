@@ -12,7 +12,6 @@ from ml.learners.base import probability
 from ml.tables.table import Table, infer_inputs
 from ml.training.fit import fit_table
 from ml.training.ladder import TypedTable
-from ml.training.split import together
 from tests.bench.models.job import Job
 
 MOMENT = "%Y-%m-%dT%H:%M:%S%.6f"
@@ -34,7 +33,7 @@ def ours(
     inputs, _ = infer_inputs(table, upto=len(train))
     taught, asked = (typed_frame(inputs, as_text(frame)) for frame in (train, test))
     times = None if time is None else days_of_temporal(train[time]).to_numpy()
-    rows = TypedTable(inputs, taught, labels, times, together(taught, None))
+    rows = TypedTable(inputs, taught, labels, times)
     fitted = fit_table(rows, budget_seconds=budget_seconds, seed=seed)
     return probability(fitted.scorer.margins(asked))
 
