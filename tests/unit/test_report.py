@@ -59,7 +59,7 @@ def trained_on(made: TypedTable) -> Trained:
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return trained_on(replace(table(1_500), times=np.linspace(20_000, 20_400, 1_500)))
+    return trained_on(replace(table(2_500), times=np.linspace(20_000, 20_400, 2_500)))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_the_verdict_comes_first_and_everything_is_there(trained: Trained) -> No
         "separator ','",
         "None was found",
         "4 Oct 2024 to 20 Aug 2025",
-        "How sure: judged by 300 of the newest rows",
+        "How sure: judged by 500 of the newest rows",
         "d" * 64,
     ):
         assert told in found.text, told
