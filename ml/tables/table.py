@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,17 +84,13 @@ def read_labelled(
         frame, labels = frame[order], labels[order]
         times = moments[order] if are_dates else None
         notes.append(f"in the order of {time}{note}")
-    aside = {name: role for role, name in chosen.items() if name}
-    if others := [f"{name} ({role})" for name, role in aside.items() if role != "target"]:
-        notes.append(f"not learnt from: {', '.join(others)}")
-    ours = [name for name in frame.columns if _is_a_prediction(name) and name not in {*aside, *drop, *keep}]
-    if ours:
-        notes.append(f"left out, since a model must not learn from predictions: {shown_names(ours)} (--keep takes them in)")
+    columns, why = _columns(frame, {name: role for role, name in chosen.items() if name}, drop, keep)
+    notes += why
     return Table(
         rows=frame,
         labels=labels,
         target=target,
-        columns=tuple(name for name in frame.columns if name not in {*aside, *drop, *ours}),
+        columns=columns,
         notes=tuple(notes),
         data_hash=_hash(frame),
         times=times,
@@ -137,6 +133,19 @@ def _check_there(path: Path, frame: pl.DataFrame, name: str) -> None:
     close = difflib.get_close_matches(name.lower(), folded, n=1)
     meant = f"did you mean {folded[close[0]]!r}? " if close else ""
     raise BadInput(f"{path}: no column {name!r}; {meant}the columns are {shown_names(frame.columns)}", field=name)
+
+
+def _columns(
+    frame: pl.DataFrame, roles: Mapping[str, str], drop: Sequence[str], keep: Sequence[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """What there is to learn from, and notes on what is not: columns that have a role of their own, and predictions."""
+    notes = []
+    if others := [f"{name} ({role})" for name, role in roles.items() if role != "target"]:
+        notes.append(f"not learnt from: {', '.join(others)}")
+    ours = [name for name in frame.columns if _is_a_prediction(name) and name not in {*roles, *drop, *keep}]
+    if ours:
+        notes.append(f"left out, since a model must not learn from predictions: {shown_names(ours)} (--keep takes them in)")
+    return tuple(name for name in frame.columns if name not in {*roles, *drop, *ours}), notes
 
 
 def _closing_days(series: pl.Series) -> NDArray[np.float64]:
