@@ -31,6 +31,7 @@ FEWER: Params = {"n_estimators": 40, "trees": 40}  # enough trees for a check
 MORE_ON_NOISE = 0.15
 CLEARLY_BETTER = 0.05  # under the prior's log-loss where the signal is plain
 MIRRORED = 0.03  # between the AUC of a table and that of its mirror; trees resample their rows
+FOLLOWS = 0.8  # the correlation of a factor with its column, of which the log-odds are a straight line
 RARE = 0.2  # of the outcomes
 LEVEL = 0.1  # between what is expected and what was seen; few trees, and trees of resampled rows, are not exact
 PICKLED = b"\x80"
@@ -56,6 +57,23 @@ def contributions_add_up(learner: Learner) -> None:
     odd = preparation.apply(odd_rows())
     for matrix in (examples.matrix, examples.matrix[:0], examples.matrix[:1], odd, odd[:1]):
         _assert_sound(fitted, matrix, examples.columns)
+
+
+def factors_belong_to_their_columns(learner: Learner) -> None:
+    """What raises the score is the factor of the column that does it; one that never changes has none."""
+    frame, labels = table(2 * ROWS)
+    inputs = (*INPUTS[:1], INPUTS[3], Input(name="constant", kind=InputKind.NUMBER))
+    preparation, examples = _prepared(learner, inputs, frame.with_columns(pl.lit(1.0).alias("constant")), labels)
+    shares = _learned(learner, examples).contributions(examples.matrix)[:, :-1]
+    by_input = {name: np.zeros(len(shares)) for name in ("visits", "is_first", "constant")}
+    for place, column in enumerate(preparation.columns):
+        by_input[column.input] += shares[:, place]
+    assert np.abs(by_input["constant"]).max() < ADDS_UP, "a column that never changes has a factor"
+    if learner.name == prior.LEARNER.name:
+        return
+    visits = frame["visits"].to_numpy()
+    assert np.corrcoef(by_input["visits"], visits)[0, 1] > FOLLOWS, "the factor does not follow its column"
+    assert by_input["is_first"].std() < by_input["visits"].std() / 3, "a column of noise has as large a factor as the signal"
 
 
 def saved_and_loaded_is_the_same(learner: Learner) -> None:
@@ -232,6 +250,7 @@ def suggestions_are_usable(learner: Learner) -> None:
 CHECKS: tuple[Check, ...] = (
     same_seed_same_result,
     contributions_add_up,
+    factors_belong_to_their_columns,
     saved_and_loaded_is_the_same,
     file_is_native_text,
     any_column_name_will_do,

@@ -188,8 +188,10 @@ def _shown(check: Check) -> str:
 
 
 def _check_passed(found: Standing, version: str, decision: Decision | None) -> None:
-    if CHAMPION not in found.aliases or version in {move.version for move in found.moves}:
+    if version in {move.version for move in found.moves}:
         return
+    if decision is not None and decision.promote and decision.champion == found.aliases.get(CHAMPION):
+        return  # whoever was to make it champion did not get to it
     if decision is None:
         why = "the gate was never asked"
     else:

@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,14 @@ def generic(entity: str = "ada@example.com", *, at: datetime = NOON, key: str | 
         "entity": {"kind": "contact", "id": entity},
         "properties": properties or HOT,
     }
+
+
+def until(said: str, done: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Waits for what comes about elsewhere; the limit is only there so that a test that hangs ends."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Steps for categories: codes, one-hot columns, and out-of-fold target encoding where there are many levels."""
 
 import zlib
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ml.preparation.base import Column, Floats, Ints, Matrix, codes
@@ -14,8 +15,10 @@ RAREST_LEVEL = 10
 # Above this a level's own rate says more than a code (which a tree must split many times).
 MANY_LEVELS = 24
 # A level that first comes later (December, where training ended in November) goes down whichever branch a tree has for what it
-# never saw, and cost 14 % of log-loss on such a table. This share of the rows, drawn by chance, stands for those to come.
+# never saw, and cost 14 % of log-loss on such a table. This share of the rows, drawn by chance and as many of each level, stands
+# for those to come: a new level is as likely to be like a rare one as like a frequent one.
 LATER_LEVELS_SHARE = 0.005
+MOST_OF_A_LEVEL = 0.2
 ENCODING_FOLDS = 5
 # A level's rate is drawn towards the base rate as if so many more rows had it: one row's outcome is no rate. (A shrinkage
 # by each level's own variance would take a level with one row at its word.)
@@ -125,7 +128,9 @@ def fit_codes(name: str, source: str, values: pl.Series, *, seed: int) -> tuple[
     levels = common_levels(values)
     found = codes(values, levels)
     if levels and not (found == len(levels)).any():
-        drawn = np.random.default_rng([seed, zlib.crc32(source.encode())]).random(len(found)) < LATER_LEVELS_SHARE
+        rows = np.bincount(found[found >= 0], minlength=len(levels) + 1)
+        chances = np.minimum(LATER_LEVELS_SHARE * len(found) / len(levels) / np.maximum(rows, 1), MOST_OF_A_LEVEL)
+        drawn = np.random.default_rng([seed, zlib.crc32(source.encode())]).random(len(found)) < chances[found]
         found = np.where(drawn & (found >= 0), len(levels), found)
     step = Codes(input=name, source=source, levels=levels, other=bool((found == len(levels)).any()))
     return step, np.where(found < 0, np.nan, found)[:, None].astype(np.float64)
@@ -145,19 +150,22 @@ def fit_one_hot(name: str, source: str, values: pl.Series) -> OneHot:
 
 
 def fit_target_code(
-    name: str, source: str, values: pl.Series, labels: Ints, *, seed: int, scaled: bool
+    name: str, source: str, values: pl.Series, labels: Ints, *, seed: int, scaled: bool, groups: NDArray[Any] | None = None
 ) -> tuple[TargetCode, Matrix]:
-    """The step, and what the training rows themselves see: each row's rate without its own fold's labels."""
-    levels = tuple(sorted(values.drop_nulls().unique().to_list()))
+    """The step, and what the training rows themselves see: each row's rate without the labels of its own fold, in which are
+    all rows of its group (identity). Levels of one group only have no rate of their own: they name somebody."""
+    owners = np.arange(len(labels)) if groups is None else np.unique(groups.astype(str), return_inverse=True)[1]
+    levels = _shared_levels(values, owners)
     found = codes(values, levels)
-    places = np.where(found < 0, len(levels), found)  # missing is a level of its own
+    places = np.where(found < 0, len(levels) + 1, found)  # after the levels the other ones, then missing
     base_rate = float(labels.mean())
     out_of_fold = np.empty(len(labels))
-    folds = _folds(labels, seed)
+    folds = _folds(labels, owners, seed)
     for fold in range(ENCODING_FOLDS):
         told = folds == fold
-        out_of_fold[told] = _drawn_rates(places[~told], labels[~told], len(levels) + 1, base_rate)[places[told]]
-    *rates, missing_rate = _drawn_rates(places, labels, len(levels) + 1, base_rate).tolist()
+        out_of_fold[told] = _drawn_rates(places[~told], labels[~told], len(levels) + 2, base_rate)[places[told]]
+    out_of_fold[places == len(levels)] = base_rate
+    *rates, _, missing_rate = _drawn_rates(places, labels, len(levels) + 2, base_rate).tolist()
     step = TargetCode(
         input=name,
         source=source,
@@ -176,9 +184,17 @@ def _drawn_rates(places: Ints, labels: Ints, levels: int, base_rate: float) -> F
     return np.asarray((wins + DRAWING_ROWS * base_rate) / (rows + DRAWING_ROWS), dtype=np.float64)
 
 
-def _folds(labels: Ints, seed: int) -> Ints:
-    """A fold for each row, wins and losses dealt out one by one, so that each fold has its share of both."""
-    shuffled = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
-    folds = np.empty(len(labels), dtype=np.int64)
-    folds[shuffled] = np.arange(len(labels)) % ENCODING_FOLDS
-    return folds
+def _shared_levels(values: pl.Series, owners: Ints) -> tuple[str, ...]:
+    """The levels that more than one group has, in the order of their names."""
+    frame = pl.DataFrame({"level": values, "owner": owners}).drop_nulls().group_by("level").agg(pl.col("owner").n_unique())
+    return tuple(sorted(frame.filter(pl.col("owner") > 1)["level"].to_list()))
+
+
+def _folds(labels: Ints, owners: Ints, seed: int) -> Ints:
+    """A fold for each row: groups dealt out one by one, those with a win and those without, so that each fold has both."""
+    has_won = np.zeros(int(owners.max(initial=-1)) + 1, dtype=np.int64)
+    np.maximum.at(has_won, owners, labels)
+    shuffled = np.lexsort((np.random.default_rng(seed).random(len(has_won)), has_won))
+    folds = np.empty(len(has_won), dtype=np.int64)
+    folds[shuffled] = np.arange(len(has_won)) % ENCODING_FOLDS
+    return np.asarray(folds[owners], dtype=np.int64)

@@ -1,9 +1,10 @@
 """Fits and applies a whole preparation: TABLE of which step each kind of input gets in each form."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ml.features.inputs import Input, InputKind
@@ -51,15 +52,17 @@ class Preparation(BaseModel):
         return _joined(parts, self.form, len(frame))
 
 
-def fit(form: Form, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints, *, seed: int) -> tuple[Preparation, Matrix]:
-    """Learns the cleaning from the training rows; returns it and their matrix (target encodings out of fold)."""
+def fit(
+    form: Form, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints, *, seed: int, groups: NDArray[Any] | None = None
+) -> tuple[Preparation, Matrix]:
+    """Learns the cleaning from the training rows; returns it and their matrix (target encodings out of fold, by group)."""
     derived = tuple(found for column in inputs if (found := _derive(column, frame, seed)) is not None)
     series = with_derived(frame, derived)
     steps: list[AnyStep] = []
     parts: list[Matrix] = []
     for column in inputs:
         for source in _sources(column, derived):
-            step, part = _fit_step(form, column, source, series[column.name, source], labels, seed)
+            step, part = _fit_step(form, column, source, series[column.name, source], labels, seed, groups)
             steps.append(step)
             parts.append(part)
     preparation = Preparation(form=form, derived=derived, steps=tuple(steps))
@@ -86,12 +89,14 @@ def _sources(column: Input, derived: tuple[AnyDerived, ...]) -> tuple[str, ...]:
     return (column.name,)
 
 
-def _fit_step(form: Form, column: Input, source: str, values: pl.Series, labels: Ints, seed: int) -> tuple[AnyStep, Matrix]:
+def _fit_step(
+    form: Form, column: Input, source: str, values: pl.Series, labels: Ints, seed: int, groups: NDArray[Any] | None
+) -> tuple[AnyStep, Matrix]:
     name = column.name
     step: AnyStep
     if column.kind is InputKind.CATEGORY:
         if form is not Form.BINNED and len(common_levels(values)) > MANY_LEVELS and 0 < labels.sum() < len(labels):
-            return fit_target_code(name, source, values, labels, seed=seed, scaled=form is Form.SCALED)
+            return fit_target_code(name, source, values, labels, seed=seed, scaled=form is Form.SCALED, groups=groups)
         if form is Form.NATIVE:
             return fit_codes(name, source, values, seed=seed)
         step = (fit_one_hot if form is Form.SCALED else fit_binned_codes)(name, source, values)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -58,12 +59,16 @@ MAILED = "an identifier: e-mail addresses"
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the training part. `values` are its different values that are not missing, `counts` how often each."""
+    """One column of the training part. `values` are its different values that are not missing, `counts` how often each.
+
+    `held`: how many cells are not missing, where a value counts once for an identity, however many rows that has.
+    """
 
     name: str
     rows: int
     values: pl.Series
     counts: pl.Series
+    held: int
 
     @cached_property
     def present(self) -> int:
@@ -71,7 +76,7 @@ class Column:
 
     @property
     def distinct_share(self) -> float:
-        return len(self.values) / max(self.present, 1)
+        return len(self.values) / max(self.held, 1)
 
     @property
     def rarest(self) -> int:
@@ -92,14 +97,18 @@ class Column:
         return sum(count for value, count in self.sample.items() if holds(value)) / max(sum(self.sample.values()), 1)
 
 
-def find_kinds(frame: pl.DataFrame, keep: Collection[str] = ()) -> list[Found]:
-    """What every column of the frame holds, in the frame's order. Identifiers in `keep` are taken as what they look like."""
-    columns = [_column(series) for series in frame]
+def find_kinds(frame: pl.DataFrame, keep: Collection[str] = (), *, identities: NDArray[Any] | None = None) -> list[Found]:
+    """What every column of the frame holds, in the frame's order. Identifiers in `keep` are taken as what they look like.
+
+    `identities`: whose each row is, where one may have several: an e-mail address in three rows of one person is a name still.
+    """
+    owners = None if identities is None else pl.Series("owner", np.unique(identities.astype(str), return_inverse=True)[1])
+    columns = [_column(series, owners) for series in frame]
     decimal = proven_decimal(_proof(column) for column in columns if column.values.dtype == pl.String)
     return [_found(column, decimal, kept=column.name in keep) for column in columns]
 
 
-def _column(series: pl.Series) -> Column:
+def _column(series: pl.Series, owners: pl.Series | None) -> Column:
     if isinstance(series.dtype, pl.Categorical | pl.Enum):
         series = series.cast(pl.String)
     value, there = pl.col("value"), pl.col("value").is_not_null()
@@ -109,8 +118,12 @@ def _column(series: pl.Series) -> Column:
         there &= ~value.str.to_lowercase().is_in(list(MISSING_WORDS))
     elif series.dtype.is_float():
         there &= value.is_not_nan()
-    counted = series.alias("value").to_frame().lazy().group_by(cells, maintain_order=True).len("count").filter(there).collect()
-    return Column(series.name, len(series), counted["value"], counted["count"])
+    frame = series.alias("value").to_frame().lazy()
+    counted = frame.group_by(cells, maintain_order=True).len("count").filter(there).collect()
+    held = int(counted["count"].sum())
+    if owners is not None:
+        held = frame.with_columns(owners).filter(there).select(pl.struct("owner", cells).n_unique()).collect().item()
+    return Column(series.name, len(series), counted["value"], counted["count"], held)
 
 
 def _is_word(texts: pl.Series, words: Collection[str]) -> pl.Series:
@@ -262,7 +275,7 @@ def _of_kind(column: Column, kind: InputKind, note: str = "") -> Found:
 
 def _without(column: Column, words: Collection[str]) -> Column:
     there = ~_is_word(column.values, words)
-    return Column(column.name, column.rows, column.values.filter(there), column.counts.filter(there))
+    return Column(column.name, column.rows, column.values.filter(there), column.counts.filter(there), column.held)
 
 
 def _strays(column: Column, typed: pl.Series, what: str) -> str:

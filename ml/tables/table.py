@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data.domain.event import OUR_PREFIX
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind, typed_series
+from ml.features.words import MISSING_WORDS
 from ml.tables.column_kinds import find_kinds
 from ml.tables.column_notes import told
 from ml.tables.label_words import outcome_words, read_labels
@@ -22,6 +23,7 @@ from ml.tables.table_file import read_frame, shown_names
 
 ROWS_AT_A_TIME = 50_000
 NAMES_IN_ERROR = 5
+NOBODY = "\x1e"  # before a number; no cell has this character
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def read_labelled(
         frame, labels = frame[order], labels[order]
         times = moments[order] if are_dates else None
         notes.append(f"in the order of {time}{note}")
+    ids, unnamed = (None, []) if id_column is None else _identities(frame[id_column])
+    notes += unnamed
     columns, why = _columns(frame, {name: role for role, name in chosen.items() if name}, drop, keep)
     notes += why
     return Table(
@@ -95,7 +99,7 @@ def read_labelled(
         data_hash=_hash(frame),
         times=times,
         closed=None if closed is None else _closing_days(frame[closed]),
-        ids=frame[id_column].cast(pl.String).to_numpy() if id_column else None,
+        ids=ids,
         keep=tuple(keep),
         outcomes=outcomes,
     )
@@ -109,7 +113,8 @@ def infer_inputs(table: Table, upto: int) -> tuple[tuple[Input, ...], tuple[str,
     Raises:
         BadInput: no column is left to learn from.
     """
-    found = find_kinds(table.rows.select(table.columns).head(upto), table.keep)
+    identities = None if table.ids is None else table.ids[:upto]
+    found = find_kinds(table.rows.select(table.columns).head(upto), table.keep, identities=identities)
     inputs = tuple(one.input for one in found if one.input is not None)
     if not inputs:
         if not found:
@@ -146,6 +151,15 @@ def _columns(
     if ours:
         notes.append(f"left out, since a model must not learn from predictions: {shown_names(ours)} (--keep takes them in)")
     return tuple(name for name in frame.columns if name not in {*roles, *drop, *ours}), notes
+
+
+def _identities(series: pl.Series) -> tuple[NDArray[Any], list[str]]:
+    """Whose each row is, and a note. A row that does not say so is somebody of its own: the first, the second, ... such one."""
+    texts = series.cast(pl.String).str.strip_chars()
+    blank = texts.is_null() | texts.str.to_lowercase().is_in(list(MISSING_WORDS))
+    numbers = pl.DataFrame({"blank": blank}).select(NOBODY + pl.col("blank").cum_sum().cast(pl.String)).to_series()
+    note = [f"{series.name}: {blank.sum():,} rows name nobody, and each counts as somebody of its own"] if blank.any() else []
+    return pl.select(pl.when(blank).then(numbers).otherwise(texts)).to_series().to_numpy(), note
 
 
 def _closing_days(series: pl.Series) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@
   that would be seen of the young ones, and the newest examples, which judge a version, would be won or lost too often.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,14 +39,13 @@ class Labelled:
     young: int
 
 
-def label_contacts(facts: pl.DataFrame, now: datetime, *, asking: Collection[str] | None = None) -> Labelled:
+def label_contacts(facts: pl.DataFrame, now: datetime) -> Labelled:
     """Examples with their labels, of all contacts in a frame of facts (under our names).
 
-    `asking`: the properties whose change asks the model; None: all. `closed_at` is when the end was seen: won, said to be
-    lost, or the horizon reached.
+    `closed_at` is when the end was seen: won, said to be lost, or the horizon reached.
     """
     ends = _ends(facts)
-    followed, young = _followed(_moments(facts, asking), ends, now)
+    followed, young = _followed(_moments(facts), ends, now)
     return Labelled(_ended(_spread(followed), ends).select(list(LABELLED)), young)
 
 
@@ -104,12 +102,10 @@ def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], 
     return said.join(words, on=["name", "word"]).select("entity", "won", closed_at="occurred_at")
 
 
-def _moments(facts: pl.DataFrame, asking: Collection[str] | None) -> pl.DataFrame:
-    """When something about a contact became known that asks: `entity`, `as_of`."""
+def _moments(facts: pl.DataFrame) -> pl.DataFrame:
+    """When something about a contact became known that may ask the model: `entity`, `as_of`."""
     name = pl.col("name")
     asks = pl.col("value").is_not_null() & ~name.str.starts_with(OUR_PREFIX)
-    if asking is not None:
-        asks &= name.is_in(list(asking))
     heard = facts.filter(
         pl.col("kind") == EntityKind.CONTACT.value,
         pl.col("origin") != Origin.LOOKUP.value,

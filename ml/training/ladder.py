@@ -111,7 +111,7 @@ class Prepared:
 
 
 def prepared(form: Form, table: TypedTable, seed: int) -> tuple[Preparation, Examples]:
-    preparation, matrix = prepare.fit(form, table.inputs, table.frame, table.labels, seed=seed)
+    preparation, matrix = prepare.fit(form, table.inputs, table.frame, table.labels, seed=seed, groups=table.groups)
     return preparation, Examples(matrix, preparation.columns, table.labels)
 
 

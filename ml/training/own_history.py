@@ -33,13 +33,13 @@ def type_history(features: pl.DataFrame, examples: pl.DataFrame, *, keep: tuple[
         BadInput: no column is left to learn from.
     """
     labels = examples["label"].cast(pl.Int64).to_numpy()
-    times, closed = (days_of_temporal(examples[name]).to_numpy() for name in ("as_of", "closed_at"))
+    times = days_of_temporal(examples["as_of"]).to_numpy()
     groups = examples["entity"].to_numpy()
     cut = cut_of(len(labels))
-    found = find_kinds(features.head(cut), keep)
+    found = find_kinds(features.head(cut), keep, identities=groups[:cut])
     inputs = tuple(one.input for one in found if one.input is not None)
     frame = typed_frame(inputs, features)
-    findings = find_leaks(frame, inputs, labels, cut=cut, times=times, groups=groups, closed_at=closed, keep=keep, seed=seed)
+    findings = find_leaks(frame, inputs, labels, cut=cut, times=times, groups=groups, keep=keep, seed=seed)
     kept = tuple(column for column in inputs if column.name not in findings.left_out)
     if not kept:
         raise BadInput("the warehouse has no property that could teach: all are constant, identifiers or know the answer")

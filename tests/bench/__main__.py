@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import batch, features, loop, swap, training
+from tests.bench import batch, features, loop, memory, swap, training
 from tests.bench.models import noise, run, rungs
 
 # Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
@@ -13,6 +13,7 @@ BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "training": training.main,
     "features": features.main,
     "batch": batch.main,
+    "memory": memory.main,
     "models": run.main,
     "rungs": rungs.main,
     "noise": noise.main,

@@ -30,7 +30,7 @@ from ml.monitoring.when import Reason, Why
 from ml.version import CHECKSUMS
 from tests.conftest import LoopFactory
 from tests.integration.test_pipeline import post
-from tests.support import FakeClock, bearer, generic
+from tests.support import FakeClock, bearer, generic, until
 
 MODEL = "lead_score"
 BY_HAND = Reason(why=Why.BY_HAND, said="by hand")
@@ -300,13 +300,6 @@ def watched() -> Iterator[Watched]:
     yield make
     for watcher in made:
         watcher.stop()
-
-
-def until(said: str, done: Callable[[], bool], *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, said
-        time.sleep(0.02)
 
 
 def running_training(loop: Loop) -> None:

@@ -1,10 +1,11 @@
 """What the running loop scored by is what the warehouse says later: every stored feature, built again by columns."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,14 @@ from tests.conftest import LoopFactory
 from tests.support import NOON, FakeClock, generic
 
 TEXTS = {"channel": NAMES, "owner": ("1", "2"), "job_title": ("CEO", "CTO"), "company_industry": ("retail", "finance")}
-KINDS = dict.fromkeys(TEXTS, InputKind.CATEGORY) | dict.fromkeys(("is_first_visit", "newsletter"), InputKind.BOOLEAN)
+MORE = {"trial_ends": ("2026-03-09", "2026-04-30T08:00:00Z"), "message": ("please call me back", "what would forty seats cost us")}
+KINDS = {
+    **dict.fromkeys(TEXTS, InputKind.CATEGORY), **dict.fromkeys(("is_first_visit", "newsletter"), InputKind.BOOLEAN),
+    "trial_ends": InputKind.DATE, "message": InputKind.TEXT,
+}  # fmt: skip
 INPUTS = tuple(
     Input(name=name, kind=KINDS.get(name, InputKind.NUMBER))
-    for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, "job_title", "newsletter", "company_industry")
+    for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, "job_title", "newsletter", "company_industry", *MORE)
 )
 THEIRS = {"sessions": "hs_analytics_num_visits", "page_views": "hs_analytics_num_page_views", "channel": "hs_analytics_source"}
 DAYS = 40.0
@@ -64,7 +69,7 @@ def test_every_row_built_again_equals_the_one_that_was_scored(
     put_wide_model(tmp_path / "models")
     loop = make_loop(addresses, model=False)
     loop = replace(loop, clients=Clients(crms={"hubspot": loop.clients.crms["hubspot"]}))
-    for name in ("engaged_sessions", "is_first_visit", "job_title", "newsletter", "associatedcompanyid", "hubspot_owner_id"):
+    for name in ("engaged_sessions", "is_first_visit", "job_title", "newsletter", "associatedcompanyid", "hubspot_owner_id", *MORE):
         sandbox.define_hubspot_property("contacts", name)
     size = contacts if database.is_sqlite else contacts // 8
     for moment, news in steps(size):
@@ -169,6 +174,7 @@ def of_contact(generator: np.random.Generator, number: int, companies: int) -> I
         "associatedcompanyid": lambda: str(90_001 + generator.integers(companies)),
         "hubspot_owner_id": lambda: str(generator.integers(1, 3)),
         "predicted_score": lambda: "0.5",
+        **{name: partial(_one_of, generator, words) for name, words in MORE.items()},
     }
     born = generator.uniform(0, DAYS - 1)
     yield born, "contact", number, "", None
@@ -218,4 +224,9 @@ def put_wide_model(models_dir: Path) -> None:
 
 
 def _drawn(generator: np.random.Generator, column: Input) -> Any:
-    return str(generator.choice(TEXTS[column.name])) if column.name in TEXTS else int(generator.integers(0, 2))
+    words = (TEXTS | MORE).get(column.name)
+    return _one_of(generator, words) if words else int(generator.integers(0, 2))
+
+
+def _one_of(generator: np.random.Generator, words: Sequence[str]) -> str:
+    return str(generator.choice(words))

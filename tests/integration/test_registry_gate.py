@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import polars as pl
 import pytest
 
+from api.app import create_app
 from data.errors import NotFound, NotReady, Refused
-from data.settings import Settings
+from data.settings import Scope, Settings
 from ml import copies, model_registry, tracking
 from ml.champions import How
 from ml.features.inputs import Input, InputKind
@@ -25,7 +27,7 @@ from ml.training.compare import compare
 from ml.training.ladder import TypedTable
 from ml.training.train import train
 from ml.version import CHALLENGER, CHAMPION
-from tests.support import NOON, settings_for
+from tests.support import NOON, bearer, serving, settings_for, until
 
 pytestmark = pytest.mark.slow
 INPUTS = (Input(name="visits", kind=InputKind.NUMBER), Input(name="region", kind=InputKind.CATEGORY, categories=("north", "south")))
@@ -131,6 +133,10 @@ def test_an_input_that_serving_does_not_give_keeps_a_version_from_the_place(benc
     assert not found.decision.promote
     assert "'region'" in found.decision.summary
     assert bench.aliases("unserved") == {"challenger": "1"}
+    with pytest.raises(Refused, match="'region'"):
+        model_registry.promote(bench.mlflow, "unserved", "1", bench.folder, now=NOON)
+    forced = model_registry.promote(bench.mlflow, "unserved", "1", bench.folder, now=NOON, force=True)
+    assert forced.aliases == {"champion": "1"}
 
 
 def damaged(folder: Path) -> None:
@@ -229,6 +235,25 @@ def test_another_machine_follows_every_move(bench: Bench, elsewhere: Bench) -> N
     model_registry.rollback(elsewhere.mlflow, "followed", elsewhere.folder, now=NOON)
     assert model_registry.pull_champions(bench.mlflow, bench.folder) == ["followed"]
     assert bench.serving("followed") == elsewhere.serving("followed") == "1"
+
+
+def test_a_running_service_follows_mlflow_and_mends_a_copy_that_is_broken(bench: Bench, tmp_path: Path) -> None:
+    """As on another machine: nothing lies there, and nobody tells it."""
+    bench.register("polled", table())
+    settings = settings_for(tmp_path, mlflow_tracking_uri=bench.settings.mlflow_tracking_uri, champion_poll_seconds=0.2)
+    with serving(create_app(settings)) as url, httpx.Client(base_url=url, headers=bearer(Scope.READ)) as client:
+
+        def served() -> Any:
+            answer = client.get("/models/polled")
+            return answer.json()["version"] if answer.status_code == 200 else None
+
+        until("the first champion is fetched and served", lambda: served() == "1")
+        bench.register("polled", table())
+        until("the second takes its place", lambda: served() == "2")
+        damaged(settings.models_dir / "polled" / "1")
+        model_registry.rollback(bench.mlflow, "polled", bench.folder, now=NOON)
+        until("the broken copy is fetched anew", lambda: served() == "1")
+        assert client.get("/models/polled").json()["load_error"] is None
 
 
 def test_a_half_written_artefact_is_not_served_and_holds_up_no_other_model(bench: Bench, elsewhere: Bench) -> None:

@@ -1,4 +1,7 @@
-"""How often the gate errs, by simulation: equal models mostly pass, clearly worse ones hardly ever."""
+"""How often the gate errs, by simulation: equal models mostly pass, clearly worse ones hardly ever.
+
+`python -m tests.models.test_gate_rates` prints the table of docs/models.md.
+"""
 
 import numpy as np
 import pytest
@@ -42,3 +45,13 @@ def test_a_clearly_worse_one_passes_in_at_most_one_draw_of_twenty(
 
 def test_a_clearly_better_one_passes() -> None:
     assert pass_rate(1_000, 0.7, 0.2) > 0.95
+
+
+def main() -> None:
+    print("rows, passes: as good, worse, much worse, better")
+    for rows in (50, 200, 1_000, 5_000, 18_600):
+        print(rows, *(f"{pass_rate(rows, *noise):.2f}" for noise in ((0.2, 0.2), (0.2, 0.6), (0.2, 1.0), (0.6, 0.2))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

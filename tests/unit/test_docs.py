@@ -104,10 +104,10 @@ def test_the_ladder_is_documented_as_it_is() -> None:
     }  # fmt: skip
     assert [name for name, _ in rows] == [*LEARNERS, ladder.STACK]
     for said in (
-        f"fewer than {split.FEWEST_FOR_HOLDOUT} rows", f"a time column and {split.FEWEST_FOR_TIME:,} rows",
+        f"fewer than {split.FEWEST_FOR_HOLDOUT} rows", f"and {split.FEWEST_FOR_TIME:,} rows each part",
         f"from {split.MANY_ROWS:,} rows on", f"({numeric.CLIPPED_SHARE:.1%} at each end)".replace("%", " %"),
-        f"fewer than {categorical.RAREST_LEVEL} rows count", f"more than {categorical.MANY_LEVELS} levels",
-        f"up to {derived.TOPICS}\n", f"from {calibrate.FEWEST_FOR_ISOTONIC:,} rows on a curve",
+        f"fewer than {categorical.RAREST_LEVEL} rows,", f"more than {categorical.MANY_LEVELS} levels",
+        f"up to {derived.TOPICS} topics", f"from {calibrate.FEWEST_FOR_ISOTONIC:,} rows on a curve",
     ):  # fmt: skip
         assert said in text, said
     assert (split.HOLDOUT_SHARE, split.FOLDS, split.MOST_REPEATS, ladder.MOST_MEMBERS) == (0.2, 5, 10, 4)

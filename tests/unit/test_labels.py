@@ -84,12 +84,6 @@ def test_what_asks_no_model_makes_no_example(quiet: Told) -> None:
     assert rows([quiet]) == []
 
 
-def test_only_changes_that_ask_make_examples_where_they_are_named() -> None:
-    told = frame([visit(0), Told(1, "shoe_size", "43", 5, 5, event=4), Told(1, "", None, 9, 9, event=5)])
-    found = label_contacts(told, moment(LATER), asking={"sessions"}).examples
-    assert found["as_of"].to_list() == [moment(0), moment(9)]
-
-
 def test_the_moments_of_a_busy_contact_are_spread_evenly() -> None:
     assert [day for day, _, _ in rows([visit(day) for day in range(9)])] == [1, 4, 7]
 

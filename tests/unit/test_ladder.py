@@ -134,6 +134,35 @@ def test_a_wave_of_the_past_is_no_lesson_for_the_level_of_today() -> None:
     assert abs(now) < abs(behind) / 3
 
 
+@pytest.mark.parametrize("name", ["xgb", "lgbm"])
+def test_trees_are_grown_while_they_help_and_the_last_fit_grows_as_many(name: str) -> None:
+    params = {**LEARNERS[name].settings[0], "n_estimators": 400, "learning_rate": 0.3, "early_stopping_rounds": 5}
+    made = fit_table(table(600), settings={name: (params,)}, budget_seconds=0)
+    rounds = made.chosen.params["n_estimators"]
+    assert made.chosen.learner == name
+    assert "early_stopping_rounds" not in made.chosen.params
+    assert 1 < rounds < 200
+    (member,) = made.scorer.members
+    assert member.fitted.rounds == rounds  # type: ignore[attr-defined]
+
+
+def test_an_ensemble_is_fitted_with_its_members_and_its_factors_add_up() -> None:
+    """A straight line that few trees draw badly, and two ends that no line sees: neither alone is as good as both."""
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(3_000, 8))
+    margins = values[:, 1:].sum(axis=1) + 4.0 * (np.abs(values[:, 0]) > 0.7) - 2.0
+    labels = (generator.random(3_000) < probability(margins)).astype(np.int64)
+    inputs = tuple(Input(name=f"c{place}", kind=InputKind.NUMBER) for place in range(8))
+    both = TypedTable(inputs, pl.DataFrame(values, schema=[column.name for column in inputs]), labels)
+    few = {"n_estimators": 20, "max_depth": 2, "learning_rate": 0.3}
+    made = fit_table(both, settings={"logistic": LEARNERS["logistic"].settings, "xgb": (few,)}, budget_seconds=0)
+    assert made.chosen.learner == STACK
+    assert {member.learner for member in made.scorer.members} == {"logistic", "xgb"}
+    shares = made.scorer.contributions(both.frame)
+    assert shares.shape == (3_000, 9)
+    assert np.allclose(shares.sum(axis=1), made.scorer.margins(both.frame), rtol=0, atol=1e-6)
+
+
 def test_members_with_errors_of_their_own_are_better_together() -> None:
     margins, labels = unseen(3, 2_000)
     made = plan(labels)

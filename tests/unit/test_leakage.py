@@ -231,6 +231,29 @@ def test_customers_on_both_sides_are_counted() -> None:
     assert "90 identities" in found.rows[0].evidence
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_three_rows_of_a_customer_are_no_three_witnesses(seed: int) -> None:
+    """What names one, or two, knows only how the customer's other rows ended: it is a name, and it is honest."""
+    generator = np.random.default_rng(seed)
+    customers = generator.permutation(np.repeat(np.arange(400), 3))
+    labels = generator.integers(0, 2, 400)[customers]
+    columns = {
+        **noise(labels),
+        "name": [f"name {customer}" for customer in customers],
+        "street": [f"street {customer // 2}" for customer in customers],
+    }
+    kinds = dict.fromkeys(("name", "street"), InputKind.CATEGORY)
+    assert reasons(guard(columns, labels, kinds))["name"] is Reason.PURE_VALUES, "without the customers it would be accused"
+    assert reasons(guard(columns, labels, kinds, groups=customers)) == {"name": Reason.IDENTIFIER}
+
+
+def test_a_leak_is_found_among_many_rows_of_few_customers_too() -> None:
+    labels = half_won()
+    cells = np.where((labels == 0) & (np.arange(ROWS) % 3 > 0), "price", None)
+    found = guard({**noise(labels), "why": cells}, labels, {"why": InputKind.CATEGORY}, groups=np.arange(ROWS) % 12)
+    assert reasons(found) == {"why": Reason.FILLED_FOR_ONE}
+
+
 # What it leaves alone, and how it behaves
 
 

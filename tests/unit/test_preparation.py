@@ -164,6 +164,32 @@ def test_texts_that_tell_the_classes_apart_become_numbers_that_do() -> None:
     assert max(abs(np.corrcoef(column, labels)[0, 1]) for column in matrix.T if column.std()) > 0.99
 
 
+def test_that_a_value_is_missing_is_said_of_its_own_to_lines() -> None:
+    """Nothing but the gap tells the outcomes apart."""
+    labels = np.arange(400) % 2
+    values = np.random.default_rng(0).normal(size=400)
+    inputs, frame = one_input(
+        "budget", InputKind.NUMBER, [None if label else value for label, value in zip(labels, values, strict=True)]
+    )
+    _, matrix = prepare.fit(Form.SCALED, inputs, frame, labels, seed=0)
+    assert max(abs(np.corrcoef(column, labels)[0, 1]) for column in matrix.T if column.std()) == pytest.approx(1)
+
+
+@forms
+def test_rare_levels_are_one_and_a_level_never_seen_is_of_them(form: Form) -> None:
+    levels = ["mail"] * 500 + ["search"] * 480 + [f"rare {n}" for n in range(20)]
+    inputs, frame = one_input("channel", InputKind.CATEGORY, levels)
+    preparation, _ = prepare.fit(form, inputs, frame, np.arange(1_000) % 2, seed=0)
+    rare, other, new, mail, search = preparation.apply(
+        pl.DataFrame({"channel": ["rare 1", "rare 2", "never seen", "mail", "search"]})
+    )
+    assert same(rare, other)
+    assert same(rare, new)
+    assert not same(rare, mail)
+    assert not same(rare, search)
+    assert not same(mail, search)
+
+
 def test_a_seldom_yes_is_not_clipped_away() -> None:
     """4 of 1,000 lie beyond the outermost half per cent, and are all that the column has to say."""
     inputs, frame = one_input("asked for a quote", InputKind.BOOLEAN, [1.0] * 4 + [0.0] * 996)
@@ -192,9 +218,31 @@ def test_a_level_seen_once_is_hardly_believed_and_one_seen_often_is() -> None:
     values = pl.Series("city", ["often"] * 500 + ["once"] + ["rest"] * 499)
     labels = np.array([1] * 501 + [0] * 499)
     step, _ = fit_target_code("city", "city", values, labels, seed=0, scaled=False)
-    rates = dict(zip(step.levels, step.rates, strict=True))
-    assert rates["often"] > 0.98
-    assert rates["once"] == pytest.approx(step.base_rate, abs=0.05)
+    often, once = step.apply(pl.Series("city", ["often", "once"]))[:, 0]
+    assert often > 0.98
+    assert once == pytest.approx(step.base_rate, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_outcome_of_an_identity_is_not_in_what_its_other_rows_see(seed: int) -> None:
+    """Three rows of each with one outcome by chance, and a level that only they have, or a few others."""
+    generator = np.random.default_rng(seed)
+    identities = generator.permutation(np.repeat(np.arange(1_500), 3))
+    labels = generator.integers(0, 2, 1_500)[identities]
+    for shared_by in (1, 3):
+        values = pl.Series("name", [f"name {identity // shared_by}" for identity in identities])
+        blind, careful = (
+            fit_target_code("name", "name", values, labels, seed=seed, scaled=False, groups=groups)[1][:, 0]
+            for groups in (None, identities)
+        )
+        assert np.corrcoef(blind, labels)[0, 1] > 0.3, "without the identities it would be believed"
+        assert not careful.std() or np.corrcoef(careful, labels)[0, 1] < 0.15
+
+
+def test_what_names_one_identity_is_not_kept_with_the_version() -> None:
+    mails = pl.Series("mail", [f"{n // 3}@example.com" for n in range(300)])
+    step, _ = fit_target_code("mail", "mail", mails, np.arange(300) % 2, seed=0, scaled=False, groups=np.arange(300) // 3)
+    assert step.levels == ()
 
 
 def test_levels_never_seen_get_the_base_rate_and_missing_its_own() -> None:
@@ -222,6 +270,17 @@ def test_dates_become_durations_up_to_the_rows_own_moment() -> None:
     frame = frame.with_columns(pl.Series(AS_OF, [20_010.0, 20_010.0, 20_040.0]))
     _, matrix = prepare.fit(Form.NATIVE, inputs, frame, np.array([0, 1, 0]), seed=0)
     assert same(matrix, np.array([[10, 10, 5], [np.nan] * 3, [8.5, 11, 1]], dtype=np.float32))  # 4 October 2024 was a Friday
+
+
+def test_what_stands_for_levels_to_come_has_of_each_level_as_many() -> None:
+    """One that comes later is as likely to be like a rare one: in the first year's rows there is one summer."""
+    months = ["may"] * 18_000 + ["jun"] * 1_000 + ["oct"] * 1_000
+    inputs, frame = one_input("month", InputKind.CATEGORY, months)
+    _, matrix = prepare.fit(Form.NATIVE, inputs, frame, np.arange(20_000) % 2, seed=0)
+    set_aside = pl.Series(months).filter(pl.Series(matrix[:, 0] == 3)).value_counts()
+    counts = dict(set_aside.iter_rows())
+    assert sum(counts.values()) == pytest.approx(100, abs=30)
+    assert max(counts.values()) < 3 * min(counts.values())
 
 
 @pytest.mark.parametrize("name", ["forest", "xgb", "lgbm"])

@@ -48,6 +48,19 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path,
     assert refused.value.field == "sold"
 
 
+def test_rows_that_name_nobody_are_not_one_customer(tmp_path: Path) -> None:
+    rows = [(*row, ("", "ann", "n/a", "bob ")[n % 4]) for n, row in enumerate(ROWS)]
+    read = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=rows)), target="won", id_column="who")
+    assert read.ids is not None
+    assert len(set(read.ids)) == 30 + 2
+    assert {"ann", "bob"} < set(read.ids)
+    assert "who: 30 rows name nobody, and each counts as somebody of its own" in read.notes
+    longer = [*rows, ("2026-01-31", "1", "email", "0", "")]
+    again = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=longer)), target="won", id_column="who")
+    assert again.ids is not None
+    assert again.ids[:60].tolist() == read.ids.tolist(), "later rows change no other's name"
+
+
 @pytest.mark.parametrize(("name", "meant"), [("Won", "won"), ("chanel", "channel"), ("VISITS", "visits")])
 def test_the_name_that_was_meant_is_suggested(tmp_path: Path, name: str, meant: str) -> None:
     with pytest.raises(BadInput, match=f"no column '{name}'; did you mean '{meant}'?"):

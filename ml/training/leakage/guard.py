@@ -9,7 +9,8 @@ and the user decides. It follows that an honest column far ahead of a well-infor
 of middling power hide each other, and that in tables of a few dozen rows only plain copies, gaps and values are found.
 
 Labels after `cut` teach the guard nothing (they only tell whether two rows are the same): a guard that learns from the
-rows that will judge would be a leak itself.
+rows that will judge would be a leak itself. Of an identity with several rows one teaches it: three rows of a contact are no
+three witnesses, and what names a contact would seem to know how the others end.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from ml.training.leakage.one_sided import CODES, gap, values
 from ml.training.leakage.power import Column, Floats, Ints
 
 TEXT_KINDS = frozenset({InputKind.CATEGORY, InputKind.TEXT})
+FEWEST_IDENTITIES = 200  # one row of each of fewer would show nothing: then all rows teach the guard
 MOST_ROWS = 20_000  # for power; a random part of this size shows an AUC to within 0.01
 
 
@@ -56,7 +58,8 @@ def find_leaks(
         labels: 0 or 1, one a row.
         cut: the row at which the newest part begins; without it all rows teach, and no duplicates are sought.
         times: when each row's example was taken, in days since 1970-01-01 UTC.
-        groups: an id a row for what must not stand on both sides of the cut, a customer for example.
+        groups: an id a row for what must not stand on both sides of the cut, a customer for example. One row of each
+            teaches the guard, unless there are fewer than FEWEST_IDENTITIES.
         changed_at: for a column, when each row's value was last changed (days; NaN: never or unknown).
         closed_at: when each row's outcome became known (days; NaN: unknown).
         outcomes: what the evidence calls 1 and 0.
@@ -68,16 +71,17 @@ def find_leaks(
     cut = len(frame) if cut is None else cut
     _check_lengths(len(frame), {"labels": labels, "times": times, "groups": groups, "closed_at": closed_at, **(changed_at or {})})
     rows = _row_findings(frame, inputs, labels, groups, cut)
-    teaching, taught = frame[:cut], labels[:cut]
+    places = _one_each(groups, cut)
+    teaching, taught = frame[places], labels[places]
     if not inputs or len(np.unique(taught)) < 2:
         return Findings(rows=rows)
-    known = None if times is None else times[:cut]
+    known = None if times is None else times[places]
     found: dict[str, Suspect] = {}
     columns = {column.name: _numbers(column, teaching[column.name]) for column in inputs}
     _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs), outcomes)))
     by_value = partial(_by_value, columns=columns, teaching=teaching, labels=taught, seed=seed, outcomes=outcomes)
     _collect(found, _named(inputs, by_value))
-    changes = list(_named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, cut)))
+    changes = list(_named(inputs, lambda column: _by_change(column, changed_at or {}, closed_at, places)))
     _collect(found, (suspect for suspect in changes if suspect.left_out))
     _collect(found, _named(inputs, lambda column: _by_identity(column, teaching[column.name], known)))
     _collect(found, _by_power(inputs, columns, taught, frozenset(found), seed))
@@ -93,6 +97,14 @@ def _row_findings(
     twice = duplicates(frame.select([column.name for column in inputs]), labels, cut)
     shared = None if groups is None else shared_groups(groups, cut)
     return tuple(finding for finding in (twice, shared) if finding)
+
+
+def _one_each(groups: NDArray[np.generic] | None, cut: int) -> Ints:
+    """The places of the rows that teach the guard: of each identity the newest."""
+    if groups is None:
+        return np.arange(cut)
+    newest = np.unique(groups[:cut][::-1].astype(str), return_index=True)[1]
+    return np.sort(cut - 1 - newest) if len(newest) >= FEWEST_IDENTITIES else np.arange(cut)
 
 
 def _named(inputs: Sequence[Input], check: Callable[[Input], Suspect | None]) -> Iterator[Suspect]:
@@ -111,11 +123,11 @@ def _by_value(
     return values(columns[column.name], labels, texts, len(columns), seed, outcomes)
 
 
-def _by_change(column: Input, changed_at: Mapping[str, Floats], closed_at: Floats | None, cut: int) -> Suspect | None:
+def _by_change(column: Input, changed_at: Mapping[str, Floats], closed_at: Floats | None, places: Ints) -> Suspect | None:
     moments = changed_at.get(column.name)
     if moments is None or closed_at is None:
         return None
-    late = changed_late(moments[:cut], closed_at[:cut])
+    late = changed_late(moments[places], closed_at[places])
     if late is None:
         return None
     return Suspect(column.name, Reason.CHANGED_LATE, late.evidence, left_out=not late.is_mass_edit, weight=late.share)

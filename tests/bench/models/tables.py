@@ -1,4 +1,4 @@
-"""TABLE of the benchmark's tables: four of real people, and the synthetic leads whose true probabilities are known.
+"""TABLE of the benchmark's tables: five of real people, and the synthetic leads whose true probabilities are known.
 
 Every table is typed once, as a careful reader of a CSV would, and all peers see the same types: a column whose cells
 are all numbers is a number, any other is text, a blank cell is missing.
@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 REAL_DATA = ROOT.parent / "shared" / "data"
 POSITIVE_WORDS = ("yes", "true", "1")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "June", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+FIRST_EXCHANGES = 5
+SPEAKERS = (("0", "asked"), ("1", "answered"))
 SMALL_ROWS = 9_300  # a tenth of the classic table
 SMALL_SEED = 1  # another draw of the same world, not a part of the large one
 
@@ -90,6 +92,22 @@ def iranian() -> Table:
     return Table("iranian", _labelled(frame, "Churn"), "Churn", no_twins_across=True)
 
 
+def persuasion() -> Table:
+    """People who were asked to donate: who they are, what was said in the first half of the talk, and whether they gave.
+
+    A talk has about ten exchanges; its end and its length would tell how it ended.
+    """
+    people = _read("persuasion_outcomes.csv.gz").filter(pl.col("B4") == "1")
+    turns = _read("persuasion_dialogues.csv.gz").filter(pl.col("Turn").cast(pl.Int64) < FIRST_EXCHANGES)
+    said = turns.group_by("B2", "B4", maintain_order=True).agg(pl.col("Unit").str.join(" "))
+    asked, answered = (said.filter(pl.col("B4") == who).select("B2", pl.col("Unit").alias(name)) for who, name in SPEAKERS)
+    joined = people
+    for texts in (asked, answered):
+        joined = joined.join(texts, on="B2", how="left", maintain_order="left")
+    gave = (joined["B6"].cast(pl.Float64) > 0).cast(pl.Int64).alias("gave")
+    return Table("persuasion", typed(joined.drop("B2", "B3", "B4", "B6", "B7")).with_columns(gave), "gave")
+
+
 def synthetic_leads() -> Table:
     """The classic 93,000 leads of the synthetic CRM."""
     return _leads("leads", leads.CLASSIC_ROWS, seed=0)
@@ -101,7 +119,8 @@ def fewer_leads() -> Table:
 
 
 REAL: dict[str, Callable[[], Table]] = {"bank": bank, "shoppers": shoppers, "telco": telco, "iranian": iranian}
-TABLES: dict[str, Callable[[], Table]] = {**REAL, "leads": synthetic_leads, "leads_small": fewer_leads}
+# The talks are real too, but at 400 rows nobody could tell their signal from chance.
+TABLES: dict[str, Callable[[], Table]] = {**REAL, "persuasion": persuasion, "leads": synthetic_leads, "leads_small": fewer_leads}
 
 
 def load(names: Sequence[str], say: Callable[[str], None]) -> list[Table]:
