@@ -95,9 +95,10 @@ def iranian() -> Table:
 def persuasion() -> Table:
     """People who were asked to donate: who they are, what was said in the first half of the talk, and whether they gave.
 
-    A talk has about ten exchanges; its end and its length would tell how it ended.
+    A talk has about ten exchanges; its end and its length would tell how it ended. Of those who were asked more than once
+    the first talk counts: they would be known again across a split.
     """
-    people = _read("persuasion_outcomes.csv.gz").filter(pl.col("B4") == "1")
+    people = _read("persuasion_outcomes.csv.gz").filter(pl.col("B4") == "1").unique("B3", keep="first", maintain_order=True)
     turns = _read("persuasion_dialogues.csv.gz").filter(pl.col("Turn").cast(pl.Int64) < FIRST_EXCHANGES)
     said = turns.group_by("B2", "B4", maintain_order=True).agg(pl.col("Unit").str.join(" "))
     asked, answered = (said.filter(pl.col("B4") == who).select("B2", pl.col("Unit").alias(name)) for who, name in SPEAKERS)
