@@ -49,7 +49,7 @@ def test_a_clearly_better_one_passes() -> None:
 
 def main() -> None:
     print("rows, passes: as good, worse, much worse, better")
-    for rows in (50, 200, 1_000, 5_000, 18_600):
+    for rows in (50, 200, 1_000, 5_000):
         print(rows, *(f"{pass_rate(rows, *noise):.2f}" for noise in ((0.2, 0.2), (0.2, 0.6), (0.2, 1.0), (0.6, 0.2))), flush=True)
 
 
