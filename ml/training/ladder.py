@@ -250,19 +250,22 @@ def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
     """The simplest within one standard error of the best, candidates in the ladder's order.
 
     Boosted trees share a rung, of which the best stands; with few rows, where the best of many is ahead by chance, the
-    first that is as good. The prior, which comes first, is left only where a candidate is clearly better than it.
+    first that is as good. The prior, which comes first, is left only for a candidate that is itself clearly better: with few
+    rows, one that is worse than the prior would be as good as the best within its error.
     """
     prior, *rest = tried
-    if prior.learner == "prior" and not any(_is_clearly_better(one, prior) for one in rest):
-        return prior
+    if prior.learner == "prior":
+        rest = [one for one in rest if _is_clearly_better(one, prior)]
+        if not rest:
+            return prior
     few = plan.repeats > 1
-    able = [one for one in tried if one.learner != "prior" and (few or not _is_outdone(one, tried))]
+    able = [one for one in rest if few or not _is_outdone(one, rest)]
     return able[simplest([one.losses for one in able], folds=len(plan.folds) // plan.repeats if few else None)]
 
 
-def _is_outdone(one: Tried, tried: Sequence[Tried]) -> bool:
+def _is_outdone(one: Tried, others: Sequence[Tried]) -> bool:
     """By other boosted trees: none is simpler than others, of whichever library and parameters."""
-    return _is_tuned(one) and any(_is_tuned(other) and other.loss < one.loss for other in tried)
+    return _is_tuned(one) and any(_is_tuned(other) and other.loss < one.loss for other in others)
 
 
 def _is_tuned(one: Tried) -> bool:

@@ -50,6 +50,16 @@ def test_of_two_that_are_as_good_the_simpler_serves() -> None:
     assert choose([tried("prior", losses), tried("xgb", a_hair_better)], FOLDS_OF_MANY).learner == "prior"
 
 
+def test_one_that_is_no_better_than_the_prior_is_not_let_in_by_a_better_one() -> None:
+    """With few rows all are within an error of the best, also those that do harm."""
+    generator = np.random.default_rng(0)
+    losses = generator.uniform(0.4, 0.6, 60)
+    harm, good = losses + generator.normal(0.001, 0.5, 60), losses - 0.02
+    candidates = [tried("prior", losses), tried("naive_bayes", harm), tried("svm", good)]
+    for folds in (FOLDS_OF_MANY, FOLDS_OF_FEW):
+        assert choose(candidates, folds).learner == "svm"
+
+
 def test_clearly_better_serves_however_complex() -> None:
     losses = np.random.default_rng(0).uniform(0.5, 1, 400)
     assert (
