@@ -11,22 +11,31 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.metrics import roc_auc_score
 
-from data.domain.prediction import LARGEST_LOG_ODDS
-from ml.features.inputs import LARGEST_NUMBER, Input, InputKind
+from ml.check_tables import (
+    ADDS_UP,
+    INPUTS,
+    ROWS,
+    assert_learns_soundly,
+    assert_sound,
+    assert_survives,
+    auc,
+    examples_for,
+    fewer,
+    learned,
+    learned_margins,
+    odd_rows,
+    prepared_for,
+    table,
+    unseen_losses,
+)
+from ml.features.inputs import Input, InputKind
 from ml.learners import prior
-from ml.learners.base import Examples, Fitted, Learner, Params, Tunable, probability
-from ml.preparation import prepare
-from ml.preparation.base import Column, Floats, Ints, Matrix
-from ml.preparation.prepare import Preparation
+from ml.learners.base import Examples, Learner, Tunable, probability
 
 Check = Callable[[Learner], None]
 
-ROWS = 400
-ADDS_UP = 1e-6  # contributions against the log-odds
 SAME = 1e-9  # the same sum in another order
-FEWER: Params = {"n_estimators": 40, "trees": 40}  # enough trees for a check
 # On noise, over the prior's log-loss: a learner before calibration repeats some of it, and is not to be beside itself.
 MORE_ON_NOISE = 0.15
 CLEARLY_BETTER = 0.05  # under the prior's log-loss where the signal is plain
@@ -35,36 +44,29 @@ FOLLOWS = 0.8  # the correlation of a factor with its column, of which the log-o
 RARE = 0.2  # of the outcomes
 LEVEL = 0.1  # between what is expected and what was seen; few trees, and trees of resampled rows, are not exact
 PICKLED = b"\x80"
-INPUTS = (
-    Input(name="visits", kind=InputKind.NUMBER),
-    Input(name="income [EUR] <net>", kind=InputKind.NUMBER),
-    Input(name="channel", kind=InputKind.CATEGORY),
-    Input(name="is_first", kind=InputKind.BOOLEAN),
-    Input(name="seen", kind=InputKind.DATE),
-)
 
 
 def same_seed_same_result(learner: Learner) -> None:
-    first, second = (_learned(learner, _examples(learner), seed=3) for _ in range(2))
-    matrix = _examples(learner).matrix
+    first, second = (learned(learner, examples_for(learner), seed=3) for _ in range(2))
+    matrix = examples_for(learner).matrix
     assert (first.margins(matrix) == second.margins(matrix)).all(), "two fits with one seed differ"
 
 
 def contributions_add_up(learner: Learner) -> None:
     """On rows like those of training, on none, on one, and on rows like no other."""
-    preparation, examples = _prepared(learner, INPUTS, *table())
-    fitted = _learned(learner, examples)
+    preparation, examples = prepared_for(learner, INPUTS, *table())
+    fitted = learned(learner, examples)
     odd = preparation.apply(odd_rows())
     for matrix in (examples.matrix, examples.matrix[:0], examples.matrix[:1], odd, odd[:1]):
-        _assert_sound(fitted, matrix, examples.columns)
+        assert_sound(fitted, matrix, examples.columns)
 
 
 def factors_belong_to_their_columns(learner: Learner) -> None:
     """What raises the score is the factor of the column that does it; one that never changes has none."""
     frame, labels = table(2 * ROWS)
     inputs = (*INPUTS[:1], INPUTS[3], Input(name="constant", kind=InputKind.NUMBER))
-    preparation, examples = _prepared(learner, inputs, frame.with_columns(pl.lit(1.0).alias("constant")), labels)
-    shares = _learned(learner, examples).contributions(examples.matrix)[:, :-1]
+    preparation, examples = prepared_for(learner, inputs, frame.with_columns(pl.lit(1.0).alias("constant")), labels)
+    shares = learned(learner, examples).contributions(examples.matrix)[:, :-1]
     by_input = {name: np.zeros(len(shares)) for name in ("visits", "is_first", "constant")}
     for place, column in enumerate(preparation.columns):
         by_input[column.input] += shares[:, place]
@@ -77,15 +79,15 @@ def factors_belong_to_their_columns(learner: Learner) -> None:
 
 
 def saved_and_loaded_is_the_same(learner: Learner) -> None:
-    examples = _examples(learner)
-    _assert_survives(learner, _learned(learner, examples), examples.matrix)
+    examples = examples_for(learner)
+    assert_survives(learner, learned(learner, examples), examples.matrix)
 
 
 def file_is_native_text(learner: Learner) -> None:
     """A pickle runs what it likes when it is read, and only in the version that wrote it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / learner.file
-        _learned(learner, _examples(learner)).save(path)
+        learned(learner, examples_for(learner)).save(path)
         assert [found.name for found in Path(folder).iterdir()] == [learner.file], "more than one file was written"
         content = path.read_bytes()
     assert not content.startswith(PICKLED), "the file is a pickle"
@@ -94,17 +96,17 @@ def file_is_native_text(learner: Learner) -> None:
 
 def any_column_name_will_do(learner: Learner) -> None:
     """A user's columns are called as they are called; two of the matrix may share a name."""
-    examples = _examples(learner)
+    examples = examples_for(learner)
     hostile = ("", "a", "a", "a #1", "[é] <\U0001f600>", 'x"\n\t\\', "Column_0")
     names = [hostile[place % len(hostile)] for place in range(len(examples.columns))]
     columns = tuple(column.model_copy(update={"name": name}) for column, name in zip(examples.columns, names, strict=True))
     renamed = Examples(examples.matrix, columns, examples.labels)
-    _assert_survives(learner, _learned(learner, renamed), renamed.matrix)
+    assert_survives(learner, learned(learner, renamed), renamed.matrix)
 
 
 def rows_do_not_depend_on_each_other(learner: Learner) -> None:
-    preparation, examples = _prepared(learner, INPUTS, *table())
-    fitted = _learned(learner, examples)
+    preparation, examples = prepared_for(learner, INPUTS, *table())
+    fitted = learned(learner, examples)
     matrix = np.concatenate([examples.matrix[:20], preparation.apply(odd_rows())])
     together, shares = fitted.margins(matrix), fitted.contributions(matrix)
     for place in range(len(matrix)):
@@ -114,29 +116,29 @@ def rows_do_not_depend_on_each_other(learner: Learner) -> None:
 
 
 def inputs_are_left_alone(learner: Learner) -> None:
-    examples = _examples(learner)
+    examples = examples_for(learner)
     matrix, labels = examples.matrix.copy(), examples.labels.copy()
-    fitted = _learned(learner, examples)
+    fitted = learned(learner, examples)
     fitted.margins(examples.matrix)
     fitted.contributions(examples.matrix)
     assert np.array_equal(examples.matrix, matrix, equal_nan=True), "the matrix was changed"
     assert np.array_equal(examples.labels, labels), "the labels were changed"
     matrix.setflags(write=False)
     labels.setflags(write=False)
-    _learned(learner, Examples(matrix, examples.columns, labels)).margins(matrix)
+    learned(learner, Examples(matrix, examples.columns, labels)).margins(matrix)
 
 
 def one_column_is_enough(learner: Learner) -> None:
     frame, labels = table()
     for column in INPUTS:
-        _assert_learns_soundly(learner, (column,), frame, labels)
+        assert_learns_soundly(learner, (column,), frame, labels)
 
 
 def constant_column_changes_nothing(learner: Learner) -> None:
     frame, labels = table()
     odd = Input(name="constant", kind=InputKind.NUMBER)
-    _assert_learns_soundly(learner, (*INPUTS, odd), frame.with_columns(pl.lit(0.1).alias(odd.name)), labels)
-    _assert_learns_soundly(learner, (odd,), frame.with_columns(pl.lit(0.1).alias(odd.name)), labels)
+    assert_learns_soundly(learner, (*INPUTS, odd), frame.with_columns(pl.lit(0.1).alias(odd.name)), labels)
+    assert_learns_soundly(learner, (odd,), frame.with_columns(pl.lit(0.1).alias(odd.name)), labels)
 
 
 def missing_column_changes_nothing(learner: Learner) -> None:
@@ -145,13 +147,13 @@ def missing_column_changes_nothing(learner: Learner) -> None:
         odd = Input(name="gone", kind=kind)
         dtype = pl.String if kind in (InputKind.CATEGORY, InputKind.TEXT) else pl.Float64
         wide = frame.with_columns(pl.lit(None, dtype=dtype).alias(odd.name))
-        _assert_learns_soundly(learner, (INPUTS[0], odd), wide, labels)
+        assert_learns_soundly(learner, (INPUTS[0], odd), wide, labels)
 
 
 def twelve_rows_are_enough(learner: Learner) -> None:
     """A customer's first ones. The ladder would not ask most learners, but none may break."""
     for seed in range(3):
-        _assert_learns_soundly(learner, INPUTS, *table(12, seed=seed))
+        assert_learns_soundly(learner, INPUTS, *table(12, seed=seed))
 
 
 def level_is_right(learner: Learner) -> None:
@@ -160,7 +162,7 @@ def level_is_right(learner: Learner) -> None:
     echoes = tuple(Input(name=f"visits {place}", kind=InputKind.NUMBER) for place in range(4))
     wide = frame.with_columns(frame["visits"].alias(echo.name) for echo in echoes)
     rare = labels * (np.random.default_rng(1).random(len(labels)) < RARE)
-    scores = probability(_learned_scores(learner, (*INPUTS, *echoes), wide, rare))
+    scores = probability(learned_margins(learner, (*INPUTS, *echoes), wide, rare))
     assert abs(scores.mean() / rare.mean() - 1) < LEVEL, f"{scores.mean():.3f} expected, {rare.mean():.3f} seen"
 
 
@@ -170,21 +172,21 @@ def very_rare_outcome(learner: Learner) -> None:
         labels = np.zeros(len(frame), dtype=np.int64)
         labels[:: len(frame) // wins][:wins] = 1
         for flipped in (labels, 1 - labels):
-            _assert_learns_soundly(learner, INPUTS, frame, flipped)
+            assert_learns_soundly(learner, INPUTS, frame, flipped)
 
 
 def doubled_column_changes_little(learner: Learner) -> None:
     frame, labels = table()
     twin = Input(name="visits again", kind=InputKind.NUMBER)
     wide = frame.with_columns(frame["visits"].alias(twin.name))
-    one, two = (_learned_scores(learner, inputs, wide, labels) for inputs in (INPUTS, (*INPUTS, twin)))
-    assert abs(_auc(labels, one) - _auc(labels, two)) < CLEARLY_BETTER, "a column given twice changes the order of the rows"
+    one, two = (learned_margins(learner, inputs, wide, labels) for inputs in (INPUTS, (*INPUTS, twin)))
+    assert abs(auc(labels, one) - auc(labels, two)) < CLEARLY_BETTER, "a column given twice changes the order of the rows"
 
 
 def mirrored_outcomes_mirror_the_scores(learner: Learner) -> None:
     frame, labels = table()
-    straight, mirrored = (_learned_scores(learner, INPUTS, frame, one) for one in (labels, 1 - labels))
-    assert abs(_auc(labels, straight) + _auc(labels, mirrored) - 1) < MIRRORED, "wins and losses are not treated alike"
+    straight, mirrored = (learned_margins(learner, INPUTS, frame, one) for one in (labels, 1 - labels))
+    assert abs(auc(labels, straight) + auc(labels, mirrored) - 1) < MIRRORED, "wins and losses are not treated alike"
 
 
 def units_do_not_matter(learner: Learner) -> None:
@@ -192,12 +194,12 @@ def units_do_not_matter(learner: Learner) -> None:
     frame, labels = table()
     for factor in (2.0**-20, 2.0**20):
         scaled = frame.with_columns(pl.col("visits") * factor)
-        plain, other = (_learned_scores(learner, INPUTS[:1], one, labels) for one in (frame, scaled))
+        plain, other = (learned_margins(learner, INPUTS[:1], one, labels) for one in (frame, scaled))
         assert np.allclose(plain, other, atol=1e-4), "the unit of a column changes the scores"
 
 
 def signal_is_found(learner: Learner) -> None:
-    loss, base = _unseen_losses(learner, *table(2 * ROWS, seed=1))
+    loss, base = unseen_losses(learner, *table(2 * ROWS, seed=1))
     if learner.name != prior.LEARNER.name:
         assert loss < base * (1 - CLEARLY_BETTER), f"log-loss {loss:.4f} against the prior's {base:.4f} on a plain signal"
 
@@ -205,29 +207,29 @@ def signal_is_found(learner: Learner) -> None:
 def noise_is_not_believed(learner: Learner) -> None:
     for seed in range(3):
         frame, labels = table(2 * ROWS, seed=seed)
-        loss, base = _unseen_losses(learner, frame, np.random.default_rng(seed).permutation(labels))
+        loss, base = unseen_losses(learner, frame, np.random.default_rng(seed).permutation(labels))
         assert loss < base * (1 + MORE_ON_NOISE), f"log-loss {loss:.4f} against the prior's {base:.4f} on noise"
 
 
 def each_setting_is_usable(learner: Learner) -> None:
-    examples = _examples(learner)
+    examples = examples_for(learner)
     assert learner.settings, "there is nothing to start with"
     for params in learner.settings:
         fitted = learner.fit(examples, fewer(params), seed=0, watch=examples.rows(np.arange(100)))
-        _assert_sound(fitted, examples.matrix, examples.columns)
+        assert_sound(fitted, examples.matrix, examples.columns)
 
 
 def fewer_rounds_are_a_model_too(learner: Learner) -> None:
     """Boosters only: a training cuts all folds to one number of rounds."""
-    examples = _examples(learner)
-    fitted: Any = _learned(learner, examples)
+    examples = examples_for(learner)
+    fitted: Any = learned(learner, examples)
     if not hasattr(fitted, "rounds"):
         return
     for rounds in (1, max(1, fitted.rounds // 2), fitted.rounds, fitted.rounds + 10):
         cut = fitted.cut(rounds)
         assert cut.rounds == min(rounds, fitted.rounds), "cut to another number of rounds"
-        _assert_sound(cut, examples.matrix, examples.columns)
-        _assert_survives(learner, cut, examples.matrix)
+        assert_sound(cut, examples.matrix, examples.columns)
+        assert_survives(learner, cut, examples.matrix)
 
 
 def suggestions_are_usable(learner: Learner) -> None:
@@ -239,12 +241,12 @@ def suggestions_are_usable(learner: Learner) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(dict(learner.bold))
-    examples = _examples(learner)
+    examples = examples_for(learner)
     for number in range(3):
         trial = study.ask()
         params = learner.suggest(trial)
         assert number or trial.params == learner.bold, "bold names other parameters than are suggested, or is out of their range"
-        _assert_sound(learner.fit(examples, fewer(params), seed=0), examples.matrix, examples.columns)
+        assert_sound(learner.fit(examples, fewer(params), seed=0), examples.matrix, examples.columns)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -271,104 +273,3 @@ CHECKS: tuple[Check, ...] = (
     fewer_rounds_are_a_model_too,
     suggestions_are_usable,
 )
-
-
-def table(rows: int = ROWS, *, seed: int = 0) -> tuple[pl.DataFrame, Ints]:
-    """A typed frame of INPUTS with gaps, a skewed column, a rare level and a plain signal; its labels have both outcomes."""
-    generator = np.random.default_rng(seed)
-    visits = generator.normal(3, 2, rows)
-    channels = generator.choice(["mail", "search", "social", "rare"], rows, p=[0.4, 0.3, 0.27, 0.03])
-    margins = 0.8 * (visits - 3) + np.where(channels == "mail", 1.0, -0.7)
-    labels = (generator.random(rows) < probability(margins)).astype(np.int64)
-    labels[:2] = (0, 1)
-    gaps = generator.random((rows, 2)) < 0.1
-    frame = pl.DataFrame(
-        {
-            "visits": visits,
-            "income [EUR] <net>": pl.Series(generator.lognormal(8, 2, rows)).set(pl.Series(gaps[:, 0]), None),
-            "channel": pl.Series(channels).set(pl.Series(gaps[:, 1]), None),
-            "is_first": generator.integers(0, 2, rows).astype(np.float64),
-            "seen": 20_000.0 + generator.integers(0, 400, rows),
-        }
-    )
-    return frame, labels
-
-
-def odd_rows() -> pl.DataFrame:
-    """Nothing known at all, a level never seen, and the largest numbers that are let in."""
-    least, most = -LARGEST_NUMBER, LARGEST_NUMBER
-    return pl.DataFrame(
-        {
-            "visits": [None, 3.0, most, least],
-            "income [EUR] <net>": [None, 1.0, most, least],
-            "channel": [None, "never seen", "mail", ""],
-            "is_first": [None, 1.0, 0.0, 1.0],
-            "seen": [None, 20_100.0, most, least],
-        },
-        schema=table(2)[0].schema,
-    )
-
-
-def fewer(params: Params) -> Params:
-    """The same parameters with so few trees that a check takes no time."""
-    return {name: min(value, FEWER[name]) if name in FEWER else value for name, value in params.items()}
-
-
-def _prepared(learner: Learner, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints) -> tuple[Preparation, Examples]:
-    preparation, matrix = prepare.fit(learner.form, inputs, frame, labels, seed=0)
-    return preparation, Examples(matrix, preparation.columns, labels)
-
-
-def _examples(learner: Learner) -> Examples:
-    return _prepared(learner, INPUTS, *table())[1]
-
-
-def _learned(learner: Learner, examples: Examples, *, seed: int = 0) -> Fitted:
-    return learner.fit(examples, fewer(learner.settings[0]), seed=seed)
-
-
-def _learned_scores(learner: Learner, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints) -> Floats:
-    examples = _prepared(learner, inputs, frame, labels)[1]
-    return _learned(learner, examples).margins(examples.matrix)
-
-
-def _assert_learns_soundly(learner: Learner, inputs: tuple[Input, ...], frame: pl.DataFrame, labels: Ints) -> None:
-    examples = _prepared(learner, inputs, frame, labels)[1]
-    _assert_sound(_learned(learner, examples), examples.matrix, examples.columns)
-
-
-def _assert_sound(fitted: Fitted, matrix: Matrix, columns: tuple[Column, ...]) -> None:
-    """Finite log-odds, and as many finite contributions that add up to them and are no larger than a factor may be."""
-    margins, shares = fitted.margins(matrix), fitted.contributions(matrix)
-    assert margins.shape == (len(matrix),), f"{margins.shape} log-odds for {len(matrix)} rows"
-    assert shares.shape == (len(matrix), len(columns) + 1), f"{shares.shape} contributions for {len(matrix)} x {len(columns)}"
-    assert margins.dtype == shares.dtype == np.float64, "not 64-bit numbers"
-    assert np.isfinite(margins).all(), "log-odds that are not finite"
-    assert (np.abs(shares) <= LARGEST_LOG_ODDS).all(), "a contribution that is not finite, or larger than a factor may be"
-    assert np.allclose(shares.sum(axis=1), margins, rtol=0, atol=ADDS_UP), "contributions do not add up"
-
-
-def _assert_survives(learner: Learner, fitted: Fitted, matrix: Matrix) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / learner.file
-        fitted.save(path)
-        loaded = learner.load(path)
-        assert np.array_equal(loaded.margins(matrix), fitted.margins(matrix)), "log-odds change by saving and loading"
-        assert np.array_equal(loaded.contributions(matrix), fitted.contributions(matrix)), "factors change by saving and loading"
-
-
-def _unseen_losses(learner: Learner, frame: pl.DataFrame, labels: Ints) -> tuple[float, float]:
-    """The learner's log-loss on the second half of the rows, and the prior's."""
-    half = len(frame) // 2
-    preparation, examples = _prepared(learner, INPUTS, frame[:half], labels[:half])
-    margins = _learned(learner, examples).margins(preparation.apply(frame[half:]))
-    base = prior.LEARNER.fit(examples, {}, seed=0).intercept
-    return _log_loss(margins, labels[half:]), _log_loss(np.full(len(frame) - half, base), labels[half:])
-
-
-def _log_loss(margins: Floats, labels: Ints) -> float:
-    return float(np.logaddexp(0, np.where(labels == 1, -margins, margins)).mean())
-
-
-def _auc(labels: Ints, scores: Floats) -> float:
-    return float(roc_auc_score(labels, scores))

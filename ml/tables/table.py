@@ -81,11 +81,8 @@ def read_labelled(
     outcomes = outcome_words(frame[target], labels)
     times = None
     if time:
-        moments, are_dates, note = _moments(frame[time])
-        order = np.argsort(moments, kind="stable")
-        frame, labels = frame[order], labels[order]
-        times = moments[order] if are_dates else None
-        notes.append(f"in the order of {time}{note}")
+        frame, labels, times, note = _in_time_order(frame, labels, time)
+        notes.append(note)
     ids, unnamed = (None, []) if id_column is None else _identities(frame[id_column])
     notes += unnamed
     columns, why = _columns(frame, {name: role for role, name in chosen.items() if name}, drop, keep)
@@ -177,6 +174,15 @@ def _closing_days(series: pl.Series) -> NDArray[np.float64]:
 def _is_a_prediction(name: str) -> bool:
     """An export of the CRM has what we wrote to it, under the property's name or its label."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).startswith(OUR_PREFIX)
+
+
+def _in_time_order(
+    frame: pl.DataFrame, labels: NDArray[np.int64], time: str
+) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.float64] | None, str]:
+    """The rows and their labels oldest first, their moments in days where `time` holds dates, and a note."""
+    moments, are_dates, note = _moments(frame[time])
+    order = np.argsort(moments, kind="stable")
+    return frame[order], labels[order], moments[order] if are_dates else None, f"in the order of {time}{note}"
 
 
 def _moments(series: pl.Series) -> tuple[NDArray[np.float64], bool, str]:
