@@ -72,7 +72,13 @@ def _ended(followed: pl.DataFrame, ends: pl.DataFrame) -> pl.DataFrame:
     """With `label` and `closed_at`, in the order of time."""
     lost = ends.filter(won=False).select("entity", lost_at="closed_at").sort("lost_at")
     chosen = followed.sort("as_of").join_asof(
-        lost, left_on="as_of", right_on="lost_at", by="entity", strategy="forward", check_sortedness=False
+        lost,
+        left_on="as_of",
+        right_on="lost_at",
+        by="entity",
+        strategy="forward",
+        allow_exact_matches=False,  # what is known at the moment is no end of what follows it: who was lost may come back
+        check_sortedness=False,
     )
     end = pl.col("as_of") + HORIZON
     won, said = pl.col("won_at") <= end, pl.col("lost_at") <= end

@@ -55,7 +55,7 @@ def test_an_event_that_came_late_counts_from_when_it_was_known() -> None:
 
 def test_what_is_said_to_be_lost_is_closed_then() -> None:
     lost = Told(1, "hs_lead_status", "UNQUALIFIED", 7, 7, event=9)
-    assert (0, 0, 7) in rows([visit(0), lost])
+    assert rows([visit(0), lost]) == [(0, 0, 7), (7, 0, 7 + HORIZON_DAYS)], "the loss itself is a moment too, with an end to come"
 
 
 def test_nothing_within_the_horizon_is_lost_and_younger_moments_are_open() -> None:
