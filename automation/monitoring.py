@@ -174,7 +174,11 @@ def _live(models_dir: Path, model: str, answers: list[Answer], facts: pl.DataFra
 def _rows(models_dir: Path, model: str, version: str) -> pl.DataFrame | None:
     if version not in copies.versions(models_dir, model):
         return None
-    rows = read_rows(models_dir / model / version)
+    try:
+        rows = read_rows(models_dir / model / version)
+    except (OSError, pl.exceptions.PolarsError) as error:  # the next training fetches the copy anew
+        log.warning("monitoring.rows.not_read", model=model, version=version, reason=f"{type(error).__name__}: {error}"[:300])
+        return None
     return None if rows is None else rows.holdout
 
 

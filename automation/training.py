@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import polars as pl
+
 from automation import memory
 from automation.history import history
 from data.clock import Clock
@@ -17,6 +19,7 @@ from data.errors import BadInput, LeadloopError
 from data.migrations import upgrade
 from data.settings import Settings
 from ml import model_registry, tracking
+from ml.features.build import made_columns
 from ml.features.momentum import Norms
 from ml.model_registry import Registered
 from ml.models.base import Model
@@ -25,6 +28,7 @@ from ml.training.labels import HORIZON, Labelled
 from ml.training.ladder import Tell, silent
 from ml.training.own_history import HistoryTable, type_history
 from ml.training.train import FEWEST_ROWS, Trained, train
+from ml.version import Card
 
 REGISTRY_LOCK = "models"
 
@@ -37,6 +41,8 @@ class Examples:
     table: HistoryTable
     norms: Norms
     data_hash: str
+    features: pl.DataFrame
+    """All columns of the examples, before any was left out."""
 
 
 def read_examples(database: Database, name: str, now: datetime, *, keep: tuple[str, ...] = (), seed: int = 0) -> Examples:
@@ -56,7 +62,9 @@ def read_examples(database: Database, name: str, now: datetime, *, keep: tuple[s
             f"after {HORIZON.days} days): train on the generated table with --sample, or on your own with --csv F --target COLUMN"
         )
     digest = hashlib.sha256(found.features.write_csv().encode() + examples.write_csv().encode()).hexdigest()
-    return Examples(found.labelled, type_history(found.features, examples, keep=keep, seed=seed), found.norms, digest)
+    return Examples(
+        found.labelled, type_history(found.features, examples, keep=keep, seed=seed), found.norms, digest, found.features
+    )
 
 
 def train_on(
@@ -68,7 +76,7 @@ def train_on(
         MODELS[name], table.typed, moment=table.moment, norms=examples.norms, data_hash=examples.data_hash, now=now,
         budget_seconds=budget_seconds, seed=seed, tell=tell,
     )  # fmt: skip
-    return replace(trained, notes=table.notes, findings=table.findings)
+    return replace(trained, notes=table.notes, findings=table.findings, raw=examples.features)
 
 
 def registry(settings: Settings) -> Any:
@@ -90,9 +98,13 @@ def register(
     trained: Trained,
     clock: Clock,
     *,
+    own_table: bool = False,
     extra: Mapping[str, float] | None = None,
 ) -> tuple[Registered, str]:
-    """Logs it to MLflow and asks the gate; the registered version and the run. Raises as `ml.model_registry.register` does."""
+    """Logs it to MLflow and asks the gate; the registered version and the run. Raises as `ml.model_registry.register` does.
+
+    `own_table`: its inputs are the columns of a user's table, and not what the loop makes.
+    """
     logged = tracking.log_run(
         mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra or {}
     )
@@ -102,21 +114,20 @@ def register(
         logged,
         settings.models_dir,
         now=clock.now(),
-        served=served_inputs(settings, database, trained),
+        served=served_inputs(settings, database, trained.card) if own_table else None,
         lock=partial(database.exclusive, REGISTRY_LOCK),
     )
     return registered, logged.run_id
 
 
-def served_inputs(settings: Settings, database: Database, trained: Trained) -> frozenset[str] | None:
+def served_inputs(settings: Settings, database: Database, card: Card) -> frozenset[str] | None:
     """The inputs that the loop gives a model of a user's own table, by what is known of contacts so far.
 
-    None where any may come: it answers those who give its inputs themselves, or nothing is known yet. A model that learned from
-    the warehouse has its inputs from there.
+    None where any may come: it answers those who give its inputs themselves, or nothing is known yet.
     """
-    card = trained.card
-    if card.model in MODELS or card.model != settings.lead_model:
+    if card.model != settings.lead_model:
         return None
     upgrade(database)
     with database.read() as session:
-        return memory.names_of_kind(session, card.entity, [column.name for column in card.inputs]) or None
+        known = memory.names_of_kind(session, card.entity, [column.name for column in card.inputs])
+    return known | made_columns(card.model) if known else None

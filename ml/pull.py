@@ -9,6 +9,7 @@ from typing import Any
 from data.errors import LeadloopError, NotFound, NotReady
 from ml import copies
 from ml.tracking import CARD_FOLDER, answering, in_short
+from ml.training.rows import read_rows
 from ml.version import CARD, CHALLENGER, CHAMPION, is_plain, load, read_card
 
 
@@ -105,9 +106,10 @@ def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path)
 
 
 def _fault(folder: Path) -> str | None:
-    """Why a copy cannot be loaded."""
+    """Why a copy cannot be loaded, or compared with others."""
     try:
         load(folder)
+        read_rows(folder)
     except Exception as error:  # each learner's reader has errors of its own
         return in_short(error)
     return None

@@ -64,7 +64,8 @@ def train_sample(settings: Settings, name: str, *, seed: int, console: Console, 
             seed=seed, tell=tell,
         )  # fmt: skip
     ceiling = {"auc": sample.ceiling_auc, "log_loss": sample.ceiling_log_loss}
-    return _register(settings, mlflow, MODELS[name], trained, ceiling, console)
+    trained = replace(trained, raw=sample.table.frame)
+    return _registered(settings, mlflow, MODELS[name], trained, ceiling, console)[0]
 
 
 def train_warehouse(
@@ -94,8 +95,8 @@ def train_csv(
             model, own.typed, moment=own.moment, id_column=choice.id, data_hash=own.raw.data_hash, now=SystemClock().now(),
             budget_seconds=budget_seconds, seed=seed, tell=tell,
         )  # fmt: skip
-    trained = replace(trained, notes=own.notes, findings=own.findings, outcomes=own.raw.outcomes)
-    return _register(settings, mlflow, model, trained, {}, console)
+    trained = replace(trained, notes=own.notes, findings=own.findings, outcomes=own.raw.outcomes, raw=own.raw.rows)
+    return _registered(settings, mlflow, model, trained, {}, console, own_table=True)[0]
 
 
 def _train_alone(
@@ -143,19 +144,22 @@ def _mlflow(settings: Settings, console: Console) -> Any:
         return training.registry(settings)
 
 
-def _register(
-    settings: Settings, mlflow: Any, model: Model, trained: Trained, ceiling: dict[str, float], console: Console
-) -> Result:
-    return _registered(settings, mlflow, model, trained, ceiling, console)[0]
-
-
 def _registered(
-    settings: Settings, mlflow: Any, model: Model, trained: Trained, ceiling: dict[str, float], console: Console
+    settings: Settings,
+    mlflow: Any,
+    model: Model,
+    trained: Trained,
+    ceiling: dict[str, float],
+    console: Console,
+    *,
+    own_table: bool = False,
 ) -> tuple[Result, Registered]:
     database = Database(settings.database_url)
     with console.status("Logging to MLflow, and comparing with the champion ..."):
         extra = {f"ceiling_{name}": value for name, value in ceiling.items()}
-        registered, run_id = training.register(settings, mlflow, database, model, trained, SystemClock(), extra=extra)
+        registered, run_id = training.register(
+            settings, mlflow, database, model, trained, SystemClock(), own_table=own_table, extra=extra
+        )
     database.dispose()
     title, meaning = verdict_of(trained)
     _show(registered, ceiling, console)

@@ -1,4 +1,4 @@
-"""Stage 7: one delivery per destination, in the transaction of the prediction that causes it."""
+"""Stage 8: one delivery per destination, in the transaction of the prediction that causes it."""
 
 from dataclasses import dataclass
 from datetime import timedelta

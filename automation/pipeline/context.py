@@ -1,5 +1,6 @@
 """What the stages share: the loop's parts, and the case of one event on its way through them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from data.settings import Settings
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from ml.features.build import properties_behind
-from ml.serving.predictor import Predictor
+from ml.serving.predictor import Choice, Predictor, Served
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,18 @@ class Loop:
     clients: Clients
 
     def inputs(self) -> tuple[str, ...]:
-        """The properties that the inputs of the lead model's champion are made of; none while it has none."""
-        served = self.predictor.served().get(self.settings.lead_model)
-        return properties_behind(served.card.model, [column.name for column in served.card.inputs]) if served else ()
+        """The properties that the inputs of the lead model's champion are made of, and of the challenger that has traffic; none
+        while there is no champion.
+        """
+        model = self.settings.lead_model
+        found = (self.predictor.served().get(model), self.predictor.challengers().get(model))
+        return properties_of([served for served in found if served is not None])
+
+
+def properties_of(versions: Iterable[Served]) -> tuple[str, ...]:
+    """The properties that the inputs of any of these versions are made of."""
+    found = (properties_behind(served.card.model, [column.name for column in served.card.inputs]) for served in versions)
+    return tuple(dict.fromkeys(name for names in found for name in names))
 
 
 @dataclass
@@ -47,6 +57,8 @@ class Case:
     looked_up: LookedUp | None = None
     notes: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
+    choices: dict[str, Choice] = field(default_factory=dict)
+    """Model -> who answers, and who is asked besides: chosen before the facts are read, which are read for these."""
     as_of: datetime | None = None
     """The moment whose visible facts the predictions are made of."""
     predictions: list[Prediction] = field(default_factory=list)

@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from automation.pipeline.context import Case, Loop
+from automation.pipeline.context import Case
 from data.domain.prediction import Prediction
 from data.domain.traffic import Variant
-from data.errors import LeadloopError, Retryable
+from data.errors import Retryable
 from data.log import get_logger
 from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
@@ -21,19 +21,13 @@ log = get_logger("predict")
 LOOK_UP_TRIES = 5
 
 
-def predict(loop: Loop, cases: list[Case], facts: pl.DataFrame) -> None:
-    """Fills in `case.predictions`, or `case.error` where a model cannot answer (yet); `case.shadows` for the comparison.
+def predict(cases: list[Case], facts: pl.DataFrame) -> None:
+    """Fills in `case.predictions`, or `case.error` where there is nothing to answer by (yet); `case.shadows` for the comparison.
 
     `facts`: what was recalled of the cases.
     """
     for model in sorted({model for case in cases for model in case.models}):
-        asking = [case for case in cases if model in case.models and case.error is None]
-        try:
-            chosen = [(case, loop.predictor.choose(model, str(case.ref))) for case in asking]
-        except LeadloopError as error:
-            for case in asking:
-                case.error = error
-            continue
+        chosen = [(case, case.choices[model]) for case in cases if model in case.choices and case.error is None]
         for served, variant, part in _by_version(chosen):
             for case, prediction in _predicted(served, part, facts):
                 case.predictions.append(prediction.model_copy(update={"variant": variant}))

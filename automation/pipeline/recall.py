@@ -1,4 +1,4 @@
-"""Stage 3: stores what was looked up, and recalls all that is visible now of the entities and of those they belong to.
+"""Stage 4: stores what was looked up, and recalls all that is visible now of the entities and of those they belong to.
 
 With the entities' rows in hand, so that nobody adds a fact of theirs that is known by this moment and not seen here. (Of a
 related company or deal a fact may be under way on another connection at this very instant; SQLite has one writer, so there
@@ -12,12 +12,13 @@ import polars as pl
 from sqlmodel import Session
 
 from automation import memory
-from automation.pipeline.context import Case, Loop
+from automation.pipeline.context import Case, Loop, properties_of
 from data.domain.entity import EntityRef
 from data.domain.event import EventState
 from data.warehouse import entities, events, property_names
 from data.warehouse.events import EventRow
 from ml.features.build import needs_related
+from ml.serving.predictor import Served
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         for case in ours:
             case.as_of = now
         ids = {case.event.entity_id for case in ours}
-        return Recalled(ours, memory.recall(session, ids, loop.inputs(), related=_needs_related(loop)))
+        asked = _asked(ours)
+        related = any(needs_related(served.card.model, [column.name for column in served.card.inputs]) for served in asked)
+        return Recalled(ours, memory.recall(session, ids, properties_of(asked), related=related))
 
 
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:
@@ -63,6 +66,8 @@ def _remember(session: Session, cases: list[Case], targets: dict[EntityRef, int]
     session.flush()
 
 
-def _needs_related(loop: Loop) -> bool:
-    served = loop.predictor.served().get(loop.settings.lead_model)
-    return served is not None and needs_related(served.card.model, [column.name for column in served.card.inputs])
+def _asked(cases: list[Case]) -> list[Served]:
+    """The versions that these cases ask, with those in the shadow."""
+    chosen = [choice for case in cases for choice in case.choices.values()]
+    found = [served for choice in chosen for served in (choice.served, choice.shadow) if served is not None]
+    return list({id(served): served for served in found}.values())

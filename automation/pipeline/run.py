@@ -2,8 +2,8 @@
 
 collect              the bytes, then the events            door 1, before the sender is answered
 enrich               what the event does not carry      ┐
-recall               all that is known by now           │  door 2 (n8n), or the worker
-trigger              which models it asks               │
+trigger              which models it asks, and whom     │  door 2 (n8n), or the worker
+recall               all that is known by now           │
 predict              features -> champion -> factors    ┘
 collect_predictions  the right model, version, entity   ┐
 enrich_predictions   the predicted_ fields              │  door 3 (n8n), or the worker
@@ -92,12 +92,12 @@ def _walk(loop: Loop, event_ids: Sequence[int] | None, *, limit: int) -> list[Ca
 
 
 def _stages(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
-    """Enrich, recall, trigger, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
+    """Enrich, trigger, recall, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
     try:
         enrich(loop, cases)
+        trigger(loop, cases)
         recalled = recall(loop, cases, lease_id)
-        trigger(loop, recalled.cases)
-        predict(loop, recalled.cases, recalled.facts)
+        predict(recalled.cases, recalled.facts)
         return recalled.cases
     except NotReady:
         raise

@@ -1,4 +1,4 @@
-"""Stage 3: which models an event asks.
+"""Stage 3: which models an event asks, and which version of each answers.
 
 Asked twice: when the event is collected, for the answer at the door (and so that an event that asks nothing is done
 there and then), and once more after enrichment, when even Pipedrive's nameless custom fields have names.
@@ -8,6 +8,7 @@ from automation.pipeline.context import Case, Loop
 from automation.sources.properties import KEYS, canonical
 from automation.triggers import asked
 from data.domain.event import Event, EventType
+from data.errors import LeadloopError
 
 
 def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
@@ -23,9 +24,13 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
 
 
 def trigger(loop: Loop, cases: list[Case]) -> None:
-    """Fills in `case.models`."""
+    """Fills in `case.models` and `case.choices`, or `case.error` where a model has nobody to answer (yet)."""
     inputs = loop.inputs()
     for case in cases:
         kind = EventType(case.event.type)
         changed = case.changes(inputs)
         case.models = asked(kind.kind, kind.verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)
+        try:
+            case.choices = {model: loop.predictor.choose(model, str(case.ref)) for model in case.models}
+        except LeadloopError as error:
+            case.error = error

@@ -49,6 +49,11 @@ def properties_behind(model: str, inputs: Iterable[str]) -> tuple[str, ...]:
     return SETS.get(model, OWN_TABLE).behind(inputs)
 
 
+def made_columns(model: str) -> frozenset[str]:
+    """The columns that are made for a model besides the properties that its entities have."""
+    return frozenset(name for subject in SETS.get(model, OWN_TABLE).subjects for name in subject.columns)
+
+
 def needs_related(model: str, inputs: Iterable[str]) -> bool:
     """Whether a version's inputs need the facts of other entities too."""
     return SETS.get(model, OWN_TABLE).related(inputs)

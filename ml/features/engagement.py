@@ -1,6 +1,5 @@
 """What a lead did on the web site, so far and lately."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from ml.features.facts import DAY, Examples, Facts, column, numbers
+from ml.features.inputs import Input, InputKind, typed_value
 from ml.features.spans import first_of_moment, spans
 
 COUNTERS = ("sessions", "engaged_sessions", "page_views")
@@ -16,6 +16,8 @@ TOLD = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit
 GROWTHS = {f"{name}_growth_{days}d": (name, days) for days in GROWTH_DAYS for name in COUNTERS}
 RECENCY, CADENCE = "engagement_recency_days", "engagement_cadence_days"
 COLUMNS = (*TOLD, *GROWTHS, RECENCY, CADENCE)
+
+SESSIONS = Input(name="sessions", kind=InputKind.NUMBER)
 
 Properties = Mapping[str, Any]
 
@@ -65,11 +67,8 @@ def is_first_visit(lead: Properties) -> Any:
     """Whether the lead was here once only. Told by the source, or by the number of sessions."""
     if (told := lead.get("is_first_visit")) not in (None, ""):
         return told
-    try:
-        count = float(lead.get("sessions", ""))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return None if math.isnan(count) else count <= 1
+    count = typed_value(SESSIONS, lead.get("sessions"), strictly=False)
+    return count <= 1 if isinstance(count, float) else None
 
 
 def _first_visit(told: pl.Series, visits: pl.Series) -> pl.Series:

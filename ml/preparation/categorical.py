@@ -123,6 +123,14 @@ def common_levels(values: pl.Series) -> tuple[str, ...]:
     return tuple(sorted(counts.filter(pl.col("count") >= least)[values.name].to_list()))
 
 
+def has_many_levels(values: pl.Series) -> bool:
+    """Whether there are more common levels than a code is good for, or as many that are all so rare that few rows have another."""
+    common = common_levels(values)
+    if len(common) > MANY_LEVELS or values.n_unique() <= MANY_LEVELS:
+        return len(common) > MANY_LEVELS
+    return values.is_in(list(common)).sum() < (len(values) - values.null_count()) / 2
+
+
 def fit_codes(name: str, source: str, values: pl.Series, *, seed: int) -> tuple[Codes, Matrix]:
     """The step, and what the training rows themselves see: a few of them "other", so that trees learn what to make of it."""
     levels = common_levels(values)

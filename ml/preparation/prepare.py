@@ -10,16 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from ml.features.inputs import Input, InputKind
 from ml.preparation.base import AS_OF, Column, Form, Ints, Matrix
 from ml.preparation.categorical import (
-    MANY_LEVELS,
     BinnedCodes,
     Codes,
     OneHot,
     TargetCode,
-    common_levels,
     fit_binned_codes,
     fit_codes,
     fit_one_hot,
     fit_target_code,
+    has_many_levels,
 )
 from ml.preparation.derived import DateParts, Topics, fit_topics
 from ml.preparation.numeric import AsIs, Binned, Scaled, fit_binned, fit_scaled
@@ -95,7 +94,7 @@ def _fit_step(
     name = column.name
     step: AnyStep
     if column.kind is InputKind.CATEGORY:
-        if form is not Form.BINNED and len(common_levels(values)) > MANY_LEVELS and 0 < labels.sum() < len(labels):
+        if form is not Form.BINNED and has_many_levels(values) and 0 < labels.sum() < len(labels):
             return fit_target_code(name, source, values, labels, seed=seed, scaled=form is Form.SCALED, groups=groups)
         if form is Form.NATIVE:
             return fit_codes(name, source, values, seed=seed)

@@ -33,6 +33,7 @@ LOG_LOSS_SHARE = 0.005
 GAIN_SHARE = 0.1
 AUC_MARGIN = 0.005
 MOST_ECE = 0.03
+MOST_INPUTS_TOLD = 3
 MOST_SEGMENTS_TOLD = 3  # all are stored; a column and its like repeat the same story
 
 
@@ -92,6 +93,7 @@ class Contest:
         base_rate: the share of won rows among those that the candidate has learned from.
         levels: input -> its value in each row, for the inputs whose values are segments.
         groups: rows of one group (identity) are no independent witnesses.
+        not_given: inputs of the champion that the rows do not have: what it would say of them whole nobody knows.
     """
 
     labels: Ints
@@ -102,6 +104,7 @@ class Contest:
     levels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     groups: Groups | None = None
     notes: tuple[str, ...] = ()
+    not_given: tuple[str, ...] = ()
 
 
 def decide(contest: Contest, *, not_served: Sequence[str] = (), rounds: int = ROUNDS, seed: int = 0) -> Decision:
@@ -111,6 +114,12 @@ def decide(contest: Contest, *, not_served: Sequence[str] = (), rounds: int = RO
         not_served: inputs of the candidate that serving does not give.
     """
     schema = [f"serving does not give {name!r}: it would count as missing in every score" for name in not_served]
+    if contest.not_given:
+        given = ", ".join(map(repr, contest.not_given[:MOST_INPUTS_TOLD])) + (
+            ", ..." if len(contest.not_given) > MOST_INPUTS_TOLD else ""
+        )
+        champion = f"champion {contest.champion_version}" if contest.champion_version else "the champion"
+        schema.append(f"{champion} learned from {given}, which this table does not have: without them it is not itself")
     if not len(contest.labels):
         decision = _without_rows(contest)
     elif contest.champion is None:

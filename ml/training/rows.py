@@ -25,17 +25,20 @@ class Rows:
 
 
 def row_keys(frame: pl.DataFrame, names: Sequence[str], *, ids: pl.Series | None = None, times: Floats | None = None) -> pl.Series:
-    """A name for each row: of its id where rows have one, else of its moment (if known), of what these columns say, and of
-    how often just that was said before.
+    """A name for each row, of its moment (if known) and of its id where rows have one, else of what these columns say; and of how
+    often just that was said before. Where an id has several rows and no moments, what they say tells them apart.
 
-    So rows that look alike have names of their own, and rows that are added at the end of a table change no other's.
+    So rows that look alike have names of their own, and rows that are added to a table, or taken from it, change no other's (but
+    that of an id's first row, where there are no moments and its second comes or goes).
     """
-    if ids is not None:
-        said = ids.cast(pl.String)
+    moments = [] if times is None else [pl.lit(pl.Series("__moment", times).cast(pl.String))]
+    cells = pl.concat_str([pl.col(name).cast(pl.String).fill_null(MISSING) for name in names] or [pl.lit("")], separator=BETWEEN)
+    if ids is None:
+        parts = [*moments, cells]
     else:
-        moments = [] if times is None else [pl.Series("__moment", times).cast(pl.String)]
-        cells = [pl.col(name).cast(pl.String).fill_null(MISSING) for name in names]
-        said = frame.select(pl.concat_str([*map(pl.lit, moments), *cells], separator=BETWEEN)).to_series()
+        alone = pl.lit(ids.is_unique() | (times is not None))
+        parts = [*moments, pl.lit(ids.cast(pl.String)).fill_null(MISSING), pl.when(alone).then(pl.lit("")).otherwise(cells)]
+    said = frame.select(pl.concat_str(parts, separator=BETWEEN)).to_series()
     numbered = pl.DataFrame({"said": said}).with_columns(time=pl.int_range(pl.len()).over("said"))
     return pl.Series("key", [_key(text, time) for text, time in numbered.iter_rows()], dtype=pl.UInt64)
 

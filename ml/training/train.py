@@ -33,7 +33,8 @@ class Trained:
     """A version before the registry has numbered it, with the unseen rows that judged it and how it came about.
 
     `judged`: their places in `table`, of which the first `card.rows_train` taught; `judges`: those rows. `notes` of the
-    reader, `findings` of the leak guard. `outcomes`: what the user's table calls the outcome and its opposite.
+    reader, `findings` of the leak guard. `outcomes`: what the user's table calls the outcome and its opposite. `raw`: the
+    table's rows with all of their columns, as they came.
     """
 
     version: Version
@@ -45,6 +46,7 @@ class Trained:
     notes: tuple[str, ...] = ()
     findings: Findings | None = None
     outcomes: tuple[str, str] = ("yes", "no")
+    raw: pl.DataFrame | None = None
 
     @property
     def card(self) -> Card:
@@ -53,7 +55,7 @@ class Trained:
     @property
     def rows(self) -> Rows:
         """Which rows taught and which judged, to be kept with the version."""
-        keys = self.keys(self.card)
+        keys = keys_of(self.table, self.card, self.table.frame)
         judged = pl.DataFrame({"key": keys[self.judged], "label": self.judges.labels, "margin": log_odds(self.scores)})
         return Rows(judged, keys[: self.card.rows_train])
 
@@ -67,10 +69,11 @@ class Trained:
             score_groups=self.judges.groups,
         )  # fmt: skip
 
-    def keys(self, card: Card) -> pl.Series:
-        """The names of all rows, as a version with this card names them: by its inputs, and by moments if it had them."""
-        names = [column.name for column in card.inputs]
-        return row_keys(self.table.frame, names, ids=self.table.ids, times=self.table.times if card.moment else None)
+
+def keys_of(table: TypedTable, card: Card, frame: pl.DataFrame) -> pl.Series:
+    """The names of a table's rows for a version with this card, which reads them as `frame`; by moments if it had them."""
+    names = [column.name for column in card.inputs]
+    return row_keys(frame, names, ids=table.ids, times=table.times if card.moment else None)
 
 
 def train(

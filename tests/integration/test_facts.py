@@ -388,13 +388,17 @@ def test_a_user_s_own_model_in_the_loop_is_held_against_what_is_known_of_contact
     table = TypedTable(inputs, frame, (np.arange(40) > 20).astype(np.int64))
     trained = train(of_user_table("own", "won"), table, data_hash="", now=NOON)
     loop = make_loop(lead_model="own", model=False)
-    assert served_inputs(loop.settings, loop.database, trained) is None  # nothing is known yet
+    assert served_inputs(loop.settings, loop.database, trained.card) is None  # nothing is known yet
     post(loop, "hubspot", hubspot("contact", 1, shoe_size="43"))
-    found = served_inputs(loop.settings, loop.database, trained)
+    found = served_inputs(loop.settings, loop.database, trained.card)
     assert found is not None
     assert [column.name in found for column in inputs] == [True, False]
     elsewhere = loop.settings.model_copy(update={"lead_model": "lead_score"})
-    assert served_inputs(elsewhere, loop.database, trained) is None
+    assert served_inputs(elsewhere, loop.database, trained.card) is None
+    # A table that takes the name of a model of the catalogue is held against the same, and what is made for that model.
+    named = served_inputs(elsewhere, loop.database, trained.card.model_copy(update={"model": "lead_score"}))
+    assert named is not None
+    assert [name in named for name in ("Shoe Size", "hat", "sessions_growth_7d")] == [True, False, True]
 
 
 def put_model_of_a_date(models_dir: Path) -> None:

@@ -1,13 +1,16 @@
 """A champion and its challenger in the loop: who answers, what is stored, what nobody sees, and what the outcomes say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import polars as pl
 import pytest
 from sqlalchemy import text
+from sqlmodel import select
 
 from automation import models, monitoring
 from automation.jobs import worker
@@ -15,12 +18,17 @@ from automation.pipeline.context import Loop
 from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import Refused
 from data.settings import Scope
+from data.warehouse.predictions import PredictionRow
 from ml import copies
+from ml.features.inputs import Input, InputKind
+from ml.models import lead_score
 from ml.serving.assignment import variant_of
 from ml.training.labels import HORIZON
-from ml.version import CHALLENGER
+from ml.training.ladder import TypedTable
+from ml.training.train import train
+from ml.version import CHALLENGER, Version, save
 from tests.conftest import LoopFactory
-from tests.integration.test_pipeline import post
+from tests.integration.test_pipeline import hubspot_change, post
 from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic, put_variation
 
 MODEL = "lead_score"
@@ -60,6 +68,40 @@ def test_in_the_shadow_the_challenger_is_stored_and_neither_answers_nor_delivers
             text("SELECT p.model_version FROM deliveries d JOIN predictions p ON p.id = d.prediction_id")
         ).all()
     assert {version for (version,) in alerts} == {"1"}
+
+
+@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.LIVE])
+def test_a_challenger_is_given_what_it_learned_from_though_the_champion_needs_less(
+    make_loop: LoopFactory, clock: FakeClock, mode: Mode
+) -> None:
+    """Its company's size, a property that HubSpot calls otherwise, how a counter has grown."""
+    loop = make_loop()
+    wanted = {"company_employees": 250.0, "Hat Size": 7.0, "sessions_growth_7d": 2.0}
+    inputs = tuple(Input(name=name, kind=InputKind.NUMBER) for name in wanted)
+    teaching = np.arange(40.0)
+    table = TypedTable(inputs, pl.DataFrame(dict.fromkeys(wanted, teaching)), (teaching > 20).astype(np.int64))
+    line = replace(lead_score.MODEL, learners={"logistic": ({"C": 1.0},)})
+    trained = train(line, table, data_hash="", now=NOON)
+    folder = loop.settings.models_dir / MODEL / "2"
+    folder.mkdir()
+    save(Version(trained.card.model_copy(update={"version": "2"}), trained.version.scorer), folder)
+    copies.point(loop.settings.models_dir, MODEL, CHALLENGER, "2")
+    models.set_traffic(loop, MODEL, mode, 1.0)
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "1")])
+    worker.sweep_inbox(loop)
+    clock.move(days=9)
+    told = {"associatedcompanyid": "70", "hat_size": "7", "hs_analytics_num_visits": "3"}
+    later = 9 * 86_400
+    post(
+        loop, "hubspot",
+        [hubspot_change(70, "employees", "250", second=later, subscriptionType="company.propertyChange")]
+        + [hubspot_change(1, name, value, second=later) for name, value in told.items()],
+    )  # fmt: skip
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        rows = session.exec(select(PredictionRow).where(PredictionRow.model_version == "2")).all()
+    assert rows
+    assert rows[-1].features == wanted
 
 
 def test_the_shadow_is_in_no_answer(with_challenger: Callable[..., Loop], running_app: Any) -> None:

@@ -11,10 +11,11 @@ from ml.features.inputs import Input, InputKind
 from ml.learners.base import log_odds, probability
 from ml.models.base import Model, of_user_table
 from ml.preparation.base import AS_OF
-from ml.training.contest import FEWEST_UNSEEN, contest
+from ml.training.contest import FEWEST_UNSEEN, as_asked, contest
+from ml.training.gate import decide
 from ml.training.ladder import TypedTable
 from ml.training.rows import row_keys
-from ml.training.train import Trained, train
+from ml.training.train import Trained, keys_of, train
 from tests.support import NOON
 
 MODEL: Model = replace(of_user_table("own", "won"), learners={"logistic": ({"C": 1.0},)})
@@ -96,19 +97,39 @@ def test_a_champion_whose_rows_are_not_known_is_favoured_and_that_is_said() -> N
     assert "not known" in made.notes[0]
 
 
-@pytest.mark.parametrize("change", ["gone", "another kind"])
-def test_an_input_of_the_champion_that_the_table_has_not_counts_as_missing(change: str) -> None:
-    champion = trained(1_000)
+def without_region(*, raw: bool, kind: InputKind | None = None) -> Trained:
+    """A candidate that leaves the region out, or takes it for another kind; `raw`: its table has it all the same."""
     whole = table(2_000)
-    other = Input(name="region", kind=InputKind.TEXT)
-    inputs = (INPUTS[0], INPUTS[2]) if change == "gone" else (INPUTS[0], other, INPUTS[2])
-    frame = whole.frame.select([column.name for column in inputs])
-    candidate = train(MODEL, TypedTable(inputs, frame, whole.labels), data_hash="", now=NOON, seed=0)
+    inputs = (INPUTS[0], INPUTS[2]) if kind is None else (INPUTS[0], Input(name="region", kind=kind), INPUTS[2])
+    typed = TypedTable(inputs, whole.frame.select([column.name for column in inputs]), whole.labels)
+    return replace(train(MODEL, typed, data_hash="", now=NOON, seed=0), raw=whole.frame if raw else None)
+
+
+@pytest.mark.parametrize("kind", [None, InputKind.TEXT], ids=["left out", "another kind"])
+def test_what_the_candidate_does_not_take_the_champion_is_asked_with_all_the_same(kind: InputKind | None) -> None:
+    champion = trained(1_000)
+    candidate = without_region(raw=True, kind=kind)
     made = contest(candidate, champion.version, champion.rows)
-    assert "region" in made.notes[0]
+    assert (made.notes, made.not_given) == ((), ())
     assert made.champion is not None
+    assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(table(2_000).frame[1_600:]).tolist())
+
+
+def test_a_champion_that_the_table_cannot_ask_does_not_give_way() -> None:
+    """Without its best column it would lose, and that says nothing of how it does in service."""
+    champion = trained(1_000)
+    candidate = without_region(raw=False)
+    made = contest(candidate, champion.version, champion.rows)
+    assert made.not_given == ("region",)
     blind = candidate.judges.frame.with_columns(region=pl.lit(None, pl.String))
+    assert made.champion is not None
     assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(blind).tolist())
+    decision = decide(made)
+    assert decision.log_loss is not None
+    assert not decision.promote
+    assert "learned from 'region', which this table does not have" in decision.reasons[0]
+    knows_nothing = replace(champion.version, card=champion.card.model_copy(update={"learner": "prior"}))
+    assert contest(candidate, knows_nothing, champion.rows).not_given == ()
 
 
 def test_groups_go_with_their_rows_and_those_that_taught_do_not_judge() -> None:
@@ -141,14 +162,15 @@ def test_a_champion_is_asked_with_the_moment_that_it_knows(champion_is_timed: bo
     rows = champion.table.frame[640:]
     if champion_is_timed and not candidate_is_timed:
         rows = rows.with_columns(pl.lit(None, pl.Float64).alias(AS_OF))
-        assert "asked on are not in this table" in made.notes[0]
+        assert made.not_given == ("asked on",)
     assert made.champion is not None
     assert made.champion.tolist() == pytest.approx(champion.version.scorer.margins(rows).tolist())
 
 
 def test_rows_are_known_again_although_only_the_candidate_has_moments() -> None:
     candidate, champion = dated(timed=True), dated(timed=False)
-    assert candidate.keys(champion.card).to_list() == champion.keys(champion.card).to_list()
+    names = [keys_of(one.table, champion.card, as_asked(one, champion.card)[0]).to_list() for one in (candidate, champion)]
+    assert names[0] == names[1]
     assert contest(candidate, champion.version, champion.rows).notes == ()
     named = replace(candidate, version=replace(candidate.version, card=candidate.card.model_copy(update={"id_column": "id"})))
     assert "not known" in contest(named, champion.version, champion.rows).notes[0]

@@ -48,6 +48,21 @@ def test_a_moment_tells_rows_apart_when_old_ones_are_dropped() -> None:
     assert whole[2:].to_list() == rest.to_list()
 
 
+def test_several_rows_of_an_id_are_told_apart_when_one_is_dropped() -> None:
+    """A customer's oldest deal is no longer exported, or the open one between two others has ended: nobody takes its name."""
+    table = frame([(1.0, "a"), (2.0, "b"), (3.0, "c")])
+    ids, times = pl.Series(["7", "7", "8"]), np.array([1.0, 2.0, 3.0])
+    for moments in (None, times):
+        whole = row_keys(table, NAMES, ids=ids, times=moments)
+        rest = row_keys(table[[1, 2]], NAMES, ids=ids[[1, 2]], times=None if moments is None else moments[1:])
+        assert rest[1] == whole[2]
+        assert rest[0] != whole[0]
+        if moments is not None:
+            assert rest[0] == whole[1]
+            corrected = frame([(1.0, "a"), (2.5, "b"), (3.0, "c")])
+            assert row_keys(corrected, NAMES, ids=ids, times=moments).to_list() == whole.to_list()
+
+
 def test_rows_are_stored_with_a_version(tmp_path: Path) -> None:
     keys = row_keys(frame([(1.0, "a"), (2.0, "b")]), NAMES)
     assert read_rows(tmp_path) is None
