@@ -114,12 +114,7 @@ def decide(contest: Contest, *, not_served: Sequence[str] = (), rounds: int = RO
         not_served: inputs of the candidate that serving does not give.
     """
     schema = [f"serving does not give {name!r}: it would count as missing in every score" for name in not_served]
-    if contest.not_given:
-        given = ", ".join(map(repr, contest.not_given[:MOST_INPUTS_TOLD])) + (
-            ", ..." if len(contest.not_given) > MOST_INPUTS_TOLD else ""
-        )
-        champion = f"champion {contest.champion_version}" if contest.champion_version else "the champion"
-        schema.append(f"{champion} learned from {given}, which this table does not have: without them it is not itself")
+    schema += _not_given(contest)
     if not len(contest.labels):
         decision = _without_rows(contest)
     elif contest.champion is None:
@@ -130,6 +125,19 @@ def decide(contest: Contest, *, not_served: Sequence[str] = (), rounds: int = RO
         return decision
     reasons = (*schema, *(() if decision.promote else decision.reasons))
     return decision.model_copy(update={"promote": False, "reasons": reasons})
+
+
+def _not_given(contest: Contest) -> list[str]:
+    if not contest.not_given:
+        return []
+    named = ", ".join(map(repr, contest.not_given[:MOST_INPUTS_TOLD]))
+    more = ", ..." if len(contest.not_given) > MOST_INPUTS_TOLD else ""
+    name = _name(contest)
+    return [f"{name} learned from {named}{more}, which this table does not have: without them it is not itself"]
+
+
+def _name(contest: Contest) -> str:
+    return f"champion {contest.champion_version}" if contest.champion_version else "the champion"
 
 
 def refused(reason: str, *, champion: str | None = None) -> Decision:
@@ -153,7 +161,7 @@ def _against_the_base_rate(contest: Contest, *, rounds: int, seed: int) -> Decis
 
 def _against_the_champion(contest: Contest, champion: Floats, *, rounds: int, seed: int) -> Decision:
     labels, candidate = contest.labels, contest.candidate
-    name = f"champion {contest.champion_version}" if contest.champion_version else "the champion"
+    name = _name(contest)
     found = bootstrap.paired(labels, champion, candidate, groups=contest.groups, rounds=rounds, seed=seed)
     loss = _check("log-loss", found.log_loss, _log_loss_margin(contest, found.log_loss.champion), name, sign=1)
     auc = None if found.auc is None else _check("AUC", found.auc, AUC_MARGIN, name, sign=-1)

@@ -363,6 +363,22 @@ def test_a_deal_is_held_against_the_norms_that_its_version_was_trained_by(
     assert [(factor.feature, factor.value) for factor in answer.factors] == [("days_in_stage_to_norm", pytest.approx(2.0))]
 
 
+def test_one_asked_by_name_is_known_as_the_loop_knows_it(make_loop: LoopFactory, clock: FakeClock, tmp_path: Path) -> None:
+    """A version that learned how a counter grows, and not the counter: HubSpot calls it otherwise."""
+    inputs = (Input(name="sessions_growth_7d", kind=InputKind.NUMBER),)
+    table = TypedTable(inputs, pl.DataFrame({"sessions_growth_7d": np.arange(40.0)}), (np.arange(40) > 20).astype(np.int64))
+    model = replace(MODEL, learners={"logistic": ({"C": 1.0},)})
+    put_champion(train(model, table, data_hash="", now=NOON), tmp_path / "models")
+    loop = make_loop(model=False)
+    post(loop, "hubspot", hubspot("contact", 1, hs_analytics_num_visits="1"))
+    clock.move(days=9)
+    post(loop, "hubspot", hubspot("contact", 1, at=9 * 86_400, hs_analytics_num_visits="4"))
+    entity = EntityRef(source="hubspot", kind=EntityKind.CONTACT, id="1")
+    answer = ask(loop, "lead_score", entity=entity, features=None, explain=True)
+    assert answer.factors is not None
+    assert [(factor.feature, factor.value) for factor in answer.factors] == [("sessions_growth_7d", 3.0)]
+
+
 def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
     times = np.arange(40.0)
     inputs = (Input(name="days_in_stage_to_norm", kind=InputKind.NUMBER),)

@@ -12,9 +12,8 @@ import pytest
 from automation import models, monitoring, retraining
 from automation.destinations.slack import BLOCK_PREFIX
 from automation.jobs import notices as notice_jobs
-from automation.jobs import watch_process, worker
-from automation.jobs.schedule import jobs
-from automation.jobs.scheduler import build_scheduler
+from automation.jobs import scheduler, watch_process, worker
+from automation.jobs.schedule import Job, jobs
 from automation.jobs.watch import Watcher
 from automation.pipeline.context import Loop
 from automation.sandbox.server import Addresses
@@ -27,6 +26,7 @@ from data.warehouse import model_checks, trainings
 from data.warehouse.trainings import TrainingRow
 from ml.monitoring.reference import REFERENCE
 from ml.monitoring.when import Reason, Why
+from ml.training.rows import HOLDOUT
 from ml.version import CHECKSUMS
 from tests.conftest import LoopFactory
 from tests.integration.test_pipeline import post
@@ -355,13 +355,23 @@ def test_a_message_about_a_model_is_no_alert_of_a_lead(make_loop: LoopFactory, a
     assert not any(str(block.get("block_id", "")).startswith(BLOCK_PREFIX) for block in message["blocks"])
 
 
-def test_the_scheduler_ends_what_its_jobs_have_started(make_loop: LoopFactory) -> None:
+def test_the_scheduler_ends_what_its_jobs_have_started(make_loop: LoopFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped: list[str] = []
-    scheduler = build_scheduler(make_loop(), only=())
-    scheduler._stops = (lambda: stopped.append("models.watch"),)
-    scheduler.start()
-    scheduler.shutdown()
+    started = Job("models.watch", 60, lambda loop: None, stop=lambda: stopped.append("models.watch"))
+    monkeypatch.setattr(scheduler, "jobs", lambda settings: (started,))
+    running = scheduler.build_scheduler(make_loop())
+    running.start()
+    running.shutdown()
     assert stopped == ["models.watch"]
+    (watch,) = [job for job in jobs(make_loop().settings) if job.name == "models.watch"]
+    assert isinstance(watch.run, Watcher)
+    assert watch.stop == watch.run.stop
+
+
+def test_rows_of_a_version_that_cannot_be_read_are_no_reason_not_to_look(loop: Loop) -> None:
+    path = loop.settings.models_dir / MODEL / "1" / HOLDOUT
+    path.write_bytes(path.read_bytes()[:-20])
+    assert monitoring._rows(loop.settings.models_dir, MODEL, "1") is None
 
 
 @pytest.mark.slow

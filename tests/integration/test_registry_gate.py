@@ -25,6 +25,7 @@ from ml.models.base import of_user_table
 from ml.serving.predictor import Predictor
 from ml.training.compare import compare
 from ml.training.ladder import TypedTable
+from ml.training.rows import HOLDOUT, LEARNED, read_rows
 from ml.training.train import train
 from ml.version import CHALLENGER, CHAMPION
 from tests.support import NOON, bearer, serving, settings_for, until
@@ -159,6 +160,19 @@ def test_a_corrupt_copy_of_the_champion_is_fetched_anew(bench: Bench) -> None:
     damaged(bench.folder / "corrupt" / "1")
     assert model_registry.rollback(bench.mlflow, "corrupt", bench.folder, now=NOON).aliases["champion"] == "1"
     assert bench.serving("corrupt") == "1"
+
+
+@pytest.mark.parametrize("name", [HOLDOUT, LEARNED])
+def test_a_champion_s_rows_that_cannot_be_read_are_fetched_anew(bench: Bench, name: str) -> None:
+    model = f"rows_{name.partition('.')[0]}"
+    bench.register(model, table())
+    path = bench.folder / model / "1" / name
+    path.write_bytes(path.read_bytes()[:-20])
+    assert bench.serving(model) == "1", "who serves is not harmed"
+    found = bench.register(model, table())
+    assert found.decision.promote
+    assert found.decision.notes == ()
+    assert read_rows(bench.folder / model / "1") is not None
 
 
 def test_a_champion_that_nobody_can_read_is_not_replaced_unasked(bench: Bench) -> None:

@@ -38,7 +38,19 @@ def test_an_odd_number_of_sessions_does_not_break_the_first_visit(sessions: Any)
 
 
 @pytest.mark.parametrize(
-    ("sessions", "first"), [(1, True), (2, False), (1.0, True), (10, False), (None, None), ("", None), ("many", None)]
+    ("sessions", "first"),
+    [
+        (1, True),
+        (2, False),
+        (1.0, True),
+        (10, False),
+        (None, None),
+        ("", None),
+        ("many", None),
+        ("1_000", None),
+        ("inf", None),
+        ("-1", True),
+    ],
 )
 def test_the_first_visit_follows_from_the_sessions(sessions: Any, first: bool | None) -> None:
     assert engagement.is_first_visit({"sessions": sessions}) is first

@@ -265,6 +265,18 @@ def test_many_levels_and_few_wins_are_cleaned_without_a_word(form: Form, wins: i
     assert same(preparation.apply(frame[:70]), np.concatenate([preparation.apply(frame[row]) for row in range(70)]))
 
 
+@pytest.mark.parametrize("form", [Form.NATIVE, Form.SCALED])
+def test_levels_that_are_all_rare_are_not_thrown_away(form: Form) -> None:
+    """A thousand companies of five rows: none is common, and each is either good or bad."""
+    generator = np.random.default_rng(0)
+    companies = generator.permutation(np.repeat(np.arange(1_000), 5))
+    labels = (generator.random(5_000) < np.where(companies % 2, 0.9, 0.1)).astype(np.int64)
+    inputs, frame = one_input("company", InputKind.CATEGORY, [f"company {number}" for number in companies])
+    preparation, matrix = prepare.fit(form, inputs, frame, labels, seed=0)
+    assert isinstance(preparation.steps[0], TargetCode)
+    assert np.corrcoef(matrix[:, 0], labels)[0, 1] > 0.4
+
+
 def test_dates_become_durations_up_to_the_rows_own_moment() -> None:
     inputs, frame = one_input("signup", InputKind.DATE, [20_000.0, None, 20_031.5])
     frame = frame.with_columns(pl.Series(AS_OF, [20_010.0, 20_010.0, 20_040.0]))

@@ -18,7 +18,8 @@ from ml.learners.base import Examples
 from ml.learners.registry import LEARNERS
 from ml.preparation.base import Column, Floats
 
-COLUMNS = 3
+COLUMNS = 3  # two numbers and a category
+LEVELS = 6
 SMALL = {
     "xgb": {"n_estimators": 5, "max_depth": 3, "learning_rate": 0.3},
     "lgbm": {"n_estimators": 5, "num_leaves": 7, "learning_rate": 0.3, "min_child_samples": 5},
@@ -41,10 +42,12 @@ def of_xgboost(node: Mapping[str, Any]) -> Node:
     if "leaf" in node:
         return Node(node["cover"], value=node["leaf"])
     children = {child["nodeid"]: of_xgboost(child) for child in node["children"]}
-    border, missing_left = np.float32(node["split_condition"]), node["missing"] == node["yes"]
+    border, missing_left = node["split_condition"], node["missing"] == node["yes"]
 
     def goes_left(value: float) -> bool:
-        return missing_left if math.isnan(value) else bool(np.float32(value) < border)
+        if math.isnan(value):
+            return missing_left
+        return value in border if isinstance(border, list) else bool(np.float32(value) < np.float32(border))
 
     return Node(
         node["cover"], column=int(node["split"][1:]), goes_left=goes_left, left=children[node["yes"]], right=children[node["no"]]
@@ -54,10 +57,12 @@ def of_xgboost(node: Mapping[str, Any]) -> Node:
 def of_lightgbm(node: Mapping[str, Any]) -> Node:
     if "leaf_value" in node:
         return Node(node["leaf_count"], value=node["leaf_value"])
-    missing_left = node["default_left"]
+    missing_left, border = node["default_left"], node["threshold"]
 
     def goes_left(value: float) -> bool:
-        return missing_left if math.isnan(value) else value <= node["threshold"]
+        if node["decision_type"] == "==":  # levels, of which a missing one is none
+            return not math.isnan(value) and str(int(value)) in border.split("||")
+        return missing_left if math.isnan(value) else value <= border
 
     return Node(
         node["internal_count"], column=node["split_feature"], goes_left=goes_left,
@@ -93,16 +98,26 @@ def shapley(trees: list[Node], row: Floats) -> Floats:
     return shares
 
 
+def asks(node: Node, column: int) -> bool:
+    if node.left is None or node.right is None:
+        return False
+    return node.column == column or asks(node.left, column) or asks(node.right, column)
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_the_factors_of_trees_are_shapley_values(name: str) -> None:
     generator = np.random.default_rng(0)
     matrix = generator.normal(size=(400, COLUMNS)).astype(np.float32)
+    matrix[:, 2] = generator.integers(0, LEVELS, 400)
     matrix[generator.random((400, COLUMNS)) < 0.1] = np.nan
-    signal = np.nan_to_num(matrix[:, 0]) * np.nan_to_num(matrix[:, 1]) + np.nan_to_num(matrix[:, 2], nan=1.0)
-    columns = tuple(Column(name=f"c{place}", input=f"c{place}") for place in range(COLUMNS))
+    signal = np.nan_to_num(matrix[:, 0]) * np.nan_to_num(matrix[:, 1]) + np.where(matrix[:, 2] % 2, 0.8, -0.8)
+    columns = tuple(
+        Column(name=f"c{place}", input=f"c{place}", **({"levels": LEVELS} if place == 2 else {})) for place in range(COLUMNS)
+    )
     fitted: Any = LEARNERS[name].fit(Examples(matrix, columns, (signal > 0).astype(np.int64)), SMALL[name], seed=0)
     trees = list(trees_of(name, fitted.booster))
     assert len(trees) == SMALL[name]["n_estimators"]
+    assert any(asks(tree, 2) for tree in trees), "no tree has asked for the level"
     shares = fitted.contributions(matrix[:40])
     for row, found in zip(matrix[:40].astype(np.float64), shares, strict=True):
         assert np.allclose(found[:-1], shapley(trees, row), atol=1e-4)
