@@ -28,7 +28,8 @@ MOST_MEMBERS = 4
 FEWEST_FOR_STACK = 1_000
 # How far ahead of the prior a candidate must be. On shuffled labels one standard error was passed by the best straight line
 # in 8 % of 60 tables, one and a half in 2 %; and at one error trees made three in four trainings leave the prior.
-ERRORS, ERRORS_IF_STOPPED = 1.5, 2.5
+# Tuned for half a minute, the best of some dozens passed two and a half in a quarter of 12 tables.
+ERRORS, ERRORS_IF_STOPPED, ERRORS_IF_TUNED = 1.5, 2.5, 4.0
 LEAST_GAIN = 0.005  # of the prior's log-loss; nobody would act differently for less
 
 Tell = Callable[[str], None]
@@ -81,6 +82,8 @@ class Tried:
     members: tuple["Tried", ...] = ()
     weights: tuple[float, ...] = ()
     intercept: float = 0.0
+    is_found: bool = False
+    """Whether its parameters were found by tuning: the best of many tries is ahead by chance."""
 
     @property
     def loss(self) -> float:
@@ -265,19 +268,24 @@ def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
 
 def _is_outdone(one: Tried, others: Sequence[Tried]) -> bool:
     """By other boosted trees: none is simpler than others, of whichever library and parameters."""
-    return _is_tuned(one) and any(_is_tuned(other) and other.loss < one.loss for other in others)
+    return _is_tunable(one) and any(_is_tunable(other) and other.loss < one.loss for other in others)
 
 
-def _is_tuned(one: Tried) -> bool:
+def _is_tunable(one: Tried) -> bool:
     return isinstance(LEARNERS.get(one.learner), Tunable)
 
 
 def _is_clearly_better(one: Tried, prior: Tried) -> bool:
-    """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees."""
+    """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees, and still
+    more where they have said how to grow them.
+    """
     gain = prior.losses - one.losses
-    stopped = any(_is_tuned(part) for part in one.members or (one,))
+    parts = one.members or (one,)
+    errors = ERRORS_IF_STOPPED if any(map(_is_tunable, parts)) else ERRORS
+    if any(part.is_found for part in parts):
+        errors = ERRORS_IF_TUNED
     error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return bool(gain.mean() > max((ERRORS_IF_STOPPED if stopped else ERRORS) * error, LEAST_GAIN * prior.loss))
+    return bool(gain.mean() > max(errors * error, LEAST_GAIN * prior.loss))
 
 
 def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:

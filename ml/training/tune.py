@@ -4,6 +4,7 @@ Akiba and others 2019, "Optuna: A next-generation hyperparameter optimization fr
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from ml.learners.base import Tunable
@@ -84,7 +85,7 @@ def _trial(study: Any, learner: Tunable, made: Prepared, plan: Plan, best: Tried
     except optuna.TrialPruned:
         return None
     study.tell(trial, one.loss)
-    return one
+    return replace(one, is_found=True)
 
 
 def _mean_of(one: Tried, plan: Plan, folds: int, made: Prepared) -> float:

@@ -72,6 +72,18 @@ def test_the_more_complex_never_serves_when_it_is_worse() -> None:
     assert choose([tried("prior", [0.5] * 20), tried("xgb", [0.6] * 20)], FOLDS_OF_MANY).learner == "prior"
 
 
+def test_what_tuning_has_found_must_be_ahead_by_more_for_it_is_the_best_of_many() -> None:
+    generator = np.random.default_rng(0)
+    prior = generator.uniform(0.5, 1, 3_000)
+    noise = generator.normal(0, 0.3, len(prior))
+    ahead = prior - (noise - noise.mean() + 3 * noise.std(ddof=1) / np.sqrt(len(noise)))
+    for found, serves in ((False, "xgb"), (True, "prior")):
+        one = replace(tried("xgb", ahead), is_found=found)
+        assert choose([tried("prior", prior), one], FOLDS_OF_MANY).learner == serves
+        stack = replace(tried("stack", ahead), members=(tried("logistic", prior), one))
+        assert choose([tried("prior", prior), stack], FOLDS_OF_MANY).learner == ("stack" if not found else "prior")
+
+
 def test_the_base_rate_is_not_left_for_a_gain_that_nobody_would_see() -> None:
     losses = np.random.default_rng(0).uniform(0.5, 1, 100_000)
     assert choose([tried("prior", losses), tried("xgb", losses - 0.001)], FOLDS_OF_MANY).learner == "prior"
