@@ -203,7 +203,10 @@ def _folder(loop: Loop, model: str, version: str) -> Path:
     except NotFound:
         if not (is_plain(model) and is_plain(version)):
             raise
-        return ensure_copy(_mlflow(loop), model, version, loop.settings.models_dir)
+        mlflow = _mlflow(loop)
+        if version not in (versions := model_registry.standing(mlflow, model).versions):
+            raise NotFound(f"model {model} has no version {version[:80]!r}; it has {', '.join(versions) or 'none'}") from None
+        return ensure_copy(mlflow, model, version, loop.settings.models_dir)
 
 
 def _state(loop: Loop, model: str, traffic: Traffic | None) -> ModelState:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:  # the rooms are imported when a command runs: `--help` should
     from ml.training.gate import Decision
     from ml.training.verdict import Verdict
 
+FIGURES = {
+    "log_loss": "error (log-loss; less is better)",
+    "auc": "right order (AUC; more is better)",
+    "brier": "squared error (Brier; less is better)",
+    "ece": "off on average (ECE; less is better)",
+}
 models_app = typer.Typer(help="Versions: who serves, why, and who could instead.", no_args_is_help=True)
 console = Console()
 
@@ -116,7 +122,7 @@ def compare(model: Name, first: VersionName, second: VersionName) -> None:
         found = models.compare(loop, model, first, second)
         grid = _grid(f"{model}, {found.said}", "figure", first, second, f"{second} less {first}")
         for name, figures in _figures(found).items():
-            grid.add_row(name, *figures)
+            grid.add_row(FIGURES.get(name, name), *figures)
         console.print(grid)
 
 

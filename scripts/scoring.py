@@ -50,6 +50,9 @@ def score_csv(settings: Settings, path: Path, name: str, out: Path, *, id_column
         f"{served.threshold:.1%}). Written to {out}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if not hot:
+        told = f"None is hot: LEADLOOP_HOT_THRESHOLD=auto before the command, or in .env, takes the best {settings.hot_share:.0%}."
+        console.print(told, highlight=False)
     if named is None:
         console.print("Rows are named by their number in the file; --id COLUMN names them by a column.", highlight=False)
 
@@ -135,7 +138,7 @@ def _told(served: Served, frame: pl.DataFrame) -> list[str]:
     if len(gone) == len(wanted):
         raise BadInput(f"none of the model's columns is in the file: it was trained on {shown_names(wanted)}")
     unused = [name for name in frame.columns if name not in {*wanted, served.card.id_column, served.card.target}]
-    told = [f"not in the file, counted as missing: {shown_names(gone)}"] if gone else []
+    told = [f"not in the file, counted as missing: {shown_names(gone)}; no score is as good as it could be"] if gone else []
     return [*told, f"not used by the model: {shown_names(unused)}"] if unused else told
 
 

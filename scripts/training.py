@@ -161,9 +161,10 @@ def _registered(
             settings, mlflow, database, model, trained, SystemClock(), own_table=own_table, extra=extra
         )
     database.dispose()
-    title, meaning = verdict_of(trained)
+    title, reasons = verdict_of(trained)
     _show(registered, ceiling, console)
-    console.print(f"{title}: {meaning}", markup=False, highlight=False)
+    console.print(f"{title}.", markup=False, highlight=False)
+    _print_lines(console, reasons)
     _say_next(registered, settings, console)
     return Result(registered.card, run_id, registered.decision, ceiling), registered
 

@@ -22,6 +22,7 @@ from ml.training.ladder import (
     able,
     choose,
     climb,
+    in_order,
     other_rows,
     prepared,
     silent,
@@ -73,8 +74,7 @@ def fit_table(
     tried = climb(made, plan, candidates, deadline=deadline if budget_seconds else float("inf"), tell=tell)
     untried = tuple(name for name in able(candidates, len(table.labels)) if name not in {one.learner for one in tried})
     if budget_seconds > 0 and most_trials != 0:
-        tried += tune(made, plan, tried, deadline=deadline, most_trials=most_trials, seed=seed, tell=tell)
-        tried.sort(key=lambda one: list(LEARNERS).index(one.learner))
+        tried = in_order([*tried, *tune(made, plan, tried, deadline=deadline, most_trials=most_trials, seed=seed, tell=tell)])
     if (ensemble := stacked(tried, table.labels, plan)) is not None:
         tried.append(ensemble)
     chosen = choose(tried, plan)

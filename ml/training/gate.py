@@ -133,7 +133,8 @@ def _not_given(contest: Contest) -> list[str]:
     named = ", ".join(map(repr, contest.not_given[:MOST_INPUTS_TOLD]))
     more = ", ..." if len(contest.not_given) > MOST_INPUTS_TOLD else ""
     name = _name(contest)
-    return [f"{name} learned from {named}{more}, which this table does not have: without them it is not itself"]
+    lacking = f"{name} learned from {named}{more}, which this table does not have"
+    return [f"{lacking}, so the two cannot be compared (another table's model takes a name of its own: --name)"]
 
 
 def _name(contest: Contest) -> str:

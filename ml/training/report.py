@@ -112,11 +112,11 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
     )  # fmt: skip
 
 
-def verdict_of(trained: Trained) -> tuple[str, str]:
-    """The report's title and its first sentence."""
+def verdict_of(trained: Trained) -> tuple[str, list[str]]:
+    """The report's title and its sentences."""
     figures = conclusion.measure(trained.judges.labels, trained.scores, trained.card.base_rate, seed=trained.card.seed)
     verdict = conclusion.trust(figures, is_prior=trained.fit.chosen.learner == "prior")
-    return conclusion.TITLES[verdict], _meaning(trained, figures, verdict)
+    return conclusion.TITLES[verdict], _reasons(trained, figures, verdict, _candidates(trained), trained.findings)
 
 
 def _factors(trained: Trained) -> list[GlobalFactor]:
@@ -160,13 +160,13 @@ def _reasons(trained: Trained, figures: Figures, verdict: Trust, candidates: Seq
     if trained.card.rows_holdout and figures.rate_has_changed(trained.card.rows_train):
         said.append(
             f"Times are changing: {_plain(trained.card.target)} was {_plain(trained.outcomes[0])} in {figures.rate:.1%} of the "
-            f"newest rows, and in {figures.base_rate:.1%} of those that it learned from. Train again often, on the newest rows."
+            f"newest rows, and in {figures.base_rate:.1%} of those that it learned from."
         )
     if trained.card.rows_holdout and (moved := _moved(trained)):
-        said.append(
-            f"The newest rows are not like those that it learned from: {'; '.join(moved)}. What comes next may differ as much: "
-            f"rely on the order more than on the percentages, and train again often."
-        )
+        held = "The percentages have held all the same, and need not the next time" if verdict is Trust.GOOD else (
+            "What comes next may differ as much: rely on the order more than on the percentages"
+        )  # fmt: skip
+        said.append(f"The newest rows are not like those that it learned from: {'; '.join(moved)}. {held}. Train again often.")
     kept = [suspect.column for suspect in findings.suspects if not suspect.left_out] if findings else []
     if kept and verdict is not Trust.NONE:
         said.append(f"{_count(len(kept), 'column')} that may know the answer took part: see “Suspects” before you rely on it.")
@@ -217,7 +217,7 @@ def _meaning(trained: Trained, figures: Figures, verdict: Trust) -> str:
             f"High scores do come true more often than low ones, so use it to decide whom to call first. But a score of 30% "
             f"does not mean 30 of 100: scores and what happened differ by {100 * figures.gap:.1f} points on average."
         )
-    return "High scores come true more often than low ones, and the percentages can be taken at their word."
+    return "High scores come true more often than low ones, and on the rows that judge the percentages came true."
 
 
 def _rung(trained: Trained, candidates: Sequence[Row]) -> str:
@@ -228,15 +228,17 @@ def _rung(trained: Trained, candidates: Sequence[Row]) -> str:
     best = next(row for row in candidates if row.is_best)
     if len(candidates) == 1:
         return f"Made by {name}: the rows are too few for anything else to be tried."
+    others = sum(row.learner != "prior" for row in candidates)
+    tried = f"{others} kinds of learners that were tried beside the base rate"
     if chosen.learner == "prior":
-        return f"{len(candidates) - 1} kinds of learners were tried on rows that they had not seen. " + (
+        return f"{others} kinds of learners were tried on rows that they had not seen. " + (
             "None was better." if best is chosen else f"The best, {report_words.LEARNERS[best.learner]}, was not clearly better."
         )
     if chosen.is_best:
-        return f"Made by {name}, which {how}: of {len(candidates)} kinds of learners it was the best on rows that it had not seen."
+        return f"Made by {name}, which {how}: the best of {tried} on rows that they had not seen."
     return (
-        f"Made by {name}, which {how}: the simplest of {len(candidates)} kinds of learners that is as good as the best, "
-        f"{report_words.LEARNERS[best.learner]}, as far as these rows can tell."
+        f"Made by {name}, which {how}: the simplest of {tried} that is as good as the best, {report_words.LEARNERS[best.learner]}, "
+        f"as far as these rows can tell."
     )
 
 

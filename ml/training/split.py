@@ -84,7 +84,7 @@ def plan(
     folds = tuple(fold for repeat in range(repeats) for fold in _stratified(labels, groups, count, repeat, seed))
     if not folds:
         return Plan((), "no validation: one identity has all rows of an outcome")
-    kept = ", rows of one identity together" if groups is not None else ""
+    kept = "" if groups is None else ", rows of one identity together" if named is not None else ", rows that are the same together"
     return Plan(folds, f"{count} folds" + (f", {repeats} times" if repeats > 1 else "") + kept)
 
 

@@ -127,7 +127,7 @@ def test_a_champion_that_the_table_cannot_ask_does_not_give_way() -> None:
     decision = decide(made)
     assert decision.log_loss is not None
     assert not decision.promote
-    assert "learned from 'region', which this table does not have" in decision.reasons[0]
+    assert "learned from 'region', which this table does not have, so the two cannot be compared" in decision.reasons[0]
     knows_nothing = replace(champion.version, card=champion.card.model_copy(update={"learner": "prior"}))
     assert contest(candidate, knows_nothing, champion.rows).not_given == ()
 

@@ -22,7 +22,7 @@ EXPECTED_PAIRS = 12.0
 # Large keys (a CRM's record ids) are too far apart to repeat by chance. With a name that says so, this many digits, or
 # that they rise with every row, will do.
 KEY_DIGITS = 6
-KINDLY = "the newest rows judge too kindly; remove the copies and train again"
+KINDLY = "if they are the same record twice, the newest rows judge too kindly: remove the later ones and train again"
 EXPLAINED = 3.0  # chance is reckoned as if the columns were independent, and makes up to so many times more twins
 IN_STEP = 0.999  # the rank correlation with time of a number that is the time
 

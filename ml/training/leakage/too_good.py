@@ -104,7 +104,7 @@ def _why_ahead(table: _Table, name: str, rest: Power, *, sounds: bool) -> str | 
     if ahead >= (AHEAD_SUPPORTED if measured else AHEAD) and sounds:
         return "and its name says that it is known only when it is over"
     if ahead >= AHEAD_SUPPORTED and measured and _is_amount_of_one_outcome(values, table.labels):
-        return "and it is an amount that hardly exists for one of the outcomes"
+        return "and it is an amount that one of the outcomes seldom has; do open rows have it, or only those that have ended?"
     unsupported = measured and ahead >= AHEAD and power.auc >= STRONG_ALONE
     return "far ahead, although they are not without power" if unsupported else None
 
