@@ -81,7 +81,7 @@ def _behind(choice: Choice, letter: Grade) -> dict[str, Any]:
 def _known(loop: Loop, served: Served, entity: EntityRef | None) -> Mapping[str, Any]:
     """The features of an entity as of now."""
     if entity is not None:
-        inputs = tuple(column.name for column in served.card.inputs)
+        inputs = served.card.input_names
         with loop.database.read() as session:
             if (found := entities.find(session, entity)) is not None and found.id is not None:
                 related = needs_related(served.card.model, inputs)

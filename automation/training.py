@@ -129,5 +129,5 @@ def served_inputs(settings: Settings, database: Database, card: Card) -> frozens
         return None
     upgrade(database)
     with database.read() as session:
-        known = memory.names_of_kind(session, card.entity, [column.name for column in card.inputs])
+        known = memory.names_of_kind(session, card.entity, card.input_names)
     return known | made_columns(card.model) if known else None

@@ -83,7 +83,7 @@ def register(
         found = client.create_model_version(model, source=logged.model_uri, run_id=logged.run_id)
         card = trained.card.model_copy(update={"version": str(found.version)})
         folder = copies.keep(models_dir, card, partial(save_trained, trained))
-        strangers = [column.name for column in card.inputs if served is not None and column.name not in served]
+        strangers = [name for name in card.input_names if served is not None and name not in served]
         decision = _decided(mlflow, client, trained, models_dir, strangers)
         copies.write_decision(folder, decision)
         write_atomically(folder / REPORT, decided(numbered(logged.report, card.version), decision))
@@ -163,7 +163,7 @@ def _decided(mlflow: Any, client: Any, trained: Trained, models_dir: Path, stran
     if version is None:
         return decide(contest(trained, None), not_served=strangers, seed=trained.card.seed)
     try:
-        folder = ensure_copy(mlflow, model, str(version), models_dir)
+        folder = ensure_copy(mlflow, model, str(version), models_dir, with_rows=True)
         against = contest(trained, load(folder), read_rows(folder))
     except Exception as error:  # Whatever is wrong with the champion's copy, the candidate must not take its place unasked.
         return refused(f"champion {version} cannot be asked ({in_short(error)})", champion=str(version))

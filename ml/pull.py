@@ -40,19 +40,22 @@ def pull_champions(mlflow: Any, models_dir: Path, *, anew: Collection[tuple[str,
     return moved
 
 
-def ensure_copy(mlflow: Any, model: str, version: str, models_dir: Path) -> Path:
+def ensure_copy(mlflow: Any, model: str, version: str, models_dir: Path, *, with_rows: bool = False) -> Path:
     """The folder of a copy that can be loaded; it is fetched (anew) where there is none.
+
+    Parameters:
+        with_rows: the rows that taught and judged it must be readable too. Comparing needs them, serving does not.
 
     Raises:
         NotFound: MLflow has no such version of ours. NotReady: MLflow is away, or what it has cannot be loaded either.
     """
     folder = models_dir / model / version
-    if (folder / CARD).is_file() and _fault(folder) is None:
+    if (folder / CARD).is_file() and _fault(folder, with_rows=with_rows) is None:
         return folder
     with answering():
         if not _fetch(mlflow, mlflow.MlflowClient(), model, version, models_dir):
             raise NotFound(f"version {version} of {model} in MLflow was not made by Leadloop")
-    if (fault := _fault(folder)) is not None:
+    if (fault := _fault(folder, with_rows=with_rows)) is not None:
         raise NotReady(f"version {version} of {model} cannot be loaded, neither from here nor from MLflow: {fault}")
     return folder
 
@@ -105,11 +108,12 @@ def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path)
     return True
 
 
-def _fault(folder: Path) -> str | None:
+def _fault(folder: Path, *, with_rows: bool) -> str | None:
     """Why a copy cannot be loaded, or compared with others."""
     try:
         load(folder)
-        read_rows(folder)
+        if with_rows:
+            read_rows(folder)
     except Exception as error:  # each learner's reader has errors of its own
         return in_short(error)
     return None

@@ -78,6 +78,10 @@ class Card(BaseModel):
     trained_at: datetime
 
     @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.inputs)
+
+    @property
     def columns(self) -> tuple[Input, ...]:
         """What a row to be scored may bring: the inputs, and its own moment where dates are durations up to it."""
         return self.inputs if self.moment is None else (*self.inputs, self.moment)

@@ -94,6 +94,7 @@ def train(
     ] = None,
     drop: Annotated[str, typer.Option(help="Columns to leave out, as what is known only after the outcome: A,B.")] = "",
     keep: Annotated[str, typer.Option(help="Columns to keep although they seem to know the answer: A,B.")] = "",
+    category: Annotated[str, typer.Option(help="Columns of numbers that are codes, not amounts, as regions: A,B.")] = "",
     name: Annotated[str | None, typer.Option(help="What to call the model; without it as the file of --csv.")] = None,
     budget: Annotated[
         float | None, typer.Option(min=0, help="Seconds for tuning; 0 tunes nothing. Without it 30, with --sample 0.")
@@ -101,7 +102,7 @@ def train(
     seed: Seed = 0,
 ) -> None:
     """Train a model, log it to MLflow, and make it champion if it is no worse than the one that serves."""
-    from ml.training.own_table import Choice
+    from ml.tables.table import Choice
     from scripts import training
 
     settings = settings_for_command()
@@ -110,7 +111,7 @@ def train(
             raise Usage("--csv needs --target COLUMN: the column that says how each row turned out")
         if model is not None:
             raise Usage(f"either {model} or --csv, not both; --name says what to call a model of your own table")
-        choice = Choice(target, time, id, closed, _listed(drop), _listed(keep))
+        choice = Choice(target, time, id, closed, _listed(drop), _listed(keep), _listed(category))
         seconds = OWN_TABLE_BUDGET if budget is None else budget
         training.train_csv(settings, csv, choice, name=_name_for(name, csv), budget_seconds=seconds, seed=seed, console=console)
         return

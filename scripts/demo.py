@@ -19,7 +19,7 @@ from rich.console import Console
 
 from automation.sources.properties import internal_name
 from data.settings import ROOT, VAR
-from ml.tables.table import Table, as_rows, read_labelled
+from ml.tables.table import Choice, Table, as_rows, read_labelled
 from ml.training import evaluate
 from ml.training.split import cut_of
 from scripts.demo_report import OwnTableEffects, show, show_addresses, show_own_table
@@ -51,7 +51,7 @@ def run_demo(*, once: bool, events: int, own: OwnTable | None, seed: int, consol
     end_tidily()
     table = None
     if own is not None:
-        table = read_labelled(own.path, target=own.target, time=own.time, drop=own.drop)
+        table = read_labelled(own.path, Choice(target=own.target, time=own.time, drop=own.drop))
     _clear(DEMO)
     overrides = {"hot_threshold": "auto", "lead_model": OWN_MODEL if own else "lead_score"}
     with stand(DEMO, overrides=overrides, ports=PORTS) as parts:

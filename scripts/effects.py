@@ -90,7 +90,7 @@ def served_version(parts: Stand) -> Served:
 def expected_scores(parts: Stand, contacts: Iterable[str]) -> dict[str, float]:
     """The score of each contact, computed offline from what its record in the stand-in CRM says in the end."""
     served = served_version(parts)
-    inputs = [column.name for column in served.card.inputs]
+    inputs = served.card.input_names
     found = {}
     for number in contacts:
         record = parts.sandbox.get("hubspot", "contacts", number)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from rich.console import Console
 
@@ -10,13 +11,16 @@ from data.errors import BadInput, LeadloopError, NotReady
 from data.settings import Settings
 from ml import copies
 from ml.features.inputs import InputKind, typed_frame
-from ml.serving.batch import PART_ROWS, score_parts
+from ml.monitoring import drift
+from ml.monitoring.reference import read_reference
+from ml.serving.batch import PART_ROWS, score_parts, typed_table
 from ml.serving.predictor import Predictor, Served
 from ml.tables.cell_notes import future_dates, unread_cells
 from ml.tables.table_file import read_frame, shown_names
 from scripts.terminal import plain, progress_bar
 
 ROW = "row"
+MOST_UNLIKE_TOLD = 5
 ENDINGS = (".csv", ".parquet")
 
 
@@ -35,6 +39,8 @@ def score_csv(settings: Settings, path: Path, name: str, out: Path, *, id_column
     named = id_column or (served.card.id_column if served.card.id_column in frame.columns else None)
     if named is not None and named not in frame.columns:
         raise BadInput(f"{path}: no column {named!r} to name the rows by; the columns are {', '.join(frame.columns)}", field=named)
+    for line in _unlike(settings, served, frame, named):
+        console.print(f"  {plain(line)}", markup=False, highlight=False)
     parts = []
     with progress_bar(console, "Scoring", len(frame)) as progress:
         for part in score_parts(served.version, frame, threshold=served.threshold):
@@ -133,7 +139,7 @@ def _told(served: Served, frame: pl.DataFrame) -> list[str]:
     Raises:
         BadInput: none of the model's columns is there.
     """
-    wanted = [column.name for column in served.card.inputs]
+    wanted = served.card.input_names
     gone = [name for name in wanted if name not in frame.columns]
     if len(gone) == len(wanted):
         raise BadInput(f"none of the model's columns is in the file: it was trained on {shown_names(wanted)}")
@@ -153,6 +159,24 @@ def _cells(served: Served, frame: pl.DataFrame) -> list[str]:
     ]
     inputs = served.card.inputs
     return [*unread_cells(inputs, first, typed), *strange, *future_dates(inputs, typed, SystemClock().now())]
+
+
+def _unlike(settings: Settings, served: Served, frame: pl.DataFrame, named: str | None) -> list[str]:
+    """Columns whose values are not spread as in the rows that taught, the worst first. Whoever has several rows counts once."""
+    card = served.card
+    if (reference := read_reference(settings.models_dir / card.model / card.version)) is None:
+        return []
+    rows = frame if named is None else frame.unique(named, keep="first", maintain_order=True)
+    rows = rows.gather_every(max(1, len(rows) // PART_ROWS))
+    found = drift.measure(reference, card.inputs, typed_table(card, rows), np.empty(0))
+    unlike = [shift for shift in found.drifted if shift.name in frame.columns]
+    told = [
+        f"{shift.name}: unlike the rows that taught; {shift.most} was {shift.before:.0%} of them, is {shift.now:.0%} here"
+        for shift in unlike[:MOST_UNLIKE_TOLD]
+    ]
+    if len(unlike) > MOST_UNLIKE_TOLD:
+        told.append(f"and {len(unlike) - MOST_UNLIKE_TOLD:,} more columns are unlike the rows that taught")
+    return told
 
 
 def _known(served: Served, values: pl.Series) -> bool:

@@ -20,10 +20,11 @@ from ml.model_registry import Registered
 from ml.models.base import Model, of_user_table
 from ml.models.registry import MODELS
 from ml.monitoring.when import Reason, Why
+from ml.tables.table import Choice
 from ml.training import samples
 from ml.training.gate import Decision
 from ml.training.leakage import Findings
-from ml.training.own_table import Choice, read_own_table
+from ml.training.own_table import read_own_table
 from ml.training.report import verdict_of
 from ml.training.split import HOLDOUT_SHARE
 from ml.training.train import Trained, train

@@ -36,7 +36,7 @@ class ModelOut(BaseModel):
             nothing = dict.fromkeys(("version", "learner", "threshold", "base_rate", "trained_at"))
             return cls.model_validate({**found, **nothing, "inputs": [], "metrics": {}})
         fields = served.card.model_dump(include={"version", "learner", "base_rate", "metrics", "trained_at"})
-        inputs = [column.name for column in served.card.inputs]
+        inputs = served.card.input_names
         return cls.model_validate({**found, **fields, "threshold": served.threshold, "inputs": inputs})
 
 

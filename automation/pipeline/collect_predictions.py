@@ -93,7 +93,7 @@ def _checked(loop: Loop, rows: dict[int, EventRow], held: dict[int, EntityRow], 
     ours = held[row.entity_id].ref
     for prediction in entry.predictions:
         card = loop.predictor.card(prediction.model, prediction.model_version)
-        if strangers := sorted(prediction.features.keys() - {column.name for column in card.inputs}):
+        if strangers := sorted(prediction.features.keys() - set(card.input_names)):
             raise BadInput(f"{strangers[0]!r} is no input of {card.model} {card.version}", field="predictions.features")
         if prediction.entity != ours:
             theirs = prediction.entity or "nobody"

@@ -40,7 +40,7 @@ class Loop:
 
 def properties_of(versions: Iterable[Served]) -> tuple[str, ...]:
     """The properties that the inputs of any of these versions are made of."""
-    found = (properties_behind(served.card.model, [column.name for column in served.card.inputs]) for served in versions)
+    found = (properties_behind(served.card.model, served.card.input_names) for served in versions)
     return tuple(dict.fromkeys(name for names in found for name in names))
 
 

@@ -73,7 +73,7 @@ def _in_shadow(chosen: Sequence[tuple[Case, Choice]], facts: pl.DataFrame) -> No
 
 def _features(served: Served, cases: Sequence[Case], facts: pl.DataFrame) -> list[dict[str, Any]]:
     examples = pl.DataFrame([(case.event.entity_id, case.as_of) for case in cases], schema=EXAMPLES, orient="row")
-    wanted = [column.name for column in served.card.inputs]
+    wanted = served.card.input_names
     rows = build(served.card.model, examples, facts, wanted=wanted, norms=served.card.norms).to_dicts()
     return [_as_of(served, case, row) for case, row in zip(cases, rows, strict=True)]
 

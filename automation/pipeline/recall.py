@@ -41,7 +41,7 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
             case.as_of = now
         ids = {case.event.entity_id for case in ours}
         asked = _asked(ours)
-        related = any(needs_related(served.card.model, [column.name for column in served.card.inputs]) for served in asked)
+        related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
         return Recalled(ours, memory.recall(session, ids, properties_of(asked), related=related))
 
 

@@ -68,7 +68,7 @@ def grades(scores: Floats, base_rate: float) -> NDArray[np.str_]:
 
 def _strongest(card: Card, frame: pl.DataFrame, contributions: Floats, count: int) -> list[pl.Series]:
     """Columns `factor_1` ...: `name = value (+12 points)`, the strongest first; empty where a share is nothing."""
-    names = [column.name for column in card.inputs]
+    names = card.input_names
     rows, moved = np.arange(len(frame)), points(contributions)
     order = np.argsort(-np.abs(contributions[:, :-1]), axis=1, kind="stable")[:, :count]
     cells = np.stack(

@@ -61,7 +61,7 @@ class Served:
     def _prediction(self, row: Mapping[str, Any], parts: list[float], moved: list[float]) -> Prediction:
         *each, base = parts
         score = 1 / (1 + math.exp(-(base + math.fsum(each))))
-        names = [column.name for column in self.card.inputs]
+        names = self.card.input_names
         factors = [
             Factor(feature=name, value=row.get(name), contribution=part, points=by)
             for name, part, by in zip(names, each, moved, strict=True)

@@ -97,15 +97,24 @@ class Column:
         return sum(count for value, count in self.sample.items() if holds(value)) / max(sum(self.sample.values()), 1)
 
 
-def find_kinds(frame: pl.DataFrame, keep: Collection[str] = (), *, identities: NDArray[Any] | None = None) -> list[Found]:
-    """What every column of the frame holds, in the frame's order. Identifiers in `keep` are taken as what they look like.
+def find_kinds(
+    frame: pl.DataFrame,
+    keep: Collection[str] = (),
+    *,
+    categories: Collection[str] = (),
+    identities: NDArray[Any] | None = None,
+) -> list[Found]:
+    """What every column of the frame holds, in the frame's order. Identifiers in `keep` are taken as what they look like, and
+    columns in `categories` as words, whatever they look like.
 
     `identities`: whose each row is, where one may have several: an e-mail address in three rows of one person is a name still.
     """
     owners = None if identities is None else pl.Series("owner", np.unique(identities.astype(str), return_inverse=True)[1])
     columns = [_column(series, owners) for series in frame]
     decimal = proven_decimal(_proof(column) for column in columns if column.values.dtype == pl.String)
-    return [_found(column, decimal, kept=column.name in keep) for column in columns]
+    return [
+        _category(column) if column.name in categories else _found(column, decimal, kept=column.name in keep) for column in columns
+    ]
 
 
 def _column(series: pl.Series, owners: pl.Series | None) -> Column:
@@ -138,11 +147,20 @@ def _proof(column: Column) -> str | None:
     return proof if proof and _reads(column, Input(name=column.name, kind=InputKind.NUMBER, **vars(marks))) else None
 
 
-def _found(column: Column, decimal: str | None, *, kept: bool) -> Found:
+def _category(column: Column) -> Found:
+    reason = _teaches_nothing(column)
+    return Found(column.name, reason=reason) if reason else _of_kind(column, InputKind.CATEGORY, "codes, as you say")
+
+
+def _teaches_nothing(column: Column) -> str:
     if column.values.is_empty():
-        return Found(column.name, reason=EMPTY)
-    if len(column.values) == 1 and min(column.rows - column.present, column.present) < column.rarest:
-        return Found(column.name, reason=CONSTANT)
+        return EMPTY
+    return CONSTANT if len(column.values) == 1 and min(column.rows - column.present, column.present) < column.rarest else ""
+
+
+def _found(column: Column, decimal: str | None, *, kept: bool) -> Found:
+    if reason := _teaches_nothing(column):
+        return Found(column.name, reason=reason)
     dtype = column.values.dtype
     if dtype == pl.Boolean:
         return _of_kind(column, InputKind.BOOLEAN)

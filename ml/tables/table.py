@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,29 @@ NOBODY = "\x1e"  # before a number; no cell has this character
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the user says of a table: the columns' roles, and how some are to be taken.
+
+    `target` says how a row turned out, `time` when it was, `id` whose it is, `closed` when the outcome was known. `keep` stay
+    although they look like leaks or identifiers; `category` are numbers that are codes.
+    """
+
+    target: str
+    time: str | None = None
+    id: str | None = None
+    closed: str | None = None
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Column -> what it is for."""
+        chosen = {"target": self.target, "time": self.time, "id": self.id, "closed": self.closed}
+        return {name: role for role, name in chosen.items() if name}
+
+
+@dataclass(frozen=True)
 class Table:
     """A user's rows in time order, with their labels (0 or 1), and what was found out about them.
 
@@ -38,14 +60,13 @@ class Table:
 
     rows: pl.DataFrame
     labels: NDArray[np.int64]
-    target: str
+    choice: Choice
     columns: tuple[str, ...]
     notes: tuple[str, ...]
     data_hash: str
     times: NDArray[np.float64] | None = None
     closed: NDArray[np.float64] | None = None
     ids: NDArray[np.object_] | None = None
-    keep: tuple[str, ...] = ()
     outcomes: tuple[str, str] = ("yes", "no")
 
     def cut(self, share: float) -> int:
@@ -53,51 +74,37 @@ class Table:
         return int(len(self.rows) * share)
 
 
-def read_labelled(
-    path: Path,
-    *,
-    target: str,
-    time: str | None = None,
-    id_column: str | None = None,
-    closed: str | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
-) -> Table:
-    """Reads a table to train on, oldest row first. Without `time` the order of the rows is the time.
+def read_labelled(path: Path, choice: Choice) -> Table:
+    """Reads a table to train on, oldest row first. Without `choice.time` the order of the rows is the time.
 
-    Rows without a label are left out. `keep` names columns that stay even if they look like identifiers.
+    Rows without a label are left out.
 
     Raises:
         BadInput: names the file, the column or the line, and what to do.
     """
     frame, read = read_frame(path)
-    chosen = {"target": target, "time": time, "id": id_column, "closed": closed}
-    for name in (*filter(None, chosen.values()), *drop, *keep):
+    for name in (*choice.roles, *choice.drop, *choice.keep, *choice.category):
         _check_there(path, frame, name)
-    notes = list(read)
-    labelled, labels, meaning = read_labels(frame[target])
+    labelled, labels, meaning = read_labels(frame[choice.target])
     frame = frame.filter(labelled)
-    notes.append(meaning)
-    outcomes = outcome_words(frame[target], labels)
+    notes = [*read, meaning]
+    outcomes = outcome_words(frame[choice.target], labels)
     times = None
-    if time:
-        frame, labels, times, note = _in_time_order(frame, labels, time)
+    if choice.time:
+        frame, labels, times, note = _in_time_order(frame, labels, choice.time)
         notes.append(note)
-    ids, unnamed = (None, []) if id_column is None else _identities(frame[id_column])
-    notes += unnamed
-    columns, why = _columns(frame, {name: role for role, name in chosen.items() if name}, drop, keep)
-    notes += why
+    ids, unnamed = (None, []) if choice.id is None else _identities(frame[choice.id])
+    columns, why = _columns(frame, choice)
     return Table(
         rows=frame,
         labels=labels,
-        target=target,
+        choice=choice,
         columns=columns,
-        notes=tuple(notes),
+        notes=(*notes, *unnamed, *why),
         data_hash=_hash(frame),
         times=times,
-        closed=None if closed is None else _closing_days(frame[closed]),
+        closed=None if choice.closed is None else _closing_days(frame[choice.closed]),
         ids=ids,
-        keep=tuple(keep),
         outcomes=outcomes,
     )
 
@@ -111,12 +118,13 @@ def infer_inputs(table: Table, upto: int) -> tuple[tuple[Input, ...], tuple[str,
         BadInput: no column is left to learn from.
     """
     identities = None if table.ids is None else table.ids[:upto]
-    found = find_kinds(table.rows.select(table.columns).head(upto), table.keep, identities=identities)
+    rows, choice = table.rows.select(table.columns).head(upto), table.choice
+    found = find_kinds(rows, choice.keep, categories=choice.category, identities=identities)
     inputs = tuple(one.input for one in found if one.input is not None)
     if not inputs:
         if not found:
             raise BadInput(
-                f"no column is left to learn from: besides {table.target} the table needs columns known before the outcome"
+                f"no column is left to learn from: besides {choice.target} the table needs columns known before the outcome"
             )
         why = [f"{one.name} left out: {one.reason}" for one in found]
         more = f" and {len(why) - NAMES_IN_ERROR:,} more" if len(why) > NAMES_IN_ERROR else ""
@@ -137,17 +145,15 @@ def _check_there(path: Path, frame: pl.DataFrame, name: str) -> None:
     raise BadInput(f"{path}: no column {name!r}; {meant}the columns are {shown_names(frame.columns)}", field=name)
 
 
-def _columns(
-    frame: pl.DataFrame, roles: Mapping[str, str], drop: Sequence[str], keep: Sequence[str]
-) -> tuple[tuple[str, ...], list[str]]:
+def _columns(frame: pl.DataFrame, choice: Choice) -> tuple[tuple[str, ...], list[str]]:
     """What there is to learn from, and notes on what is not: columns that have a role of their own, and predictions."""
-    notes = []
+    notes, roles = [], choice.roles
     if others := [f"{name} ({role})" for name, role in roles.items() if role != "target"]:
         notes.append(f"not learnt from: {', '.join(others)}")
-    ours = [name for name in frame.columns if _is_a_prediction(name) and name not in {*roles, *drop, *keep}]
+    ours = [name for name in frame.columns if _is_a_prediction(name) and name not in {*roles, *choice.drop, *choice.keep}]
     if ours:
         notes.append(f"left out, since a model must not learn from predictions: {shown_names(ours)} (--keep takes them in)")
-    return tuple(name for name in frame.columns if name not in {*roles, *drop, *ours}), notes
+    return tuple(name for name in frame.columns if name not in {*roles, *choice.drop, *ours}), notes
 
 
 def _identities(series: pl.Series) -> tuple[NDArray[Any], list[str]]:

@@ -5,7 +5,7 @@ Text files come back as columns of text, Parquet files in their own types (the f
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +41,7 @@ def read_frame(path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     return frame, (f"{size}; {', '.join(filter(None, [packing, first]))}", *rest)
 
 
-def shown_names(names: list[str]) -> str:
+def shown_names(names: Sequence[str]) -> str:
     """Names for a message: all of them, or the first and how many more."""
     more = len(names) - MOST_NAMES_SHOWN
     return ", ".join(names[:MOST_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

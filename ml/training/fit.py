@@ -13,6 +13,7 @@ from ml.preparation.base import Form
 from ml.preparation.prepare import Preparation
 from ml.scorer import Member, Scorer
 from ml.training import calibrate, split
+from ml.training.choose import choose
 from ml.training.ladder import (
     STACK,
     Prepared,
@@ -20,7 +21,6 @@ from ml.training.ladder import (
     Tried,
     TypedTable,
     able,
-    choose,
     climb,
     in_order,
     other_rows,

@@ -21,19 +21,14 @@ from ml.preparation import prepare
 from ml.preparation.base import Floats, Form, Ints
 from ml.preparation.prepare import Preparation
 from ml.training import stack
-from ml.training.calibrate import fit, row_losses, simplest
+from ml.training.calibrate import fit, row_losses
 from ml.training.split import Fold, Plan
 
 STACK = "stack"
 MOST_MEMBERS = 4
 FEWEST_FOR_STACK = 1_000
-# How far ahead of the prior a candidate must be. On shuffled labels one standard error was passed by the best straight line
-# in 8 % of 60 tables, one and a half in 2 %; and at one error trees made three in four trainings leave the prior.
-# Tuned for half a minute, the best of some dozens passed two and a half in a quarter of 12 tables.
-ERRORS, ERRORS_IF_STOPPED, ERRORS_IF_TUNED = 1.5, 2.5, 4.0
 # Takes as long as all others together, and seldom serves: where the time is short it is the one to go without.
 SLOW = (forest.LEARNER.name,)
-LEAST_GAIN = 0.005  # of the prior's log-loss; nobody would act differently for less
 
 Tell = Callable[[str], None]
 
@@ -256,45 +251,6 @@ def best_of_each(tried: Sequence[Tried]) -> list[Tried]:
         if one.learner not in ("prior", STACK) and (one.learner not in best or one.loss < best[one.learner].loss):
             best[one.learner] = one
     return sorted(best.values(), key=lambda one: one.loss)
-
-
-def choose(tried: Sequence[Tried], plan: Plan) -> Tried:
-    """The simplest within one standard error of the best, candidates in the ladder's order.
-
-    Boosted trees share a rung, of which the best stands; with few rows, where the best of many is ahead by chance, the
-    first that is as good. The prior, which comes first, is left only for a candidate that is itself clearly better: with few
-    rows, one that is worse than the prior would be as good as the best within its error.
-    """
-    prior, *rest = tried
-    if prior.learner == "prior":
-        rest = [one for one in rest if _is_clearly_better(one, prior)]
-        if not rest:
-            return prior
-    few = plan.repeats > 1
-    able = [one for one in rest if few or not _is_outdone(one, rest)]
-    return able[simplest([one.losses for one in able], folds=len(plan.folds) // plan.repeats if few else None)]
-
-
-def _is_outdone(one: Tried, others: Sequence[Tried]) -> bool:
-    """By other boosted trees: none is simpler than others, of whichever library and parameters."""
-    return _is_tunable(one) and any(_is_tunable(other) and other.loss < one.loss for other in others)
-
-
-def _is_tunable(one: Tried) -> bool:
-    return isinstance(LEARNERS.get(one.learner), Tunable)
-
-
-def _is_clearly_better(one: Tried, prior: Tried) -> bool:
-    """By LEAST_GAIN, and by some standard errors; more where the rows that judge have said when to stop growing trees, and still
-    more where they have said how to grow them.
-    """
-    gain = prior.losses - one.losses
-    parts = one.members or (one,)
-    errors = ERRORS_IF_STOPPED if any(map(_is_tunable, parts)) else ERRORS
-    if any(part.is_found for part in parts):
-        errors = ERRORS_IF_TUNED
-    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return bool(gain.mean() > max(errors * error, LEAST_GAIN * prior.loss))
 
 
 def as_row(one: Tried, best: Tried) -> Mapping[str, Any]:

@@ -13,22 +13,10 @@ from ml.features.inputs import Input, InputKind, typed_frame
 from ml.preparation.base import AS_OF, Floats
 from ml.tables.cell_notes import future_dates
 from ml.tables.column_kinds import find_kinds
-from ml.tables.table import Table, infer_inputs, read_labelled
+from ml.tables.table import Choice, Table, infer_inputs, read_labelled
 from ml.training.ladder import TypedTable
 from ml.training.leakage import Findings, find_leaks
 from ml.training.split import cut_of
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the user says of a table. `keep` are columns that stay although they look like leaks or identifiers."""
-
-    target: str
-    time: str | None = None
-    id: str | None = None
-    closed: str | None = None
-    drop: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,6 @@ class OwnTable:
     findings: Findings
     notes: tuple[str, ...]
     moment: Input | None
-    choice: Choice
 
     @property
     def cut(self) -> int:
@@ -53,9 +40,7 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
     Raises:
         BadInput: names the file, the column or the line, and what to do.
     """
-    raw = read_labelled(
-        path, target=choice.target, time=choice.time, id_column=choice.id, closed=choice.closed, drop=choice.drop, keep=choice.keep
-    )
+    raw = read_labelled(path, choice)
     cut = cut_of(len(raw.labels))
     inputs, told = infer_inputs(raw, cut)
     frame = typed_frame(inputs, raw.rows)
@@ -72,7 +57,7 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
     taught = _with_moments(frame.select([column.name for column in kept]), kept, raw)
     ids = None if raw.ids is None else pl.Series([str(one) for one in raw.ids])
     typed = TypedTable(kept, taught, raw.labels, raw.times, raw.ids, ids)
-    return OwnTable(typed, raw, findings, noted, moment, choice)
+    return OwnTable(typed, raw, findings, noted, moment)
 
 
 def _dates(frame: pl.DataFrame, inputs: tuple[Input, ...]) -> dict[str, Floats]:

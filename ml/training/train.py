@@ -72,7 +72,7 @@ class Trained:
 
 def keys_of(table: TypedTable, card: Card, frame: pl.DataFrame) -> pl.Series:
     """The names of a table's rows for a version with this card, which reads them as `frame`; by moments if it had them."""
-    names = [column.name for column in card.inputs]
+    names = card.input_names
     return row_keys(frame, names, ids=table.ids, times=table.times if card.moment else None)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from data.settings import ROOT, Settings
 from ml import model_registry, tracking
 from ml.serving.predictor import Predictor
-from ml.training.own_table import Choice
+from ml.tables.table import Choice
 from ml.training.report import numbered
 from scripts.training import Result, train_csv, train_sample
 from tests.support import COLD, HOT, settings_for

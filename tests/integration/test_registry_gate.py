@@ -175,6 +175,20 @@ def test_a_champion_s_rows_that_cannot_be_read_are_fetched_anew(bench: Bench, na
     assert read_rows(bench.folder / model / "1") is not None
 
 
+@pytest.mark.parametrize("name", [HOLDOUT, LEARNED])
+def test_rows_that_nobody_can_read_keep_no_version_from_serving(bench: Bench, name: str) -> None:
+    model = f"lost_{name.partition('.')[0]}"
+    bench.register(model, table())
+    assert bench.register(model, table()).decision.promote
+    for folder in (bench.folder / model / "1", stored(bench, model, "1")):
+        (folder / name).write_bytes(b"PAR1 no more")
+    assert model_registry.rollback(bench.mlflow, model, bench.folder, now=NOON).aliases["champion"] == "1"
+    assert bench.serving(model) == "1"
+    refused = bench.register(model, table()).decision
+    assert not refused.promote
+    assert "champion 1 cannot be asked" in refused.summary
+
+
 def test_a_champion_that_nobody_can_read_is_not_replaced_unasked(bench: Bench) -> None:
     bench.register("ruined", table())
     damaged(bench.folder / "ruined" / "1")

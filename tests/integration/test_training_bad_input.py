@@ -27,7 +27,8 @@ from data.settings import Scope
 from ml import copies, tracking
 from ml.learners.registry import LEARNERS
 from ml.models.base import of_user_table
-from ml.training.own_table import Choice, read_own_table
+from ml.tables.table import Choice
+from ml.training.own_table import read_own_table
 from ml.training.report import OUT_OF_TIME
 from ml.training.train import train
 from ml.version import CHAMPION, Version, save
@@ -90,7 +91,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert trained.card.learner == "logistic"
     version = Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer)
     (folder / "models" / MODEL / "1").mkdir(parents=True)
-    save(version, folder / "models" / MODEL / "1")
+    save(version, folder / "models" / MODEL / "1", reference=trained.reference)
     copies.point(folder / "models", MODEL, CHAMPION, "1")
     return folder
 
@@ -257,6 +258,17 @@ def test_a_table_that_changed_since_the_training_is_scored_and_told(place: Place
     scores = pl.read_csv(place.folder / "scores.csv")["score"]
     assert len(scores) == bad_tables.ROWS
     assert scores.is_between(0, 1).all()
+
+
+def test_columns_that_are_unlike_those_that_taught_are_told(place: Place) -> None:
+    alike = bad_tables.rows() * 4
+    done = place.score(place.file(bad_tables.file_of(alike)))
+    assert done.status == 0, done.err
+    assert "unlike the rows" not in done.out
+    done = place.score(place.file(bad_tables.file_of([{**row, "visits": ""} for row in alike])))
+    assert done.status == 0, done.err
+    assert "visits: unlike the rows that taught; missing was 0% of them, is 100% here" in done.out
+    assert done.out.count("unlike the rows") == 1
 
 
 def test_a_table_of_which_the_model_knows_no_column_is_refused(place: Place) -> None:

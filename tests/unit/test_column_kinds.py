@@ -126,6 +126,16 @@ def test_the_kind_of_a_typed_column(name: str, cells: Any, wanted: str) -> None:
     assert kind(name, cells) == wanted
 
 
+@pytest.mark.parametrize("cells", [cycle("1", "2", "9"), pl.Series([1, 2, 9] * (ROWS // 3)), text(range(ROWS))])
+def test_numbers_are_codes_where_the_user_says_so(cells: Any) -> None:
+    frame = pl.DataFrame({"region": pl.Series(cells)})
+    (plain,), (said,) = find_kinds(frame), find_kinds(frame, categories=["region"])
+    assert plain.input is None or plain.input.kind is InputKind.NUMBER
+    assert said.input is not None
+    assert said.input.kind is InputKind.CATEGORY
+    assert find_kinds(pl.DataFrame({"region": [""] * ROWS}), categories=["region"])[0].reason == "no values at all"
+
+
 @pytest.mark.parametrize(
     ("cells", "others", "numbers"),
     [

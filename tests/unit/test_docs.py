@@ -19,7 +19,7 @@ from ml.monitoring import drift, live
 from ml.monitoring.reference import SMALLEST_SHARE
 from ml.monitoring.when import Limits, Why
 from ml.preparation import categorical, derived, numeric
-from ml.training import calibrate, gate, ladder, segments, split
+from ml.training import calibrate, choose, gate, ladder, segments, split
 from ml.training.conclusion import FEWEST_TO_TRUST
 from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
@@ -111,7 +111,7 @@ def test_the_ladder_is_documented_as_it_is() -> None:
     ):  # fmt: skip
         assert said in text, said
     assert (split.HOLDOUT_SHARE, split.FOLDS, split.MOST_REPEATS, ladder.MOST_MEMBERS) == (0.2, 5, 10, 4)
-    assert (ladder.LEAST_GAIN, ladder.ERRORS, ladder.ERRORS_IF_STOPPED) == (0.005, 1.5, 2.5)
+    assert (choose.LEAST_GAIN, choose.ERRORS, choose.ERRORS_IF_STOPPED, choose.ERRORS_IF_TUNED) == (0.005, 1.5, 2.5, 4.0)
 
 
 def test_the_gate_s_margins_are_documented_as_they_are() -> None:

@@ -14,7 +14,8 @@ from ml.monitoring import drift
 from ml.monitoring.drift import FEWEST_ROWS, MATERIAL, Drift, chance, measure, psi
 from ml.monitoring.reference import REFERENCE, Reference, count, of_numbers, of_quantiles, read_reference, refer, summarise
 from ml.preparation.base import AS_OF, Floats, Ints
-from ml.training.own_table import Choice, read_own_table
+from ml.tables.table import Choice
+from ml.training.own_table import read_own_table
 
 BANK = Path(data.settings.ROOT).parent / "shared" / "data" / "bank_marketing.csv.gz"
 NUMBER, CATEGORY, BOOLEAN, DATE, TEXT = (

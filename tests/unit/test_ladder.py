@@ -14,8 +14,9 @@ from ml.learners.base import log_odds, probability
 from ml.learners.registry import LEARNERS
 from ml.preparation.base import Floats, Form, Ints
 from ml.training import stack
+from ml.training.choose import choose
 from ml.training.fit import fit_table
-from ml.training.ladder import STACK, Prepared, Tried, TypedTable, as_row, choose, stacked
+from ml.training.ladder import STACK, Prepared, Tried, TypedTable, as_row, stacked
 from ml.training.split import Fold, Plan, plan
 
 QUICK = {name: LEARNERS[name].settings for name in ("naive_bayes", "logistic")}

@@ -6,7 +6,7 @@ import pytest
 
 import data.settings
 from ml.features.inputs import InputKind
-from ml.tables.table import Table, infer_inputs, read_labelled
+from ml.tables.table import Choice, Table, infer_inputs, read_labelled
 
 FOLDER = Path(data.settings.ROOT).parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the real tables are not in {FOLDER}")
@@ -36,7 +36,7 @@ TARGETS = {"bank_marketing": "y", "online_shoppers": "Revenue", "telco_churn": "
 
 
 def read(name: str) -> Table:
-    return read_labelled(FOLDER / f"{name}.csv.gz", target=TARGETS[name])
+    return read_labelled(FOLDER / f"{name}.csv.gz", Choice(target=TARGETS[name]))
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -64,7 +64,7 @@ def test_the_customer_s_number_is_an_identifier() -> None:
 
 
 def test_what_people_say_to_each_other_is_text() -> None:
-    table = read_labelled(FOLDER / "persuasion_dialogues.csv.gz", target="B4")
+    table = read_labelled(FOLDER / "persuasion_dialogues.csv.gz", Choice(target="B4"))
     inputs, _ = infer_inputs(table, table.cut(0.8))
     kinds = {column.name: column.kind for column in inputs}
     assert kinds["Unit"] is InputKind.TEXT

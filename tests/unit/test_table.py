@@ -9,9 +9,9 @@ import pytest
 
 from data.errors import BadInput
 from ml.features.inputs import Input, InputKind
-from ml.tables.table import Table, infer_inputs, read_labelled
+from ml.tables.table import Choice, Table, infer_inputs, read_labelled
 from ml.training.leakage import Reason
-from ml.training.own_table import Choice, read_own_table
+from ml.training.own_table import read_own_table
 
 HEADER = ("day", "visits", "channel", "won")
 ROWS = [(f"2026-01-{1 + n % 28:02}", str(n % 7), ("email", "direct", "referral")[n % 3], str(int(n % 3 == 0))) for n in range(60)]
@@ -30,7 +30,7 @@ def lines(separator: str = ",", *, header: tuple[str, ...] = HEADER, rows: list[
 def table_of(folder: Path, target: str = "won", /, *, time: str | None = None, **columns: list[str]) -> Table:
     names = tuple(columns)
     rows = list(zip(*columns.values(), strict=True))
-    return read_labelled(written(folder, lines(header=names, rows=rows)), target=target, time=time)
+    return read_labelled(written(folder, lines(header=names, rows=rows)), Choice(target=target, time=time))
 
 
 def inputs_of(folder: Path, upto: int | None = None, /, **columns: list[str]) -> tuple[dict[str, Input], str]:
@@ -40,23 +40,23 @@ def inputs_of(folder: Path, upto: int | None = None, /, **columns: list[str]) ->
     return {column.name: column for column in found if column.name != "filler"}, "; ".join(notes)
 
 
-@pytest.mark.parametrize("option", ["target", "time", "id_column", "drop", "keep"])
+@pytest.mark.parametrize("option", ["target", "time", "id", "drop", "keep", "category"])
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path, option: str) -> None:
-    chosen = {"target": "won", "time": "day"} | {option: ["sold"] if option in {"drop", "keep"} else "sold"}
+    chosen = {"target": "won", "time": "day"} | {option: ("sold",) if option in {"drop", "keep", "category"} else "sold"}
     with pytest.raises(BadInput, match="no column 'sold'; the columns are day, visits, channel, won") as refused:
-        read_labelled(written(tmp_path, lines()), **chosen)  # type: ignore[arg-type]
+        read_labelled(written(tmp_path, lines()), Choice(**chosen))  # type: ignore[arg-type]
     assert refused.value.field == "sold"
 
 
 def test_rows_that_name_nobody_are_not_one_customer(tmp_path: Path) -> None:
     rows = [(*row, ("", "ann", "n/a", "bob ")[n % 4]) for n, row in enumerate(ROWS)]
-    read = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=rows)), target="won", id_column="who")
+    read = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=rows)), Choice(target="won", id="who"))
     assert read.ids is not None
     assert len(set(read.ids)) == 30 + 2
     assert {"ann", "bob"} < set(read.ids)
     assert "who: 30 rows name nobody, and each counts as somebody of its own" in read.notes
     longer = [*rows, ("2026-01-31", "1", "email", "0", "")]
-    again = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=longer)), target="won", id_column="who")
+    again = read_labelled(written(tmp_path, lines(header=(*HEADER, "who"), rows=longer)), Choice(target="won", id="who"))
     assert again.ids is not None
     assert again.ids[:60].tolist() == read.ids.tolist(), "later rows change no other's name"
 
@@ -64,13 +64,13 @@ def test_rows_that_name_nobody_are_not_one_customer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "meant"), [("Won", "won"), ("chanel", "channel"), ("VISITS", "visits")])
 def test_the_name_that_was_meant_is_suggested(tmp_path: Path, name: str, meant: str) -> None:
     with pytest.raises(BadInput, match=f"no column '{name}'; did you mean '{meant}'?"):
-        read_labelled(written(tmp_path, lines()), target=name)
+        read_labelled(written(tmp_path, lines()), Choice(target=name))
 
 
 def test_of_very_many_columns_some_are_shown(tmp_path: Path) -> None:
     names = tuple(f"c{n}" for n in range(2_000))
     with pytest.raises(BadInput, match=r"and 1,980 more$") as refused:
-        read_labelled(written(tmp_path, lines(header=names, rows=[names])), target="won")
+        read_labelled(written(tmp_path, lines(header=names, rows=[names])), Choice(target="won"))
     assert len(refused.value.detail) < 500
 
 
@@ -134,7 +134,7 @@ def test_a_row_without_a_time_is_refused(tmp_path: Path, cells: list[str], said:
 
 def test_rows_without_a_label_are_left_out_of_everything(tmp_path: Path) -> None:
     path = written(tmp_path, "key,day,x,won\na,2026-01-04,1,won\nb,soon,2,\nc,2026-01-02,3,lost\nd,2026-01-03,4,open\n")
-    table = read_labelled(path, target="won", time="day", id_column="key")
+    table = read_labelled(path, Choice(target="won", time="day", id="key"))
     assert table.rows["x"].to_list() == ["3", "1"]
     assert table.labels.tolist() == [0, 1]
     assert table.ids is not None
@@ -143,7 +143,7 @@ def test_rows_without_a_label_are_left_out_of_everything(tmp_path: Path) -> None
 
 
 def test_the_id_names_the_rows_and_is_no_input(tmp_path: Path) -> None:
-    table = read_labelled(written(tmp_path, lines()), target="won", time="day", id_column="visits")
+    table = read_labelled(written(tmp_path, lines()), Choice(target="won", time="day", id="visits"))
     assert table.columns == ("channel",)
     assert table.ids is not None
     assert table.ids.tolist() == table.rows["visits"].to_list()
@@ -153,17 +153,17 @@ def test_the_id_names_the_rows_and_is_no_input(tmp_path: Path) -> None:
 def test_what_is_to_be_kept_stays_though_it_looks_like_an_identifier(tmp_path: Path) -> None:
     rows = [(*row, f"key {n}") for n, row in enumerate(ROWS)]
     path = written(tmp_path, lines(header=(*HEADER, "name"), rows=rows))
-    without, _ = infer_inputs(read_labelled(path, target="won"), 60)
-    kept, _ = infer_inputs(read_labelled(path, target="won", keep=["name"]), 60)
+    without, _ = infer_inputs(read_labelled(path, Choice(target="won")), 60)
+    kept, _ = infer_inputs(read_labelled(path, Choice(target="won", keep=("name",))), 60)
     assert {column.name for column in kept} - {column.name for column in without} == {"name"}
 
 
 def test_parquet_and_text_are_the_same_table(tmp_path: Path) -> None:
-    text = read_labelled(written(tmp_path, lines()), target="won", time="day")
+    text = read_labelled(written(tmp_path, lines()), Choice(target="won", time="day"))
     pl.DataFrame(ROWS, schema=HEADER, orient="row").with_columns(
         pl.col("day").str.to_date(), pl.col("visits").cast(pl.Int64), pl.col("won") == "1"
     ).write_parquet(tmp_path / "leads.parquet")
-    parquet = read_labelled(tmp_path / "leads.parquet", target="won", time="day")
+    parquet = read_labelled(tmp_path / "leads.parquet", Choice(target="won", time="day"))
     assert np.array_equal(text.labels, parquet.labels)
     assert text.times is not None
     assert parquet.times is not None
@@ -172,11 +172,11 @@ def test_parquet_and_text_are_the_same_table(tmp_path: Path) -> None:
 
 
 def test_without_a_time_the_order_of_the_rows_stays(tmp_path: Path) -> None:
-    assert read_labelled(written(tmp_path, lines()), target="won").rows.rows() == ROWS
+    assert read_labelled(written(tmp_path, lines()), Choice(target="won")).rows.rows() == ROWS
 
 
 def test_target_time_and_dropped_columns_are_no_inputs(tmp_path: Path) -> None:
-    table = read_labelled(written(tmp_path, lines()), target="won", time="day", drop=["channel"])
+    table = read_labelled(written(tmp_path, lines()), Choice(target="won", time="day", drop=("channel",)))
     assert table.columns == ("visits",)
     assert (table.times is None, table.ids) == (False, None)
 
@@ -185,7 +185,7 @@ def test_a_model_does_not_learn_from_predictions_unless_it_is_told_to(tmp_path: 
     text = "visits,predicted_score,Predicted: scored at,unpredicted,won\n" + "".join(
         f"{row},0.{row},2026-01-01,{row},{'yes' if row % 2 else 'no'}\n" for row in range(9)
     )
-    table = read_labelled(written(tmp_path, text), target="won", keep=["Predicted: scored at"])
+    table = read_labelled(written(tmp_path, text), Choice(target="won", keep=("Predicted: scored at",)))
     assert table.columns == ("visits", "Predicted: scored at", "unpredicted")
     assert "must not learn from predictions: predicted_score (--keep" in table.notes[-1]
 
@@ -205,9 +205,9 @@ def test_a_date_from_the_outcome_on_is_left_out_where_its_column_is_named(tmp_pa
 
 
 def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
-    first = read_labelled(written(tmp_path, lines()), target="won")
-    again = read_labelled(written(tmp_path, lines(";"), "other.csv"), target="won")
-    changed = read_labelled(written(tmp_path, lines().replace("email", "phone")), target="won")
+    first = read_labelled(written(tmp_path, lines()), Choice(target="won"))
+    again = read_labelled(written(tmp_path, lines(";"), "other.csv"), Choice(target="won"))
+    changed = read_labelled(written(tmp_path, lines().replace("email", "phone")), Choice(target="won"))
     assert first.data_hash == again.data_hash != changed.data_hash
 
 
@@ -232,7 +232,7 @@ def test_a_table_without_anything_to_learn_from_is_refused(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("share", "place"), [(0.8, 48), (0.0, 0), (1.0, 60)])
 def test_the_newest_part_begins_at_its_share(tmp_path: Path, share: float, place: int) -> None:
-    assert read_labelled(written(tmp_path, lines()), target="won").cut(share) == place
+    assert read_labelled(written(tmp_path, lines()), Choice(target="won")).cut(share) == place
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_two_thousand_columns_are_read_and_typed(tmp_path: Path) -> None:
     cells = {0: "{}.25", 1: "2026-01-{:02}", 2: "word {}", 3: ""}
     names = (*(f"c{n}" for n in range(1_999)), "won")
     rows = [(*(cells[n % 4].format((row + n) % 9 + 1) for n in range(1_999)), str(row % 2)) for row in range(60)]
-    inputs, notes = infer_inputs(read_labelled(written(tmp_path, lines(header=names, rows=rows)), target="won"), 48)
+    inputs, notes = infer_inputs(read_labelled(written(tmp_path, lines(header=names, rows=rows)), Choice(target="won")), 48)
     kinds = [column.kind for column in inputs]
     assert [kinds.count(kind) for kind in (InputKind.NUMBER, InputKind.DATE, InputKind.CATEGORY)] == [500, 500, 500]
     assert notes[-1].endswith("c1995 left out: no values at all")
