@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ml.features.date_text import days_of_temporal
 from ml.features.inputs import typed_frame
 from ml.learners.base import probability
-from ml.tables.table import Table, infer_inputs
+from ml.tables.table import Choice, Table, infer_inputs
 from ml.training.fit import fit_table
 from ml.training.ladder import TypedTable
 from tests.bench.models.job import Job
@@ -29,7 +29,7 @@ def ours(
     """Fits on `train` (rows in time order, `target` 0/1) and returns the probability of 1 for each row of `test`."""
     labels = train[target].to_numpy()
     columns = tuple(name for name in train.columns if name not in {target, time})
-    table = Table(as_text(train), labels, target, columns, notes=(), data_hash="")
+    table = Table(as_text(train), labels, Choice(target), columns, notes=(), data_hash="")
     inputs, _ = infer_inputs(table, upto=len(train))
     taught, asked = (typed_frame(inputs, as_text(frame)) for frame in (train, test))
     times = None if time is None else days_of_temporal(train[time]).to_numpy()
