@@ -34,7 +34,7 @@ def places(trained_models: Path, tmp_path: Path) -> dict[str, str]:
     [
         (("list",), 0, r"lead_score .* 1 .* 2 .* 2, 1"),
         (("show", MODEL), 0, r"champion 1[\s\S]*refused[\s\S]*Version 2 did not pass:\n  log-loss: worse"),
-        (("compare", MODEL, "1", "2"), 0, r"not comparable[\s\S]*auc"),
+        (("compare", MODEL, "1", "2"), 0, r"are not\s+comparable[\s\S]*AUC"),
         (("show", "nobody"), 1, "no model 'nobody'"),
         (("compare", MODEL, "1", "../2"), 1, "has no version"),
         (("promote", MODEL, "2"), 1, "no model 'lead_score' in MLflow"),
