@@ -14,12 +14,12 @@ from automation.monitoring import Checked
 from automation.pipeline.context import Loop
 from automation.training import REGISTRY_LOCK
 from data.domain.traffic import Mode, Traffic, changed
-from data.errors import NotFound, Refused
+from data.errors import LeadloopError, NotFound, Refused
 from data.log import get_logger
 from data.warehouse import model_traffic, trainings
 from ml import copies, model_registry, tracking
 from ml.model_registry import Lock, Standing
-from ml.pull import ensure_copy
+from ml.pull import ensure_copy, fault_of
 from ml.training.compare import Comparison
 from ml.training.compare import compare as compare_copies
 from ml.training.gate import Decision
@@ -143,6 +143,9 @@ def promote(loop: Loop, model: str, version: str, *, force: bool = False) -> Sta
 def rollback(loop: Loop, model: str) -> Standing:
     """Puts the champion before this one back. Raises as `model_registry.rollback` does."""
     found = model_registry.rollback(_mlflow(loop), model, loop.settings.models_dir, now=loop.clock.now(), lock=lock(loop))
+    with loop.database.write() as session:  # whoever was rolled back gets no traffic by an older setting
+        if (traffic := model_traffic.get(session, model)) is not None and traffic.mode is not Mode.OFF:
+            model_traffic.put(session, changed(traffic, traffic.model_copy(update={"mode": Mode.OFF, "since": loop.clock.now()})))
     log.info("models.version.rolled_back", model=model, version=found.aliases.get(CHAMPION))
     champions.refresh(loop)
     return found
@@ -198,15 +201,17 @@ def _mlflow(loop: Loop) -> Any:
 
 
 def _folder(loop: Loop, model: str, version: str) -> Path:
+    """A copy whose rows can be read; from MLflow where there is none here, or a damaged one."""
     try:
-        return copies.folder_of(loop.settings.models_dir, model, version)
+        if fault_of(folder := copies.folder_of(loop.settings.models_dir, model, version), with_rows=True) is None:
+            return folder
     except NotFound:
         if not (is_plain(model) and is_plain(version)):
             raise
-        mlflow = _mlflow(loop)
-        if version not in (versions := model_registry.standing(mlflow, model).versions):
-            raise NotFound(f"model {model} has no version {version[:80]!r}; it has {', '.join(versions) or 'none'}") from None
-        return ensure_copy(mlflow, model, version, loop.settings.models_dir)
+    mlflow = _mlflow(loop)
+    if version not in (versions := model_registry.standing(mlflow, model).versions):
+        raise NotFound(f"model {model} has no version {version[:80]!r}; it has {', '.join(versions) or 'none'}")
+    return ensure_copy(mlflow, model, version, loop.settings.models_dir, with_rows=True)
 
 
 def _state(loop: Loop, model: str, traffic: Traffic | None) -> ModelState:
@@ -229,7 +234,7 @@ def _told(errors: Sequence[Any]) -> str | None:
 def _version(folder: Any, name: str, named: dict[str, str | None]) -> VersionState | None:
     try:
         card, decision = read_card(folder), copies.read_decision(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LeadloopError) as error:
         log.error("models.copy.unreadable", folder=str(folder), reason=f"{type(error).__name__}: {error}"[:300])
         return None
     aliases = tuple(alias for alias, version in named.items() if version == name)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel, create_engine
 
@@ -169,10 +169,18 @@ def _away_is_not_ready() -> Iterator[None]:
     """A database that cannot be reached is told as what it is: nothing was stored, try again."""
     try:
         yield
-    except (OperationalError, InterfaceError, ProgrammingError) as error:
-        if isinstance(error, ProgrammingError) and "alembic_version" not in str(error):
+    except DBAPIError as error:
+        if not _is_away(error):
             raise
         raise NotReady(f"the database cannot be used now ({type(error.orig).__name__}); try again") from error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be used as it is; a mistake of ours is none of these."""
+    if isinstance(error, ProgrammingError):
+        return "alembic_version" in str(error)
+    # A file that is no database, or a damaged one, is told by the bare class.
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 
 
 def insert_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]], unique: Sequence[str]) -> set[Any]:

@@ -90,9 +90,18 @@ def write_decision(folder: Path, decision: Decision) -> None:
 
 
 def read_decision(folder: Path) -> Decision | None:
-    """What the gate said of a version; None where it was never asked."""
+    """What the gate said of a version; None where it was never asked.
+
+    Raises:
+        NotReady: the file is damaged.
+    """
     path = folder / DECISION
-    return Decision.model_validate_json(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return Decision.model_validate_json(path.read_text())
+    except ValueError as error:
+        raise NotReady(f"{path} is damaged: nobody knows what the gate said of version {folder.name}") from error
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:

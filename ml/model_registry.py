@@ -15,7 +15,7 @@ from typing import Any
 from data.errors import NotFound, Refused
 from ml import copies
 from ml.champions import How, Move, Moves, previous
-from ml.pull import ensure_copy, pull_champions
+from ml.pull import ensure_copy, fault_of, pull_champions
 from ml.tracking import CARD_FOLDER, Logged, answering, in_short
 from ml.training.contest import contest
 from ml.training.gate import Check, Decision, decide, refused
@@ -85,6 +85,8 @@ def register(
         folder = copies.keep(models_dir, card, partial(save_trained, trained))
         strangers = [name for name in card.input_names if served is not None and name not in served]
         decision = _decided(mlflow, client, trained, models_dir, strangers)
+        if decision.promote and (fault := fault_of(folder)) is not None:
+            decision = refused(f"its copy cannot be loaded ({fault})", champion=decision.champion)
         copies.write_decision(folder, decision)
         write_atomically(folder / REPORT, decided(numbered(logged.report, card.version), decision))
         _tell(client, card, decision, folder, logged.run_id)

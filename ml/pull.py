@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def pull_champions(mlflow: Any, models_dir: Path, *, anew: Collection[tuple[str,
     failed: LeadloopError | None = None
     with answering():
         client = mlflow.MlflowClient()
-        for registered in client.search_registered_models():
+        for registered in _registered(client):
             lacking = [version for model, version in anew if model == registered.name]
             if not is_plain(registered.name) or not (lacking or _differs(registered, models_dir)):
                 continue
@@ -50,14 +50,35 @@ def ensure_copy(mlflow: Any, model: str, version: str, models_dir: Path, *, with
         NotFound: MLflow has no such version of ours. NotReady: MLflow is away, or what it has cannot be loaded either.
     """
     folder = models_dir / model / version
-    if (folder / CARD).is_file() and _fault(folder, with_rows=with_rows) is None:
+    if (folder / CARD).is_file() and fault_of(folder, with_rows=with_rows) is None:
         return folder
     with answering():
         if not _fetch(mlflow, mlflow.MlflowClient(), model, version, models_dir):
             raise NotFound(f"version {version} of {model} in MLflow was not made by Leadloop")
-    if (fault := _fault(folder, with_rows=with_rows)) is not None:
+    if (fault := fault_of(folder, with_rows=with_rows)) is not None:
         raise NotReady(f"version {version} of {model} cannot be loaded, neither from here nor from MLflow: {fault}")
     return folder
+
+
+def fault_of(folder: Path, *, with_rows: bool = False) -> str | None:
+    """Why a copy cannot be loaded, or compared with others."""
+    try:
+        load(folder)
+        if with_rows:
+            read_rows(folder)
+    except Exception as error:  # each learner's reader has errors of its own
+        return in_short(error)
+    return None
+
+
+def _registered(client: Any) -> Iterator[Any]:
+    """All models of the registry, which gives them page by page."""
+    token = None
+    while True:
+        page = client.search_registered_models(page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _pull_one(mlflow: Any, client: Any, model: str, lacking: Collection[str], models_dir: Path) -> bool:
@@ -106,14 +127,3 @@ def _fetch(mlflow: Any, client: Any, model: str, version: str, models_dir: Path)
         files = [path for path in source.iterdir() if path.name != CARD]
         copies.keep(models_dir, card, lambda folder: [shutil.copy(path, folder) for path in files])
     return True
-
-
-def _fault(folder: Path, *, with_rows: bool) -> str | None:
-    """Why a copy cannot be loaded, or compared with others."""
-    try:
-        load(folder)
-        if with_rows:
-            read_rows(folder)
-    except Exception as error:  # each learner's reader has errors of its own
-        return in_short(error)
-    return None

@@ -1,5 +1,6 @@
 """`leadloop`: the command line. Thin: it reads options, calls the rooms, and prints."""
 
+import csv
 import errno
 import os
 import re
@@ -230,7 +231,8 @@ def _told(error: BaseException) -> tuple[str, int]:
 
 
 def _listed(names: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in names.split(",") if part.strip())
+    """Names between commas; one with a comma in it stands between quotation marks, as in a CSV file."""
+    return tuple(part.strip() for row in csv.reader([names], skipinitialspace=True) for part in row if part.strip())
 
 
 def _name_for(name: str | None, csv: Path) -> str:

@@ -139,26 +139,29 @@ def _told(served: Served, frame: pl.DataFrame) -> list[str]:
     Raises:
         BadInput: none of the model's columns is there.
     """
-    wanted = served.card.input_names
+    wanted, moment = served.card.input_names, served.card.moment
     gone = [name for name in wanted if name not in frame.columns]
     if len(gone) == len(wanted):
         raise BadInput(f"none of the model's columns is in the file: it was trained on {shown_names(wanted)}")
-    unused = [name for name in frame.columns if name not in {*wanted, served.card.id_column, served.card.target}]
+    used = {column.name for column in served.card.columns} | {served.card.id_column, served.card.target}
+    unused = [name for name in frame.columns if name not in used]
     told = [f"not in the file, counted as missing: {shown_names(gone)}; no score is as good as it could be"] if gone else []
+    if moment is not None and moment.name not in frame.columns:
+        told.append(f"{moment.name} is not in the file: every row is taken as of now")
     return [*told, f"not used by the model: {shown_names(unused)}"] if unused else told
 
 
 def _cells(served: Served, frame: pl.DataFrame) -> list[str]:
     """What is odd about the cells, from the first rows: written otherwise than in training, or dated in the future."""
     first = frame.head(PART_ROWS)
-    typed = typed_frame(served.card.inputs, first)
+    columns = served.card.columns
+    typed = typed_frame(columns, first)
     strange = [
         f"{column.name}: none of its values was known in training"
         for column in served.card.inputs
         if column.kind is InputKind.CATEGORY and typed[column.name].count() and not _known(served, typed[column.name])
     ]
-    inputs = served.card.inputs
-    return [*unread_cells(inputs, first, typed), *strange, *future_dates(inputs, typed, SystemClock().now())]
+    return [*unread_cells(columns, first, typed), *strange, *future_dates(columns, typed, SystemClock().now())]
 
 
 def _unlike(settings: Settings, served: Served, frame: pl.DataFrame, named: str | None) -> list[str]:

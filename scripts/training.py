@@ -1,7 +1,6 @@
 """`leadloop train`: from a sample or a user's table to a registered version, with its figures and the gate's decision."""
 
 import math
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,7 +127,7 @@ def _warnings(findings: Findings) -> list[str]:
     """The leak guard's findings, each with what was done about it."""
     suspects = [
         f"{suspect.column} {'left out' if suspect.left_out else 'kept'}: {suspect.evidence}"
-        + (f" If it is known before the outcome: --keep {shlex.quote(suspect.column)}" if suspect.left_out else "")
+        + (f" If it is known before the outcome: --keep {suspect.listed}" if suspect.left_out else "")
         for suspect in findings.suspects
     ]
     return [*suspects, *(found.evidence for found in findings.rows)]

@@ -81,8 +81,8 @@ class Predictor:
         champion, challenger, traffic = self.champion(model), self._challengers.get(model), self._traffic.get(model)
         if entity_key is None or challenger is None or traffic is None or traffic.mode is Mode.OFF:
             return Choice(champion, Variant.CHAMPION)
-        # The two are read one after the other, and the setting may have changed between.
-        if challenger.card.version not in {traffic.challenger} - {champion.card.version}:
+        # They are read one after the other, and the setting or the champion may have changed between.
+        if (champion.card.version, challenger.card.version) != (traffic.champion, traffic.challenger):
             return Choice(champion, Variant.CHAMPION)
         if variant_of(model, entity_key, traffic.share) is Variant.CHAMPION:
             return Choice(champion, Variant.CHAMPION)
@@ -130,11 +130,11 @@ class Predictor:
         with self._one_at_a_time:
             wanted = {pointer.parent.name: pointer.read_text().strip() for pointer in self._models_dir.glob(f"*/{CHAMPION}")}
             changed = [model for model in sorted(wanted) if self._swap(Variant.CHAMPION, model, wanted[model], again=again)]
-            # One that has become champion is served already.
+            # A setting is for the two versions that it was made for: another champion ends it.
             asked = {
                 model: one.challenger
                 for model, one in self._traffic.items()
-                if one.mode is not Mode.OFF and one.challenger != wanted.get(model)
+                if one.mode is not Mode.OFF and one.champion == wanted.get(model) != one.challenger
             }
             for model, version in asked.items():
                 self._swap(Variant.CHALLENGER, model, version, again=again)

@@ -19,7 +19,7 @@ from ml.features.inputs import Input, InputKind, typed_series, typed_value
 from ml.features.words import FALSE_WORDS, MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS, SPACES, TRUE_WORDS
 from ml.tables.column_names import is_code_name, is_id_name, is_moment_name
 from ml.tables.column_notes import Found
-from ml.tables.written_forms import Marks, find_date_form, find_marks, proven_decimal
+from ml.tables.written_forms import Marks, doubt, find_date_form, find_marks, proven_decimal
 
 # Of the cells that are not empty, to be a column of numbers (or dates) with a few words in it; and of a sample, which may
 # by chance hold more words than the column.
@@ -211,9 +211,13 @@ def _quantity(column: Column, decimal: str | None, *, kept: bool) -> Found | Non
         if known.share(typed.is_not_null()) < NUMERIC_SHARE:
             continue
         if wanted is number:
-            return _number(known, marks, typed, kept=kept)
+            return _doubted(_number(known, marks, typed, kept=kept), doubt(list(column.sample), marks, decimal))
         return Found(column.name, date, note=_joined(note, _strays(known, typed, "dates")))
     return None
+
+
+def _doubted(found: Found, note: str) -> Found:
+    return replace(found, note=_joined(found.note, note)) if found.input is not None and note else found
 
 
 def _number(column: Column, marks: Marks, numbers: pl.Series, *, kept: bool) -> Found:

@@ -53,8 +53,8 @@ class Table:
     """A user's rows in time order, with their labels (0 or 1), and what was found out about them.
 
     `rows` has all columns of the file, as text or in Parquet's types; `columns` names those that may become inputs.
-    `times` are days since 1970-01-01 UTC where `time` holds dates; `closed` the days at which the outcomes were known (NaN: it is
-    not said); `ids` the column that names the rows, never an input.
+    `order` is what the rows were sorted by, `times` the same as days since 1970-01-01 UTC where these are dates; `closed` the
+    days at which the outcomes were known (NaN: it is not said); `ids` the column that names the rows, never an input.
     `outcomes` are the table's own words for 1 and 0.
     """
 
@@ -65,6 +65,7 @@ class Table:
     notes: tuple[str, ...]
     data_hash: str
     times: NDArray[np.float64] | None = None
+    order: NDArray[np.float64] | None = None
     closed: NDArray[np.float64] | None = None
     ids: NDArray[np.object_] | None = None
     outcomes: tuple[str, str] = ("yes", "no")
@@ -89,9 +90,10 @@ def read_labelled(path: Path, choice: Choice) -> Table:
     frame = frame.filter(labelled)
     notes = [*read, meaning]
     outcomes = outcome_words(frame[choice.target], labels)
-    times = None
+    times = order = None
     if choice.time:
-        frame, labels, times, note = _in_time_order(frame, labels, choice.time)
+        frame, labels, order, are_dates, note = _in_time_order(frame, labels, choice.time)
+        times = order if are_dates else None
         notes.append(note)
     ids, unnamed = (None, []) if choice.id is None else _identities(frame[choice.id])
     columns, why = _columns(frame, choice)
@@ -103,6 +105,7 @@ def read_labelled(path: Path, choice: Choice) -> Table:
         notes=(*notes, *unnamed, *why),
         data_hash=_hash(frame),
         times=times,
+        order=order,
         closed=None if choice.closed is None else _closing_days(frame[choice.closed]),
         ids=ids,
         outcomes=outcomes,
@@ -184,11 +187,11 @@ def _is_a_prediction(name: str) -> bool:
 
 def _in_time_order(
     frame: pl.DataFrame, labels: NDArray[np.int64], time: str
-) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.float64] | None, str]:
-    """The rows and their labels oldest first, their moments in days where `time` holds dates, and a note."""
+) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.float64], bool, str]:
+    """The rows and their labels oldest first, their moments, whether these are dates (as days), and a note."""
     moments, are_dates, note = _moments(frame[time])
     order = np.argsort(moments, kind="stable")
-    return frame[order], labels[order], moments[order] if are_dates else None, f"in the order of {time}{note}"
+    return frame[order], labels[order], moments[order], are_dates, f"in the order of {time}{note}"
 
 
 def _moments(series: pl.Series) -> tuple[NDArray[np.float64], bool, str]:

@@ -55,6 +55,14 @@ def find_marks(texts: Sequence[str], file_decimal: str | None) -> tuple[Marks, s
     return Marks(decimal, gap or between, unit), proof
 
 
+def doubt(texts: Sequence[str], marks: Marks, file_decimal: str | None) -> str:
+    """The note on numbers such as 1.250, which are read as 1.25 where nothing in the file proves what the point means; else ''."""
+    points = [text for text in texts if "." in text]
+    if file_decimal is not None or marks.decimal != "." or marks.thousands or not points or not _grouped(points, "."):
+        return ""
+    return f"{points[0]!r} is read as {float(points[0]):g}: if it is {points[0].replace('.', '')}, write it without the point"
+
+
 def proven_decimal(proofs: Iterable[str | None]) -> str | None:
     """The decimal mark of a file, from what its columns prove; None where they contradict each other or say nothing."""
     proven = set(proofs) - {None}

@@ -20,6 +20,7 @@ from ml.version import Card, Version
 # With fewer rows left it is better to ask all of them, even if they favour the champion.
 FEWEST_UNSEEN = 50
 YES, NO = "yes", "no"
+FLAG = {0.0: NO, 1.0: YES}
 Seen = NDArray[np.bool_]
 
 
@@ -96,11 +97,15 @@ def _unseen(seen: Seen, labels: Ints) -> tuple[Ints, list[str]]:
 
 def _levels(table: TypedTable) -> Mapping[str, NDArray[Any]]:
     """Input -> its level in each row, of the inputs that have levels."""
-    words = {0.0: NO, 1.0: YES}
     found = {}
     for column in table.inputs:
         if column.kind is InputKind.CATEGORY:
             found[column.name] = np.array(table.frame[column.name].to_list(), dtype=object)
-        elif column.kind is InputKind.BOOLEAN:
-            found[column.name] = np.array([words.get(value) for value in table.frame[column.name]], dtype=object)
+        elif column.kind is InputKind.BOOLEAN or _is_flag(table.frame[column.name]):
+            found[column.name] = np.array([FLAG.get(value) for value in table.frame[column.name]], dtype=object)
     return found
+
+
+def _is_flag(values: pl.Series) -> bool:
+    """Numbers that are 1 and 0 only."""
+    return values.dtype == pl.Float64 and set(values.drop_nulls().unique().to_list()) == set(FLAG)

@@ -64,7 +64,8 @@ def fit_table(
     """
     started = time.monotonic()
     twins = split.twins(table.frame)
-    plan = split.plan(table.labels, times=table.times, groups=table.groups, twins=twins, seed=seed)
+    order = table.order if table.times is None else table.times
+    plan = split.plan(table.labels, times=order, groups=table.groups, twins=twins, seed=seed)
     made = Prepared(table, plan.folds, seed)
     if not plan.folds:
         chosen = _nothing_to_validate(table)

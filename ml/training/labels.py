@@ -1,11 +1,11 @@
 """Examples and labels from the facts of the warehouse: whom, as of when, and whether it was won after that.
 
-- An example is a contact at a moment at which the loop would have scored it: an event of it had just become known (a
-  look-up asks nothing, nor does what we wrote ourselves). Of each contact a few such moments are taken, spread evenly
-  over its events: all of them would let the busiest few teach what the others should.
+- An example is a contact at a moment at which the loop would have scored it: an event of it had just become known, and what
+  was looked up for it (a look-up by itself asks nothing, nor does what we wrote ourselves). Of each contact a few such moments
+  are taken, spread evenly over its events: all of them would let the busiest few teach what the others should.
 - It is won (1) if the contact is won within HORIZON of the moment: by itself (HubSpot: it becomes a customer) or by a deal
   that names it. Otherwise it is lost (0), whether somebody said so or nothing happened. Moments at or after the first time
-  that it was won are no examples.
+  that it was won are no examples. Who was won already when the CRM was first asked is none at all: nobody knows since when.
 - A moment that is younger than HORIZON is open and is no example, even if its end is known: those that end soon are all
   that would be seen of the young ones, and the newest examples, which judge a version, would be won or lost too often.
 """
@@ -17,13 +17,14 @@ from typing import Any
 import polars as pl
 
 from data.domain.entity import EntityKind
-from data.domain.event import OUR_PREFIX
+from data.domain.event import EARLIEST, OUR_PREFIX
 from data.domain.fact import NAMELESS, Origin
 from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result
 from ml.features.facts import EXAMPLES, MOMENT
 
 HORIZON = timedelta(days=60)  # what the score promises: the probability of being won within 60 days
 MOST_MOMENTS = 3
+LOOKED_UP_WITHIN = timedelta(minutes=15)  # a look-up so soon after an event was made for it
 
 LABELLED: dict[str, Any] = {**EXAMPLES, "label": pl.Int8, "closed_at": MOMENT}
 
@@ -104,12 +105,18 @@ def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], 
         schema={"name": pl.String, "word": pl.String, "won": pl.Boolean},
         orient="row",
     )
-    said = facts.filter(kind=kind.value).with_columns(word=pl.col("value").str.to_lowercase())
-    return said.join(words, on=["name", "word"]).select("entity", "won", closed_at="occurred_at")
+    said = facts.filter(pl.col("kind") == kind.value, pl.col("name").is_in(words["name"].unique().to_list()))
+    first = pl.col("known_at") == pl.col("known_at").min().over("entity", "name")
+    found_so = first & (pl.col("origin") == Origin.LOOKUP.value)
+    dated = said.with_columns(
+        word=pl.col("value").str.to_lowercase(),
+        closed_at=pl.when(found_so).then(pl.lit(EARLIEST, MOMENT)).otherwise("occurred_at"),
+    )
+    return dated.join(words, on=["name", "word"]).select("entity", "won", "closed_at")
 
 
 def _moments(facts: pl.DataFrame) -> pl.DataFrame:
-    """When something about a contact became known that may ask the model: `entity`, `as_of`."""
+    """When something about a contact became known that may ask the model, with its look-up: `entity`, `as_of`."""
     name = pl.col("name")
     asks = pl.col("value").is_not_null() & ~name.str.starts_with(OUR_PREFIX)
     heard = facts.filter(
@@ -118,7 +125,13 @@ def _moments(facts: pl.DataFrame) -> pl.DataFrame:
         ~pl.col("by_us"),
         asks | (name == NAMELESS),  # it was created, and its CRM said no more
     )
-    return heard.select("entity", as_of=pl.max_horizontal("occurred_at", "known_at")).unique()
+    told = heard.select("entity", as_of=pl.max_horizontal("occurred_at", "known_at")).unique().sort("as_of")
+    looked = facts.filter(kind=EntityKind.CONTACT.value, origin=Origin.LOOKUP.value).select("entity", looked_at="known_at")
+    joined = told.join_asof(
+        looked.unique().sort("looked_at"), left_on="as_of", right_on="looked_at", by="entity", strategy="forward",
+        tolerance=LOOKED_UP_WITHIN, check_sortedness=False,
+    )  # fmt: skip
+    return joined.select("entity", as_of=pl.coalesce("looked_at", "as_of")).unique()
 
 
 def _spread(moments: pl.DataFrame) -> pl.DataFrame:

@@ -43,6 +43,7 @@ class TypedTable:
 
     `times`: each row's moment in days since 1970, oldest first; validation then goes along the time. `groups`: rows of one
     group (identity) are never on both sides. `ids`: a name for each row, by which it is known again in a later training.
+    `order`: what the rows are sorted by where it is no time, as a running number; validation goes along it too.
     """
 
     inputs: tuple[Input, ...]
@@ -51,6 +52,7 @@ class TypedTable:
     times: Floats | None = None
     groups: NDArray[Any] | None = None
     ids: pl.Series | None = None
+    order: Floats | None = None
 
     def rows(self, places: Ints) -> "TypedTable":
         return TypedTable(
@@ -60,6 +62,7 @@ class TypedTable:
             times=None if self.times is None else self.times[places],
             groups=None if self.groups is None else self.groups[places],
             ids=None if self.ids is None else self.ids[places],
+            order=None if self.order is None else self.order[places],
         )
 
 

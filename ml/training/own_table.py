@@ -56,7 +56,7 @@ def read_own_table(path: Path, choice: Choice, *, seed: int = 0, now: datetime |
     noted = (*raw.notes, *_order(choice, kept), *told, *(() if now is None else _future(frame, inputs, raw, moment, now)))
     taught = _with_moments(frame.select([column.name for column in kept]), kept, raw)
     ids = None if raw.ids is None else pl.Series([str(one) for one in raw.ids])
-    typed = TypedTable(kept, taught, raw.labels, raw.times, raw.ids, ids)
+    typed = TypedTable(kept, taught, raw.labels, raw.times, raw.ids, ids, raw.order)
     return OwnTable(typed, raw, findings, noted, moment)
 
 

@@ -4,7 +4,6 @@ Column names, levels and notes are the user's own and may hold anything: the tem
 are put in as they are, hold none of them.
 """
 
-import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def page(trained: Trained, *, notes: Sequence[str], findings: Findings | None) -
         findings=findings,
         weakest=FEWEST_POINTS,
         most_factors=MOST_FACTORS,
-        keep=[shlex.quote(suspect.column) for suspect in findings.suspects if suspect.left_out] if findings else [],
+        keep=[suspect.listed for suspect in findings.suspects if suspect.left_out] if findings else [],
         candidates=candidates,
         grades=[(row.grade, row) for row in card.observed],
         tenths=deciles(labels, scores),

@@ -87,3 +87,19 @@ def test_replay_reports_what_it_would_do(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "0 of 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("A,B", ("A", "B")),
+        (" A , B ", ("A", "B")),
+        ('"Revenue, EUR",B', ("Revenue, EUR", "B")),
+        ('A, "Revenue, EUR"', ("A", "Revenue, EUR")),
+        ("", ()),
+        (",", ()),
+        ("two words", ("two words",)),
+    ],
+)
+def test_a_list_of_columns_is_cut_at_commas_outside_of_quotation_marks(given: str, names: tuple[str, ...]) -> None:
+    assert cli._listed(given) == names

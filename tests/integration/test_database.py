@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,12 @@ def test_sqlite_survives_a_power_cut_and_waits_for_its_turn(tmp_path_factory: py
         assert session.execute(text("PRAGMA synchronous")).scalar_one() == 2  # FULL
         assert session.execute(text("PRAGMA busy_timeout")).scalar_one() > 1000
     database.dispose()
+
+
+def test_a_file_that_is_no_database_is_not_ready(tmp_path: Path) -> None:
+    (tmp_path / "leadloop.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(NotReady, match="database"):
+        Database(f"sqlite:///{tmp_path / 'leadloop.db'}").check()
 
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere.db", "postgresql+psycopg://nobody@127.0.0.1:9/none"])

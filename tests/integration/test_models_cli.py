@@ -48,3 +48,14 @@ def test_versions_are_shown_and_what_cannot_be_done_is_one_clear_line(
     assert done.returncode == status, done.stderr
     assert re.search(said, done.stderr if status else done.stdout), done.stdout + done.stderr
     assert len(done.stderr.strip().splitlines()) == (1 if status else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["card.json", "holdout.parquet"])
+def test_a_damaged_copy_is_one_clear_line(places: dict[str, str], file: str) -> None:
+    (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / file).write_bytes(b"{")
+    (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / "learned_from.parquet").write_bytes(b"")
+    done = leadloop("models", "compare", MODEL, "1", "2", **places)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "no model 'lead_score' in MLflow" in done.stderr

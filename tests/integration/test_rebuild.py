@@ -16,10 +16,12 @@ from sqlmodel import select
 
 from automation import memory
 from automation.clients.registry import Clients
+from automation.history import history
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
+from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.db import Database
@@ -32,11 +34,12 @@ from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
 from ml.features.inputs import Input, InputKind, typed_rows
 from ml.models.lead_score import MODEL
+from ml.training.labels import HORIZON
 from ml.training.ladder import TypedTable
 from ml.training.train import train
 from ml.version import CHAMPION, Version, save, write_atomically
 from tests.conftest import LoopFactory
-from tests.support import NOON, FakeClock, generic
+from tests.support import HOT, NOON, FakeClock, generic
 
 TEXTS = {"channel": NAMES, "owner": ("1", "2"), "job_title": ("CEO", "CTO"), "company_industry": ("retail", "finance")}
 MORE = {"trial_ends": ("2026-03-09", "2026-04-30T08:00:00Z"), "message": ("please call me back", "what would forty seats cost us")}
@@ -230,3 +233,39 @@ def _drawn(generator: np.random.Generator, column: Input) -> Any:
 
 def _one_of(generator: np.random.Generator, words: Sequence[str]) -> str:
     return str(generator.choice(words))
+
+
+class Ticking(FakeClock):
+    """No two looks at it show the same time."""
+
+    def now(self) -> datetime:
+        self.move(seconds=0.05)
+        return super().now()
+
+
+def test_a_training_sees_an_event_as_it_was_scored_with_what_was_looked_up_for_it(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, database: Database
+) -> None:
+    loop = replace(make_loop(addresses), clock=Ticking())
+    player = HubSpotPlayer(sandbox, "http://unused", "secret")
+    player.define({"engaged_sessions", "is_first_visit"})
+    people = [str(number) for number in range(1, 13)]
+    for number in people:
+        created = player.created(number, {"email": f"{number}@example.com", "sessions": int(number), **HOT})
+        collect(loop, "hubspot", json.dumps(at_the_loop_s_time(loop, created)).encode(), Driver.WORKER)
+        worker.sweep_inbox(loop)
+        loop.clock.move(days=1)  # type: ignore[attr-defined]
+    loop.clock.move(days=HORIZON.days)  # type: ignore[attr-defined]
+    rows, _ = scored(loop)
+    found = history(database, MODEL.name, loop.clock.now())
+    assert found.labelled.examples.height == len(rows) == len(people)
+    inputs = loop.predictor.champion(MODEL.name).card.input_names
+    seen = dict(zip(found.labelled.examples["entity"], found.features.select(inputs).to_dicts(), strict=True))
+    for row in rows:
+        told = {name: value for name, value in seen[row.entity_id].items() if value is not None}
+        assert set(told) == {name for name, value in row.features.items() if value is not None}
+        assert str(told["sessions"]) == str(int(row.features["sessions"])), "what the look-up said is in both"
+
+
+def at_the_loop_s_time(loop: Loop, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**event, "occurredAt": int(loop.clock.now().timestamp() * 1000)} for event in events]

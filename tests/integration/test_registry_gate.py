@@ -26,7 +26,7 @@ from ml.serving.predictor import Predictor
 from ml.training.compare import compare
 from ml.training.ladder import TypedTable
 from ml.training.rows import HOLDOUT, LEARNED, read_rows
-from ml.training.train import train
+from ml.training.train import Trained, save_trained, train
 from ml.version import CHALLENGER, CHAMPION
 from tests.support import NOON, bearer, serving, settings_for, until
 
@@ -329,3 +329,36 @@ def test_a_rollback_needs_no_training_and_few_calls(bench: Bench) -> None:
     assert moves[-1]["how"] == "rollback"
     shutil.rmtree(bench.folder / "quick" / "2")
     assert model_registry.promote(bench.mlflow, "quick", "2", bench.folder, now=NOON).aliases["champion"] == "2"
+
+
+def test_a_version_whose_copy_cannot_be_loaded_is_not_crowned(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.register("unread", table())
+
+    def save_badly(trained: Trained, folder: Path) -> None:
+        save_trained(trained, folder)
+        damaged(folder)
+
+    monkeypatch.setattr(model_registry, "save_trained", save_badly)
+    found = bench.register("unread", table())
+    assert not found.decision.promote
+    assert "its copy cannot be loaded" in found.decision.summary
+    assert bench.aliases("unread") == {"champion": "1", "challenger": "2"}
+    assert bench.serving("unread") == "1"
+
+
+def test_a_damaged_decision_is_told_and_moves_nothing(bench: Bench) -> None:
+    bench.register("undecided", table())
+    bench.register("undecided", table(nonsense=True))
+    (bench.folder / "undecided" / "2" / copies.DECISION).write_text("{")
+    with pytest.raises(NotReady, match="nobody knows what the gate said of version 2"):
+        model_registry.promote(bench.mlflow, "undecided", "2", bench.folder, now=NOON)
+    assert bench.aliases("undecided") == {"champion": "1", "challenger": "2"}
+    model_registry.promote(bench.mlflow, "undecided", "2", bench.folder, now=NOON, force=True)
+
+
+def test_models_beyond_the_first_page_of_the_registry_are_followed(bench: Bench, elsewhere: Bench) -> None:
+    client = bench.mlflow.MlflowClient()
+    for number in range(101):
+        client.create_registered_model(f"before {number:03d}")
+    bench.register("z_last", table())
+    assert "z_last" in model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)

@@ -260,6 +260,30 @@ def test_a_table_that_changed_since_the_training_is_scored_and_told(place: Place
     assert scores.is_between(0, 1).all()
 
 
+def test_the_moment_of_a_row_is_used_and_missed(place: Place) -> None:
+    days = [f"2026-01-{1 + number % 28:02d}" for number in range(200)]
+    rows = [{**row, "asked": day, "founded": "2020-05-05"} for row, day in zip(bad_tables.rows(200), days, strict=True)]
+    own = read_own_table(place.file(bad_tables.file_of(rows)), Choice("won", time="asked"))
+    model = replace(of_user_table("dated", "won"), learners={"prior": LEARNERS["prior"].settings, **QUICK})
+    trained = train(model, own.typed, moment=own.moment, data_hash="0" * 64, now=datetime(2026, 3, 2, tzinfo=UTC))
+    folder = place.folder / "models" / "dated" / "1"
+    folder.mkdir(parents=True)
+    save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
+    copies.point(place.folder / "models", "dated", CHAMPION, "1")
+
+    def score(table: list[dict[str, Any]]) -> str:
+        path, out = place.file(bad_tables.file_of(table)), place.folder / "out.csv"
+        done = place.run("score", "--csv", str(path), "--name", "dated", "--out", str(out))
+        assert done.status == 0, done.err
+        return done.out
+
+    assert "not used" not in score([{key: value for key, value in row.items() if key != "won"} for row in rows])
+    assert "asked is not in the file: every row is taken as of now" in score(
+        [{key: value for key, value in row.items() if key != "asked"} for row in rows]
+    )
+    assert "asked: 200 of 200 cells are no dates" in score([{**row, "asked": "soon"} for row in rows])
+
+
 def test_columns_that_are_unlike_those_that_taught_are_told(place: Place) -> None:
     alike = bad_tables.rows() * 4
     done = place.score(place.file(bad_tables.file_of(alike)))

@@ -13,13 +13,13 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from automation import models, monitoring
-from automation.jobs import worker
+from automation.jobs import champions, worker
 from automation.pipeline.context import Loop
 from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import Refused
 from data.settings import Scope
 from data.warehouse.predictions import PredictionRow
-from ml import copies
+from ml import copies, tracking
 from ml.features.inputs import Input, InputKind
 from ml.models import lead_score
 from ml.serving.assignment import variant_of
@@ -267,3 +267,24 @@ def test_a_setting_is_kept_for_all_processes(with_challenger: Callable[..., Loop
     assert (off.mode, off.challenger) == (Mode.OFF, "2")
     assert loop.predictor.challengers() == {}
     assert models.compared(loop, MODEL) is None
+
+
+@pytest.mark.slow
+def test_who_is_rolled_back_gets_no_traffic_by_the_setting_of_before(with_challenger: Callable[..., Loop]) -> None:
+    loop = with_challenger()
+    models.set_traffic(loop, MODEL, Mode.LIVE, 1.0)
+    mlflow = tracking.connect(loop.settings.mlflow_tracking_uri, loop.settings.mlflow_artifacts_dir)
+    client = mlflow.MlflowClient()
+    client.create_registered_model(MODEL)
+    for _ in range(2):
+        client.create_model_version(MODEL, source=loop.settings.models_dir.as_uri())
+    client.set_registered_model_alias(MODEL, "champion", "1")
+    models.promote(loop, MODEL, "2", force=True)
+    assert loop.predictor.choose(MODEL, "ada").variant is Variant.CHAMPION
+    models.rollback(loop, MODEL)
+    champions.refresh(loop)
+    choice = loop.predictor.choose(MODEL, "ada")
+    assert (choice.served.card.version, choice.variant, choice.shadow) == ("1", Variant.CHAMPION, None)
+    setting = models.state(loop, MODEL).traffic
+    assert setting is not None
+    assert setting.mode is Mode.OFF

@@ -232,6 +232,20 @@ CELLS = st.text(max_size=6) | st.sampled_from(
 )
 
 
+@pytest.mark.parametrize(
+    ("cells", "others", "said"),
+    [
+        (["850", "1.250", "12.000"], None, "'1.250' is read as 1.25: if it is 1250, write it without the point"),
+        (["850", "1.250", "0.5"], None, ""),
+        (["850", "1.250", "12.000"], ["1,5", "2,25", "3,75"], "written with points between thousands"),
+        (["850", "1,250", "12,000"], None, "written with commas between thousands"),
+    ],
+)
+def test_a_number_that_may_be_a_thousand_times_as_much_is_told(cells: list[str], others: list[str] | None, said: str) -> None:
+    columns = {"amount": cycle(*cells), **({} if others is None else {"rate": cycle(*others)})}
+    assert find_kinds(pl.DataFrame(columns))[0].note == said
+
+
 @given(st.lists(CELLS, min_size=1, max_size=30), st.lists(CELLS, min_size=30, max_size=30))
 def test_any_column_of_text_is_found_to_be_something(one: list[str], other: list[str]) -> None:
     frame = pl.DataFrame({"one": pl.Series(one), "other": pl.Series(other[: len(one)])})

@@ -11,7 +11,7 @@ from ml.features.inputs import Input, InputKind
 from ml.learners.base import log_odds, probability
 from ml.models.base import Model, of_user_table
 from ml.preparation.base import AS_OF
-from ml.training.contest import FEWEST_UNSEEN, as_asked, contest
+from ml.training.contest import FEWEST_UNSEEN, _levels, as_asked, contest
 from ml.training.gate import decide
 from ml.training.ladder import TypedTable
 from ml.training.rows import row_keys
@@ -182,3 +182,10 @@ def test_the_stored_margins_are_those_that_judged() -> None:
         assert found.holdout["margin"].to_list() == pytest.approx(log_odds(trained(rows).scores).tolist())
         assert found.holdout["label"].to_list() == trained(rows).judges.labels.tolist()
         assert len(found.learned) == trained(rows).card.rows_train
+
+
+def test_numbers_that_are_one_and_zero_only_are_segments_too() -> None:
+    inputs = tuple(Input(name=name, kind=InputKind.NUMBER) for name in ("flag", "visits", "none"))
+    frame = pl.DataFrame({"flag": [1.0, 0.0, None, 1.0], "visits": [1.0, 2.0, 0.0, 1.0], "none": [None, 0.0, 0.0, 0.0]})
+    found = _levels(TypedTable(inputs, frame, np.array([0, 1, 0, 1])))
+    assert {name: values.tolist() for name, values in found.items()} == {"flag": ["yes", "no", None, "yes"]}

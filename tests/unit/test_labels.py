@@ -53,6 +53,36 @@ def test_an_event_that_came_late_counts_from_when_it_was_known() -> None:
     assert rows([visit(0, known=10), customer(11)]) == [(10, 1, 11)]
 
 
+def looked_up(day: float, value: str, entity: int = 1, name: str = "lifecyclestage") -> Told:
+    return Told(entity, name, value, day, day, origin="lookup")
+
+
+def test_who_was_a_customer_already_when_the_crm_was_first_asked_is_no_example() -> None:
+    assert rows([visit(10), looked_up(10.001, "customer")]) == []
+    assert rows([visit(0), visit(10), looked_up(10.001, "customer"), visit(50)]) == [], "nobody knows since when"
+
+
+def test_a_look_up_that_finds_a_new_customer_dates_the_win() -> None:
+    before = [visit(0), looked_up(0.001, "lead")]
+    assert rows([*before, visit(40), looked_up(40.001, "customer")]) == [(0, 1, 40)]
+
+
+def test_an_event_that_tells_the_win_before_its_look_up_dates_it() -> None:
+    assert rows([visit(0), customer(20), looked_up(20.001, "customer")]) == [(0, 1, 20)]
+
+
+def test_who_was_given_up_before_the_crm_was_first_asked_may_be_won_all_the_same() -> None:
+    told = [visit(10), looked_up(10.001, "unqualified", name="hs_lead_status")]
+    assert rows(told) == [(10, 0, 10 + HORIZON_DAYS)]
+    assert rows([*told, customer(30)]) == [(10, 1, 30)]
+
+
+def test_an_example_has_what_was_looked_up_for_its_event() -> None:
+    told = [visit(10), looked_up(10.001, "ops", name="job"), visit(20), looked_up(20.5, "cto", name="job")]
+    moments = [as_of - moment(0) for _, as_of, *_ in labelled(told).examples.rows()]
+    assert [round(each.total_seconds() / 86_400, 3) for each in moments] == [10.001, 20.0], "half a day later is another story"
+
+
 def test_what_is_said_to_be_lost_is_closed_then() -> None:
     lost = Told(1, "hs_lead_status", "UNQUALIFIED", 7, 7, event=9)
     assert rows([visit(0), lost]) == [(0, 0, 7), (7, 0, 7 + HORIZON_DAYS)], "the loss itself is a moment too, with an end to come"

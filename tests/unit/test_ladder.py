@@ -13,7 +13,7 @@ from ml.features.inputs import Input, InputKind
 from ml.learners.base import log_odds, probability
 from ml.learners.registry import LEARNERS
 from ml.preparation.base import Floats, Form, Ints
-from ml.training import stack
+from ml.training import split, stack
 from ml.training.choose import choose
 from ml.training.fit import fit_table
 from ml.training.ladder import STACK, Prepared, Tried, TypedTable, as_row, stacked
@@ -283,3 +283,14 @@ def test_identities_of_one_customer_only_are_told_and_get_the_base_rate() -> Non
     fit = fit_table(replace(made, groups=np.zeros(60)), settings=QUICK, budget_seconds=0)
     assert fit.chosen.learner == "prior"
     assert "one identity" in fit.plan.how
+
+
+@pytest.mark.parametrize("said", ["times", "order", None])
+def test_validation_goes_along_the_order_that_is_said(said: str | None) -> None:
+    rows = split.FEWEST_FOR_TIME
+    generator = np.random.default_rng(0)
+    moments = {} if said is None else {said: np.arange(rows, dtype=np.float64)}
+    frame = pl.DataFrame({"x": generator.normal(size=rows)})
+    made = TypedTable((Input(name="x", kind=InputKind.NUMBER),), frame, generator.integers(0, 2, rows), **moments)
+    fitted = fit_table(made, settings={"logistic": ({"C": 1.0},)}, budget_seconds=0)
+    assert fitted.plan.in_time is (said is not None)

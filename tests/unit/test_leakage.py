@@ -61,6 +61,26 @@ def test_a_date_that_only_won_deals_have_is_found() -> None:
     assert reasons(found) == {"when": Reason.FILLED_FOR_ONE}
 
 
+def test_a_date_of_both_outcomes_is_judged_as_the_time_up_to_it() -> None:
+    labels, generator = half_won(), np.random.default_rng(3)
+    begun = np.sort(generator.uniform(19_000, 19_700, ROWS))
+    lasted = np.where(labels == 1, generator.uniform(5, 20, ROWS), generator.uniform(60, 300, ROWS))
+    columns, kinds = {**noise(labels), "close date": begun + lasted}, {"close date": InputKind.DATE}
+    assert reasons(guard(columns, labels, kinds, times=begun)) == {"close date": Reason.TOO_GOOD}
+    assert reasons(guard(columns, labels, kinds)) == {}, "without the row's own moment the day itself says little"
+    honest = begun - generator.uniform(0, 400, ROWS)
+    assert reasons(guard({**noise(labels), "founded": honest}, labels, {"founded": InputKind.DATE}, times=begun)) == {}
+
+
+def test_a_date_that_one_outcome_has_on_the_day_itself_is_found() -> None:
+    labels, generator = half_won(), np.random.default_rng(3)
+    begun = np.sort(generator.integers(19_000, 19_700, ROWS)).astype(float)
+    billed = begun - np.where(labels == 1, 0.0, generator.integers(1, 400, ROWS))
+    found = guard({**noise(labels), "billed": billed}, labels, {"billed": InputKind.DATE}, times=begun)
+    assert found.left_out == {"billed"}
+    assert "it is 0 days before in 300 of 300 rows" in found.suspects[0].evidence
+
+
 def test_an_amount_of_won_deals_is_found() -> None:
     labels = half_won()
     amount = np.where(labels == 1, np.random.default_rng(0).lognormal(8, 1, ROWS), 0.0)

@@ -19,7 +19,7 @@ from ml.learners import xgb
 from ml.learners.base import probability
 from ml.serving import predictor as predictor_module
 from ml.serving.predictor import Predictor, Served
-from ml.version import CHAMPION, load, write_atomically
+from ml.version import CHAMPION, load, read_card, write_atomically, write_card
 from tests.support import COLD, HOT, NOON, put_variation
 
 MODEL = "lead_score"
@@ -314,6 +314,20 @@ def test_a_challenger_that_became_champion_has_no_traffic_besides(both: Predicto
     write_atomically(models / MODEL / CHAMPION, "2")
     both.refresh()
     assert chosen(both) == ("2", Variant.CHAMPION, None)
+    assert both.challengers() == {}
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.SHADOW])
+def test_a_setting_ends_with_the_champion_that_it_was_made_for(both: Predictor, models: Path, mode: Mode) -> None:
+    both.set_traffic(traffic(mode, 1.0))
+    both.refresh()
+    assert chosen(both)[0] == ("2" if mode is Mode.LIVE else "1")
+    shutil.copytree(models / MODEL / "1", models / MODEL / "3")
+    card = read_card(models / MODEL / "3").model_copy(update={"version": "3"})
+    write_card(card, models / MODEL / "3")
+    write_atomically(models / MODEL / CHAMPION, "3")
+    both.refresh()
+    assert chosen(both) == ("3", Variant.CHAMPION, None)
     assert both.challengers() == {}
 
 

@@ -239,6 +239,7 @@ def test_suspects_are_named_with_their_evidence_and_how_to_keep_them(trained: Tr
     text = shown(trained, findings=findings).text
     assert "filled in 98 % of the won rows only" in text
     assert "--keep 'closed on; rm -rf'" in text
+    assert Suspect("Revenue, EUR", Reason.TOO_GOOD, "", left_out=True, weight=1).listed == "'\"Revenue, EUR\"'"
     assert "1 column that may know the answer took part" in text
     assert "was not searched" in shown(trained).text
 

@@ -171,6 +171,16 @@ def test_parquet_and_text_are_the_same_table(tmp_path: Path) -> None:
     assert infer_inputs(text, 48) == infer_inputs(parquet, 48)
 
 
+def test_numbers_may_say_the_order_and_are_no_times(tmp_path: Path) -> None:
+    rows = [(str(9_000 - 7 * n), *row[1:]) for n, row in enumerate(ROWS)]
+    found = read_own_table(written(tmp_path, lines(rows=rows)), Choice("won", time="day"))
+    assert found.raw.times is None
+    assert found.typed.order is not None
+    assert found.typed.order.tolist() == sorted(float(row[0]) for row in rows)
+    assert found.typed.rows(np.array([3])).order == found.typed.order[3]
+    assert found.moment is None
+
+
 def test_without_a_time_the_order_of_the_rows_stays(tmp_path: Path) -> None:
     assert read_labelled(written(tmp_path, lines()), Choice(target="won")).rows.rows() == ROWS
 

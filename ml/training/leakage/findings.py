@@ -1,5 +1,6 @@
 """What the leak guard says: suspects (columns) and row findings, each with its evidence in one sentence."""
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,11 @@ class Suspect:
     evidence: str
     left_out: bool
     weight: float
+
+    @property
+    def listed(self) -> str:
+        """The column as `--keep` takes it, on a command line."""
+        return shlex.quote(f'"{self.column}"' if "," in self.column else self.column)
 
 
 @dataclass(frozen=True)

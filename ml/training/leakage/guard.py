@@ -77,7 +77,7 @@ def find_leaks(
         return Findings(rows=rows)
     known = None if times is None else times[places]
     found: dict[str, Suspect] = {}
-    columns = {column.name: _numbers(column, teaching[column.name]) for column in inputs}
+    columns = {column.name: _numbers(column, teaching[column.name], known) for column in inputs}
     _collect(found, _named(inputs, lambda column: gap(columns[column.name], taught, len(inputs), outcomes)))
     by_value = partial(_by_value, columns=columns, teaching=teaching, labels=taught, seed=seed, outcomes=outcomes)
     _collect(found, _named(inputs, by_value))
@@ -151,8 +151,12 @@ def _by_power(
     return too_good.find(sampled, labels[rows], numbers=numbers, named=named, seed=seed)
 
 
-def _numbers(column: Input, series: pl.Series) -> Column:
-    """Categories and texts as the place of each level among the sorted levels."""
+def _numbers(column: Input, series: pl.Series, times: Floats | None) -> Column:
+    """Categories and texts as the place of each level among the sorted levels; dates as learners see them, as days before the
+    row's moment where that is known.
+    """
+    if column.kind is InputKind.DATE and times is not None:
+        return Column(column.name, times - series.fill_null(np.nan).to_numpy(), is_category=False, unit=" days before")
     is_category = column.kind in TEXT_KINDS
     numbers = series.rank("dense") - 1 if is_category else series
     return Column(column.name, numbers.cast(pl.Float64).fill_null(np.nan).to_numpy(), is_category)

@@ -36,10 +36,10 @@ def values(
     if spike is not None:
         found = split(column.values == spike, labels)
         if gives_away(found, VALUES, columns=columns, named=named and found.is_copy):
-            return _suspect(column, _reason(found), f"{spike:g}", found, outcomes)
+            return _suspect(column, _reason(found), f"{spike:g}{column.unit}", found, outcomes)
     if not column.is_category and len(numbers) > FEW_LEVELS:
         return None
-    words = [f"{number:g}" for number in numbers] if texts is None else texts.drop_nulls().unique().sort().to_list()
+    words = [f"{number:g}{column.unit}" for number in numbers] if texts is None else texts.drop_nulls().unique().sort().to_list()
     said = named or (texts is not None and len(words) <= FEW_LEVELS and says_outcome(words))
     groups = level_groups(codes, labels, folds(labels, 2, seed))
     # A number's pure values may be the end of an honest scale; only the cut through its middle counts.

@@ -26,11 +26,12 @@ THREADS = 1  # with more, small fits on a busy machine wait for each other
 
 @dataclass(frozen=True)
 class Column:
-    """One column, made of numbers: a category as its level's code; NaN where missing."""
+    """One column, made of numbers: a category as its level's code; NaN where missing. `unit`: how people read a value."""
 
     name: str
     values: Floats
     is_category: bool
+    unit: str = ""
 
 
 @dataclass(frozen=True)
