@@ -157,6 +157,14 @@ def market_turns(world: World) -> None:
     world.add("interest", np.exp(strong))
 
 
+def old_customers(world: World) -> None:
+    begun = np.sort(world.generator.uniform(20_000, 20_400, world.rows))
+    years = world.generator.gamma(2, 3, world.rows)
+    world.options["times"] = begun
+    world.decide(world.background(0.6) + 0.5 * years - 4)
+    world.add("first_order", begun - 365 * years, InputKind.DATE)
+
+
 # Leaking tables.
 
 
@@ -175,6 +183,15 @@ def date_for_won(world: World) -> None:
     plain(world)
     days = 20_000 + world.generator.uniform(0, 300, world.rows)
     world.add("field_b", np.where(world.labels == 1, days, np.nan), InputKind.DATE, leak=True)
+
+
+def date_of_the_end(world: World) -> None:
+    plain(world)
+    g, n = world.generator, world.rows
+    begun = np.sort(g.uniform(20_000, 20_400, n))
+    lasted = np.where(world.labels == 1, g.lognormal(2.5, 0.6, n), g.lognormal(4.5, 0.6, n))
+    world.options["times"] = begun
+    world.add("field_n", begun + lasted, InputKind.DATE, leak=True)
 
 
 def invoiced(world: World) -> None:
@@ -252,9 +269,9 @@ def sloppy_churn_reason(world: World) -> None:
 
 HONEST: tuple[Maker, ...] = (
     one_strong_number, one_strong_flag, rare_very_good_level, engaged_customers, strong_category, telling_gaps,
-    earlier_purchases, rare_outcome, rating, many_places, nothing_but_noise, market_turns,
+    earlier_purchases, rare_outcome, rating, many_places, nothing_but_noise, market_turns, old_customers,
 )  # fmt: skip
 LEAKING: tuple[Maker, ...] = (
-    reason_for_lost, date_for_won, invoiced, noisy_copy, blurred_copy, stage, record_ids, running_number,
+    reason_for_lost, date_for_won, date_of_the_end, invoiced, noisy_copy, blurred_copy, stage, record_ids, running_number,
     changed_after_the_end, length_of_the_talk, probability_of_the_crm, sloppy_churn_reason,
 )  # fmt: skip
