@@ -262,7 +262,9 @@ def test_a_table_that_changed_since_the_training_is_scored_and_told(place: Place
 
 def test_the_moment_of_a_row_is_used_and_missed(place: Place) -> None:
     days = [f"2026-01-{1 + number % 28:02d}" for number in range(200)]
-    rows = [{**row, "asked": day, "founded": "2020-05-05"} for row, day in zip(bad_tables.rows(200), days, strict=True)]
+    rows = [
+        {**row, "asked": day, "founded": day.replace("26-01", "20-05")} for row, day in zip(bad_tables.rows(200), days, strict=True)
+    ]
     own = read_own_table(place.file(bad_tables.file_of(rows)), Choice("won", time="asked"))
     model = replace(of_user_table("dated", "won"), learners={"prior": LEARNERS["prior"].settings, **QUICK})
     trained = train(model, own.typed, moment=own.moment, data_hash="0" * 64, now=datetime(2026, 3, 2, tzinfo=UTC))

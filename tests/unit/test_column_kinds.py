@@ -237,7 +237,7 @@ CELLS = st.text(max_size=6) | st.sampled_from(
     [
         (["850", "1.250", "12.000"], None, "'1.250' is read as 1.25: if it is 1250, write it without the point"),
         (["850", "1.250", "0.5"], None, ""),
-        (["850", "1.250", "12.000"], ["1,5", "2,25", "3,75"], "written with points between thousands"),
+        (["850", "1.250", "12.000"], ["1,5", "2,25", "3,75"], "written with a decimal comma and points between thousands"),
         (["850", "1,250", "12,000"], None, "written with commas between thousands"),
     ],
 )
