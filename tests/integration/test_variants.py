@@ -272,13 +272,13 @@ def test_a_setting_is_kept_for_all_processes(with_challenger: Callable[..., Loop
 @pytest.mark.slow
 def test_who_is_rolled_back_gets_no_traffic_by_the_setting_of_before(with_challenger: Callable[..., Loop]) -> None:
     loop = with_challenger()
-    models.set_traffic(loop, MODEL, Mode.LIVE, 1.0)
     mlflow = tracking.connect(loop.settings.mlflow_tracking_uri, loop.settings.mlflow_artifacts_dir)
     client = mlflow.MlflowClient()
     client.create_registered_model(MODEL)
     for _ in range(2):
         client.create_model_version(MODEL, source=loop.settings.models_dir.as_uri())
-    client.set_registered_model_alias(MODEL, "champion", "1")
+    models.promote(loop, MODEL, "1", force=True)
+    models.set_traffic(loop, MODEL, Mode.LIVE, 1.0)
     models.promote(loop, MODEL, "2", force=True)
     assert loop.predictor.choose(MODEL, "ada").variant is Variant.CHAMPION
     models.rollback(loop, MODEL)
