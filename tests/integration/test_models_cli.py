@@ -51,9 +51,8 @@ def test_versions_are_shown_and_what_cannot_be_done_is_one_clear_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["card.json", "holdout.parquet"])
-def test_a_damaged_copy_is_one_clear_line(places: dict[str, str], file: str) -> None:
-    (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / file).write_bytes(b"{")
+def test_a_damaged_copy_is_one_clear_line(places: dict[str, str]) -> None:
+    (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / "holdout.parquet").write_bytes(b"{")
     (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / "learned_from.parquet").write_bytes(b"")
     done = leadloop("models", "compare", MODEL, "1", "2", **places)
     assert done.returncode == 1

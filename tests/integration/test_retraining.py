@@ -134,7 +134,7 @@ def test_a_training_that_fails_in_its_process_is_remembered_and_told(
 def test_a_training_by_hand_is_remembered_too_and_waits_for_its_turn(
     make_loop: LoopFactory, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = make_loop(model=False)
+    loop = make_loop(model=False, retrain_budget_seconds=0)
     with_a_champion_that_knows_nothing(loop)
     with_history(loop, clock, 200)
     found = train_warehouse(loop.settings, MODEL, keep=("sessions",), budget_seconds=0, seed=0, console=Console(quiet=True))
