@@ -11,11 +11,16 @@ from sqlmodel import Session
 from automation.sources.properties import HOUSEKEEPING, KEYS, WORDS, our_names, person_properties
 from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
+from data.domain.event_type import Verb
 from data.domain.fact import LONGEST_NAME, NAMELESS, Fact, Origin, confirmation, newest, news, text_of, told_by
-from data.domain.relation import target_of
+from data.domain.relation import link_name, target_of
 from data.warehouse import fact_frames, facts, property_names
 from data.warehouse.entities import EntityRow
 from data.warehouse.property_names import PropertyName
+
+# What a link's fact says: that it is there, or there no more.
+LINKING: dict[Verb, str | None] = {Verb.ASSOCIATED: "true", Verb.DISSOCIATED: None}
+GONE = frozenset({Verb.DELETED, Verb.ERASED})
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def remember_events(
     """Stores what events say. The caller holds the rows of their entities, and took `now` after that."""
     late = {each.entity_id for each in heard if _is_late(each, owners, now)}
     before = facts.of_entities(session, late) if late else {}
-    deleted = {each.entity_id for each in heard if each.event.type.verb == "deleted"}
+    deleted = {each.entity_id for each in heard if each.event.verb in GONE}
     gone = facts.names_of(session, deleted) if deleted else {}
     added: list[Fact] = []
     for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
@@ -175,11 +180,15 @@ def _is_late(each: Heard, owners: Mapping[int, EntityRow], now: datetime) -> boo
 def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], now: datetime) -> list[Fact]:
     event = each.event
     told = _told(event.entity.source, event.properties)
-    if event.type.verb == "deleted":
+    links: dict[str, int] = {}
+    if event.verb in GONE:
         told = dict.fromkeys(gone)  # whatever was known of it is no more
+    elif event.verb in LINKING:
+        told = {link_name(target): LINKING[event.verb] for target in event.targets}
+        links = {link_name(target): targets[target] for target in event.targets if event.verb is Verb.ASSOCIATED}
     elif not told:
         told = {NAMELESS: None}
-    return [
+    own = [
         Fact(
             entity_id=each.entity_id,
             name=name,
@@ -189,10 +198,19 @@ def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int]
             origin=Origin.EVENT,
             by_us=event.by_us or name.startswith(OUR_PREFIX),
             event_id=each.event_id,
-            target_id=_target_id(event.entity, name, value, targets),
+            target_id=links.get(name) or _target_id(event.entity, name, value, targets),
         )
         for name, value in told.items()
     ]
+    return own + [_other_side(each, fact, targets) for fact in own if event.verb in LINKING]
+
+
+def _other_side(each: Heard, fact: Fact, targets: Mapping[EntityRef, int]) -> Fact:
+    """A link is one for both of its ends, whichever of them tells of it."""
+    target = targets[each.event.targets[0]]
+    return replace(
+        fact, entity_id=target, name=link_name(each.event.entity), target_id=None if fact.value is None else each.entity_id
+    )
 
 
 def _told(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:

@@ -6,7 +6,9 @@ from typing import Any
 
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
+from data.domain.event_type import Verb
 
+LIVELY = frozenset({Verb.CREATED, Verb.CHANGED, Verb.MERGED, Verb.RESTORED})
 LEAD = "lead"  # stands for the model that the setting LEAD_MODEL names
 
 
@@ -15,15 +17,15 @@ class Trigger:
     """`verbs` of events about this kind of entity ask the model; a change only if it touches one of its inputs."""
 
     kind: EntityKind
-    verbs: frozenset[str]
+    verbs: frozenset[Verb]
     model: str
 
 
-TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, frozenset({"created", "changed"}), LEAD),)
+TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, LIVELY, LEAD),)
 
 
 def asked(
-    kind: EntityKind, verb: str, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None
+    kind: EntityKind, verb: Verb, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None
 ) -> tuple[str, ...]:
     """The models that a change asks. `changed` has our names; `inputs` is None while the model is not known here.
 
@@ -34,7 +36,7 @@ def asked(
     for trigger in TRIGGERS:
         if trigger.kind is not kind or verb not in trigger.verbs:
             continue
-        if verb == "changed" and not (foreign if inputs is None else foreign & set(inputs)):
+        if verb is Verb.CHANGED and not (foreign if inputs is None else foreign & set(inputs)):
             continue
         models.append(lead_model if trigger.model == LEAD else trigger.model)
     return tuple(models)

@@ -26,7 +26,7 @@ def enrich(loop: Loop, cases: list[Case]) -> None:
     """Adds the CRM's current values. An entity that the CRM does not have ends its cases here."""
     groups: dict[Group, list[Case]] = defaultdict(list)
     for case in cases:
-        if case.event.source in loop.clients.crms and _needs_it(loop, case):
+        if case.event.source in loop.clients.crms and case.entity.merged_into_id is None and _needs_it(loop, case):
             groups[case.event.source, case.ref.kind].append(case)
     for (source, kind), wanting in groups.items():
         try:

@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlmodel import Session
 
-from automation.memory import Heard, remember_events, targets_of
+from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
 from automation.sources.registry import SOURCES
-from data.domain.event import Driver, too_far_ahead
+from data.domain.entity import EntityRef
+from data.domain.event import Driver, Event, too_far_ahead
+from data.domain.event_type import Verb
 from data.domain.outcome import outcome_of
 from data.errors import NotFound, Rejected
 from data.log import get_logger
@@ -22,6 +24,8 @@ from data.warehouse.events import Arrival
 from data.warehouse.payloads import Payload, PayloadState
 
 log = get_logger("collect")
+
+ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,11 @@ def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
 def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> Collected:
     assert payload.id is not None
     found = [event for _, event in parsed.events]
-    told = targets_of((event.entity, event.properties) for event in found)
+    told = targets_of((event.entity, event.properties) for event in found) | {ref for event in found for ref in event.targets}
     ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
-    owners = entities.lock(session, [ids[event.entity] for event in found])
+    owners = entities.lock(session, {ids[ref] for event in found for ref in (event.entity, *event.targets)})
     now = loop.clock.now()  # with the entities in hand: whoever scored one of them before knew nothing of this
-    arrivals = [Arrival(event, ids[event.entity], models_for(loop, payload.source, event)) for event in found]
+    arrivals = [Arrival(event, ids[event.entity], _asked(loop, event, owners[ids[event.entity]])) for event in found]
     grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
     new = events.add_new(
         session, payload.source, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now,
@@ -117,7 +121,8 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     fresh = [arrival for arrival in _once(arrivals) if arrival.event.dedupe_key in new]
     heard = [Heard(arrival.event, new[arrival.event.dedupe_key], arrival.entity_id) for arrival in fresh]
     remember_events(session, heard, owners, ids, now)
-    _forget_what_is_deleted(session, heard, owners)
+    _follow_merges(session, heard, ids)
+    _ask_again(session, heard, owners, ids)
     _record_outcomes(session, fresh, now)
     if letters:
         dead_letters.add(session, [_letter(payload, reject, now) for reject in parsed.rejects])
@@ -129,22 +134,38 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     )
 
 
+def _asked(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
+    """Nothing is asked of what has become one with another: that one was asked when it did."""
+    return () if owner.merged_into_id is not None else models_for(loop, event.entity.source, event)
+
+
 def _once(arrivals: list[Arrival]) -> list[Arrival]:
     return list({arrival.event.dedupe_key: arrival for arrival in reversed(arrivals)}.values())[::-1]
 
 
 def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
     event = arrival.event
-    return CollectedEvent(event_id, event.type.value, event.entity.model_dump(mode="json"), list(arrival.models))
+    return CollectedEvent(event_id, event.type, event.entity.model_dump(mode="json"), list(arrival.models))
 
 
-def _forget_what_is_deleted(session: Session, heard: list[Heard], owners: dict[int, EntityRow]) -> None:
-    """Nothing more is written to it, and whatever comes after asks the CRM first whether it is there."""
+def _follow_merges(session: Session, heard: list[Heard], ids: dict[EntityRef, int]) -> None:
     for each in heard:
-        if each.event.type.verb == "deleted":
-            owners[each.entity_id].looked_up_at = None
-            session.add(owners[each.entity_id])
-            deliveries.withdraw(session, each.entity_id)
+        if each.event.verb is Verb.MERGED:
+            entities.merge(session, [ids[target] for target in each.event.targets], each.entity_id)
+
+
+def _ask_again(session: Session, heard: list[Heard], owners: dict[int, EntityRow], ids: dict[EntityRef, int]) -> None:
+    """Nothing more is written to what is gone; and whatever comes after asks the CRM first what is there."""
+    for each in heard:
+        verb = each.event.verb
+        if verb not in ASK_AGAIN:
+            continue
+        gone = [each.entity_id] if verb in GONE else [ids[target] for target in each.event.targets]
+        for number in {each.entity_id, *gone}:
+            owners[number].looked_up_at = None
+            session.add(owners[number])
+        for number in gone:
+            deliveries.withdraw(session, number)
 
 
 def _record_outcomes(session: Session, fresh: list[Arrival], now: datetime) -> None:

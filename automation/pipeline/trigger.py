@@ -7,7 +7,8 @@ there and then), and once more after enrichment, when even Pipedrive's nameless 
 from automation.pipeline.context import Case, Loop
 from automation.sources.properties import KEYS, canonical
 from automation.triggers import asked
-from data.domain.event import Event, EventType
+from data.domain.event import Event
+from data.domain.event_type import parts_of
 from data.errors import LeadloopError
 
 
@@ -18,18 +19,18 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
     inputs = loop.inputs()
     changed = canonical(source, event.properties, inputs)
     unnamed = source in KEYS or not inputs
-    return asked(
-        event.entity.kind, event.type.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs
-    )
+    return asked(event.entity.kind, event.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs)
 
 
 def trigger(loop: Loop, cases: list[Case]) -> None:
     """Fills in `case.models` and `case.choices`, or `case.error` where a model has nobody to answer (yet)."""
     inputs = loop.inputs()
     for case in cases:
-        kind = EventType(case.event.type)
+        kind, verb = parts_of(case.event.type)
         changed = case.changes(inputs)
-        case.models = asked(kind.kind, kind.verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)
+        case.models = asked(kind, verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)
+        if case.entity.merged_into_id is not None:
+            case.models, case.error = (), None  # it was merged while this event waited: the CRM has it no more
         try:
             case.choices = {model: loop.predictor.choose(model, str(case.ref)) for model in case.models}
         except LeadloopError as error:

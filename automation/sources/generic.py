@@ -1,7 +1,7 @@
 """The generic source: our own JSON, for anything that can POST.
 
     {"id": "42", "type": "contact.changed", "occurred_at": "2026-01-31T12:00:00Z",
-     "entity": {"kind": "contact", "id": "ada@example.com"}, "properties": {"sessions": 4}, "previous": {}}
+     "entity": {"kind": "contact", "id": "ada@example.com"}, "properties": {"sessions": 4}, "previous": {}, "targets": []}
 
 One object or an array of them. `id` names the event at its sender: the same id again is a repeat.
 """
@@ -12,7 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from automation.sources.base import Parsed, parse_items
 from data.domain.entity import EntityKind, EntityRef, VendorId
-from data.domain.event import Event, EventType
+from data.domain.event import Event
+from data.domain.event_type import EventType
 
 NAME = "generic"
 
@@ -33,6 +34,7 @@ class Item(BaseModel):
     entity: ItemEntity
     properties: dict[str, Any] = {}
     previous: dict[str, Any] = {}
+    targets: tuple[ItemEntity, ...] = ()
 
 
 def parse(body: bytes, *, app_id: str = "") -> Parsed:
@@ -48,8 +50,13 @@ def _event(item: Item) -> Event:
     return Event(
         dedupe_key=item.id,
         type=item.type,
-        entity=EntityRef(source=NAME, kind=item.entity.kind, id=item.entity.id),
+        entity=_ref(item.entity),
         occurred_at=item.occurred_at,
         properties=item.properties,
         previous=item.previous,
+        targets=tuple(map(_ref, item.targets)),
     )
+
+
+def _ref(entity: ItemEntity) -> EntityRef:
+    return EntityRef(source=NAME, kind=entity.kind, id=entity.id)

@@ -1,4 +1,4 @@
-"""Pipedrive webhooks v2: one object with `meta`, `data` (null on deletion) and `previous` (only what changed).
+"""Pipedrive webhooks v2: one object with `meta`, `data` (null on deletion) and `previous` (what changed, or the last state).
 
 https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 """
@@ -9,27 +9,46 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool
 
 from automation.sources.base import VALIDATE, Parsed, dedupe_key, parse_items
 from data.domain.entity import EntityKind, EntityRef
-from data.domain.event import OUR_PREFIX, Event, EventType
+from data.domain.event import OUR_PREFIX, Event
+from data.domain.event_type import VERBS, Verb, type_of
 from data.errors import Rejected
 
 NAME = "pipedrive"
-KINDS = {"person": EntityKind.CONTACT, "organization": EntityKind.COMPANY, "deal": EntityKind.DEAL}
-VERBS = {"create": "created", "change": "changed", "delete": "deleted"}
+KINDS: dict[str, EntityKind] = {
+    "person": EntityKind.CONTACT,
+    "organization": EntityKind.COMPANY,
+    "deal": EntityKind.DEAL,
+    "lead": EntityKind.LEAD,
+    "activity": EntityKind.ACTIVITY,
+    "note": EntityKind.NOTE,
+    "product": EntityKind.PRODUCT,
+    "user": EntityKind.USER,
+    "pipeline": EntityKind.PIPELINE,
+    "stage": EntityKind.STAGE,
+}
+ACTIONS: dict[str, Verb] = {"create": Verb.CREATED, "change": Verb.CHANGED, "delete": Verb.DELETED}
 # These move with every write and say nothing by themselves.
-HOUSEKEEPING = frozenset({"update_time", "add_time", "label_ids", "visible_to", "stage_change_time"})
+HOUSEKEEPING = frozenset({"update_time", "add_time", "label_ids", "visible_to", "stage_change_time", "next_activity_id"})
+ACTIVE = "active_flag"
+
+Id = str | int
 
 
 class Meta(BaseModel):
+    """`id` is not unique for users, whose `timestamp` is in seconds. The `merged_` ids are there only with a merge."""
+
     model_config = ConfigDict(extra="ignore")
 
     version: Literal["2.0"]
     action: Literal["create", "change", "delete"]
     entity: str
-    entity_id: str | int
-    company_id: str | int
-    id: str | int
+    entity_id: Id
+    company_id: Id
+    id: Id
     timestamp: AwareDatetime
     is_bulk_edit: StrictBool = False
+    merged_to_id: Id | None = None
+    merged_from_id: Id | None = None
 
 
 class Item(BaseModel):
@@ -59,6 +78,9 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(custom, dict):
         raise Rejected(VALIDATE, "custom_fields: must be an object")
     fields |= custom
+    money = fields.get("value")
+    if isinstance(money, dict) and "amount" in money:  # a lead's; a deal has both beside each other
+        fields |= {"value": money["amount"], "currency": money.get("currency")}
     return {name: _plain(value) for name, value in fields.items() if name not in HOUSEKEEPING}
 
 
@@ -66,28 +88,72 @@ def _event(item: Item) -> Event:
     meta = item.meta
     if (kind := KINDS.get(meta.entity)) is None:
         raise Rejected(VALIDATE, f"meta.entity: {meta.entity[:80]!r} is not one of {', '.join(KINDS)}")
-    verb = VERBS[meta.action]
-    if verb != "deleted" and item.data is None:
+    verb = ACTIONS[meta.action]
+    if verb is not Verb.DELETED and item.data is None:
         raise Rejected(VALIDATE, f"data: missing from a {meta.action}")
     now, before = flat(item.data or {}), flat(item.previous or {})
-    changed = now if verb == "created" else {name: now.get(name) for name in before}
-    if verb == "changed" and not changed:
-        changed = {"id": now.get("id")}  # only housekeeping moved: a fact that asks nothing
+    if kind is EntityKind.USER and before.get(ACTIVE) and now.get(ACTIVE) is False:
+        verb = Verb.DELETED  # users are never deleted, but switched off
+    entity = EntityRef(source=NAME, kind=kind, id=str(meta.entity_id))
+    targets: tuple[EntityRef, ...] = ()
+    if Verb.MERGED in VERBS[kind]:
+        verb, entity, targets = _merged(meta, verb, entity)
+    changed = {} if item.data is None else _changed(verb, now, before)
     return Event(
         dedupe_key=dedupe_key(meta.company_id, meta.entity, meta.entity_id, meta.action, meta.timestamp.isoformat(), meta.id),
-        type=EventType(f"{kind}.{verb}"),
-        entity=EntityRef(source=NAME, kind=kind, id=str(meta.entity_id)),
+        type=type_of(kind, verb),
+        entity=entity,
         occurred_at=meta.timestamp,
         properties=changed,
-        previous=before if verb == "changed" else {},
+        previous=before if verb in {Verb.CHANGED, Verb.DELETED} else {},
+        targets=targets,
         by_us=bool(changed) and all(name.startswith(OUR_PREFIX) for name in changed),
     )
 
 
+def _merged(meta: Meta, verb: Verb, entity: EntityRef) -> tuple[Verb, EntityRef, tuple[EntityRef, ...]]:
+    """A merge is told twice, in no promised order: the one that goes is deleted, the one that stays is changed."""
+    if verb is Verb.DELETED and meta.merged_to_id is not None:
+        return Verb.MERGED, entity.model_copy(update={"id": str(meta.merged_to_id)}), (entity,)
+    if verb is Verb.CHANGED and meta.merged_from_id is not None:
+        return Verb.MERGED, entity, (entity.model_copy(update={"id": str(meta.merged_from_id)}),)
+    return verb, entity, ()
+
+
+def _changed(verb: Verb, now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    if verb is Verb.DELETED:  # a user's, who is only switched off
+        return {}
+    if verb is Verb.CREATED:
+        return now
+    changed = {name: now.get(name) for name in before}
+    if verb is Verb.CHANGED and not changed:
+        return {"id": now.get("id")}  # only housekeeping moved: a fact that asks nothing
+    return changed
+
+
+# A custom field's value says its type: where what it says is not under `value`.
+PLACES: dict[str, str] = {"enum": "id", "set": "values", "user": "id", "people": "id", "org": "id"}
+
+
 def _plain(value: Any) -> Any:
-    """`{"value": 3, "currency": ...}` -> 3; `[{"value": "a@b.c", "primary": true}]` -> the primary one."""
-    if isinstance(value, dict) and "value" in value:
-        return value["value"]
+    """A value as API v2 gives it, which webhooks wrap.
+
+    >>> _plain({"type": "monetary", "value": 3, "currency": "EUR"}), _plain({"type": "set", "values": [{"id": 1}, {"id": 2}]})
+    (3, [1, 2])
+    >>> _plain([{"value": "a@b.c", "primary": False}, {"value": "d@e.f", "primary": True}])
+    'd@e.f'
+    """
+    if isinstance(value, dict):
+        place = PLACES.get(str(value.get("type")), "value")
+        if value.get("until") is not None:
+            return f"{value.get('from', value.get('value'))} to {value['until']}"
+        return _ids(value[place]) if place in value else value
     if isinstance(value, list) and value and all(isinstance(item, dict) and "value" in item for item in value):
         return next((item["value"] for item in value if item.get("primary")), value[0]["value"])
+    return value
+
+
+def _ids(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(item, dict) and "id" in item for item in value):
+        return [item["id"] for item in value]
     return value

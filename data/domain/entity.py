@@ -1,4 +1,4 @@
-"""An entity is what an event is about: a contact, a company or a deal, as its source names it."""
+"""An entity is what an event is about: a contact, a deal, a note of a call, as its source names it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,19 @@ class EntityKind(StrEnum):
     CONTACT = "contact"
     COMPANY = "company"
     DEAL = "deal"
+    LEAD = "lead"
+    TICKET = "ticket"
+    PRODUCT = "product"
+    NOTE = "note"
+    CALL = "call"
+    MEETING = "meeting"
+    EMAIL = "email"
+    TASK = "task"
+    ACTIVITY = "activity"  # Pipedrive's: a call, a meeting, a task, ..., as its `type` says
+    USER = "user"  # one of the customer's own people
+    PIPELINE = "pipeline"
+    STAGE = "stage"
+    OTHER = "other"  # of the account's own kinds, or one that we have no word for: its id begins with the source's name for it
 
 
 class EntityRef(BaseModel):

@@ -6,32 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
-from data.domain.entity import EntityKind, EntityRef
+from data.domain.entity import EntityRef
+from data.domain.event_type import SHAPES, Carries, EventType, Verb, parts_of
 
 # A CRM's clock may run ahead of ours. An event from further in the future would shadow every true later one.
 FUTURE_TOLERANCE = timedelta(days=1)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 OUR_PREFIX = "predicted_"
-
-
-class EventType(StrEnum):
-    CONTACT_CREATED = "contact.created"
-    CONTACT_CHANGED = "contact.changed"
-    CONTACT_DELETED = "contact.deleted"
-    COMPANY_CREATED = "company.created"
-    COMPANY_CHANGED = "company.changed"
-    COMPANY_DELETED = "company.deleted"
-    DEAL_CREATED = "deal.created"
-    DEAL_CHANGED = "deal.changed"
-    DEAL_DELETED = "deal.deleted"
-
-    @property
-    def kind(self) -> EntityKind:
-        return EntityKind(self.value.partition(".")[0])
-
-    @property
-    def verb(self) -> str:
-        return self.value.partition(".")[2]
 
 
 class EventState(StrEnum):
@@ -48,7 +29,10 @@ class Driver(StrEnum):
 
 
 class Event(BaseModel):
-    """One fact. `properties` holds the new values, `previous` the old ones as far as the source says them."""
+    """One fact. `properties` holds the new values, `previous` the old ones as far as the source says them.
+
+    `targets`: the other entities that it names, as the verb has it (`data.domain.event_type.SHAPES`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,8 +42,13 @@ class Event(BaseModel):
     occurred_at: AwareDatetime
     properties: dict[str, Any] = {}
     previous: dict[str, Any] = {}
+    targets: tuple[EntityRef, ...] = ()
     by_us: bool = False
     """True when our own write came back to us: such an event asks no model."""
+
+    @property
+    def verb(self) -> Verb:
+        return parts_of(self.type)[1]
 
     @field_validator("occurred_at")
     @classmethod
@@ -73,11 +62,29 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "Event":
-        if self.type.kind is not self.entity.kind:
+        kind, verb = parts_of(self.type)
+        if kind is not self.entity.kind:
             raise ValueError(f"type {self.type} does not fit an entity of kind {self.entity.kind}")
-        if self.type.verb == "changed" and not self.properties:
+        shape = SHAPES[verb]
+        if shape.properties is Carries.NEEDED and not self.properties:
             raise ValueError("a change must carry at least one property")
+        if shape.properties is Carries.NONE and self.properties:
+            raise ValueError(f"{self.type} carries no properties; what it had belongs in `previous`")
+        fewest, most = shape.targets
+        if not fewest <= len(self.targets) <= most:
+            wanted = "no targets" if not most else f"{fewest} to {most} targets" if most > fewest else "one target"
+            raise ValueError(f"{self.type} names {wanted}, found {len(self.targets)}")
+        for target in self.targets:
+            self._check_target(target, verb)
         return self
+
+    def _check_target(self, target: EntityRef, verb: Verb) -> None:
+        if target.source != self.entity.source:
+            raise ValueError(f"targets: {target} is of another source")
+        if target == self.entity:
+            raise ValueError(f"targets: {target} is the entity itself")
+        if verb is Verb.MERGED and target.kind is not self.entity.kind:
+            raise ValueError(f"targets: {target} cannot go into a {self.entity.kind}")
 
 
 def too_far_ahead(event: Event, received_at: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""TABLE of the properties that name another record, for each source and kind of record."""
+"""TABLE of the properties that name another record, for each source and kind of record; and links, which are told by events."""
 
 from enum import StrEnum
 from typing import Any
@@ -13,8 +13,21 @@ class Role(StrEnum):
 
     COMPANY = "company"
     CONTACT = "contact"
+    DEAL = "deal"
+    LEAD = "lead"
     OWNER = "owner"
 
+
+# What people do for a deal, or what is to become one.
+WORK = (
+    EntityKind.LEAD,
+    EntityKind.TICKET,
+    EntityKind.NOTE,
+    EntityKind.CALL,
+    EntityKind.MEETING,
+    EntityKind.EMAIL,
+    EntityKind.TASK,
+)
 
 RELATIONS: dict[tuple[str, EntityKind], dict[str, Role]] = {
     ("hubspot", EntityKind.CONTACT): {"associatedcompanyid": Role.COMPANY, "hubspot_owner_id": Role.OWNER},
@@ -32,9 +45,33 @@ RELATIONS: dict[tuple[str, EntityKind], dict[str, Role]] = {
         "owner_id": Role.OWNER,
         "user_id": Role.OWNER,
     },
+    ("pipedrive", EntityKind.LEAD): {
+        "person_id": Role.CONTACT,
+        "organization_id": Role.COMPANY,
+        "owner_id": Role.OWNER,
+    },
+    ("pipedrive", EntityKind.ACTIVITY): {
+        "person_id": Role.CONTACT,
+        "org_id": Role.COMPANY,
+        "deal_id": Role.DEAL,
+        "lead_id": Role.LEAD,
+        "owner_id": Role.OWNER,
+    },
+    ("pipedrive", EntityKind.NOTE): {
+        "person_id": Role.CONTACT,
+        "org_id": Role.COMPANY,
+        "deal_id": Role.DEAL,
+        "lead_id": Role.LEAD,
+        "user_id": Role.OWNER,
+    },
     ("generic", EntityKind.CONTACT): {"company_id": Role.COMPANY, "owner_id": Role.OWNER},
     ("generic", EntityKind.COMPANY): {"owner_id": Role.OWNER},
     ("generic", EntityKind.DEAL): {"contact_id": Role.CONTACT, "company_id": Role.COMPANY, "owner_id": Role.OWNER},
+}
+RELATIONS |= {("hubspot", kind): {"hubspot_owner_id": Role.OWNER} for kind in WORK}
+RELATIONS |= {
+    ("generic", kind): {"contact_id": Role.CONTACT, "company_id": Role.COMPANY, "deal_id": Role.DEAL, "owner_id": Role.OWNER}
+    for kind in (*WORK, EntityKind.ACTIVITY)
 }
 
 # The same by name alone, for frames of facts: no name has two roles.
@@ -50,3 +87,15 @@ def target_of(entity: EntityRef, name: str, value: Any) -> EntityRef | None:
         return EntityRef(source=entity.source, kind=EntityKind(role.value), id=str(value).strip())
     except ValidationError:
         return None
+
+
+# A fact by such a name says that its entity belongs to another: what comes after is the other's kind and id. It is no feature.
+LINK = "link:"
+
+
+def link_name(target: EntityRef) -> str:
+    """
+    >>> link_name(EntityRef(source="hubspot", kind=EntityKind.COMPANY, id="7"))
+    'link:company:7'
+    """
+    return f"{LINK}{target.kind}:{target.id}"

@@ -21,5 +21,5 @@ def instant(*, nullable: bool = False, index: bool = False) -> Any:
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
-def json_column() -> Any:
-    return Field(default_factory=dict, sa_column=Column(JsonValue(), nullable=False))
+def json_column(empty: type[Any] = dict) -> Any:
+    return Field(default_factory=empty, sa_column=Column(JsonValue(), nullable=False))

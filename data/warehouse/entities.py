@@ -1,15 +1,15 @@
-"""Entities: each contact, company and deal, and who is working on it now. What is known of them: `facts`."""
+"""Entities: each contact, company, deal, ..., and who is working on it now. What is known of them: `facts`."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Index, or_, update
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
 from data.domain.entity import EntityRef
-from data.warehouse.columns import instant, row_id
+from data.warehouse.columns import RowId, instant, row_id
 
 UNIQUE = ("source", "kind", "vendor_id")
 
@@ -25,6 +25,8 @@ class EntityRow(SQLModel, table=True):
     looked_up_at: datetime | None = instant(nullable=True)
     lease_id: str | None = None
     lease_until: datetime | None = instant(nullable=True)
+    merged_into_id: int | None = Field(default=None, sa_type=RowId, foreign_key="entities.id", index=True)
+    """Where it is one with another in its source: whatever is told of it is told of that one."""
     created_at: datetime = instant()
 
     @property
@@ -80,6 +82,12 @@ def lease(session: Session, entity_ids: Iterable[int], lease_id: str, now: datet
         .returning(col(EntityRow.id))
     )
     return {row[0] for row in session.execute(statement)}
+
+
+def merge(session: Session, gone: Iterable[int], into: int) -> None:
+    """Makes entities one with another. The caller holds all their rows."""
+    free = col(EntityRow.merged_into_id).is_(None)
+    session.execute(update(EntityRow).where(col(EntityRow.id).in_(set(gone) - {into}), free).values(merged_into_id=into))
 
 
 def release(session: Session, entity_ids: Iterable[int], lease_id: str) -> None:

@@ -35,6 +35,7 @@ class EventRow(SQLModel, table=True):
     received_at: datetime = instant()
     properties: dict[str, Any] = json_column()
     previous: dict[str, Any] = json_column()
+    targets: list[dict[str, str]] = json_column(list)  # the other entities that it names: kind and id
     by_us: bool = False
     models: list[str] = json_column()
     notes: dict[str, Any] = json_column()  # enrichment -> what it could not do
@@ -65,13 +66,14 @@ def add_new(
         {
             "source": source,
             "dedupe_key": arrival.event.dedupe_key,
-            "type": arrival.event.type.value,
+            "type": arrival.event.type,
             "entity_id": arrival.entity_id,
             "payload_id": payload_id,
             "occurred_at": arrival.event.occurred_at,
             "received_at": now,
             "properties": arrival.event.properties,
             "previous": arrival.event.previous,
+            "targets": [{"kind": target.kind.value, "id": target.id} for target in arrival.event.targets],
             "by_us": arrival.event.by_us,
             "models": list(arrival.models),
             "notes": {},

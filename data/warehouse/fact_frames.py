@@ -13,7 +13,7 @@ from sqlmodel import Session, col, or_, select
 
 from data.domain.entity import EntityKind
 from data.domain.outcome import ENDINGS
-from data.domain.relation import ROLES
+from data.domain.relation import LINK, ROLES
 from data.warehouse.entities import EntityRow
 from data.warehouse.facts import FactRow
 
@@ -53,15 +53,23 @@ def of_entities(session: Session, entity_ids: Iterable[int], *, related: bool) -
     own = _frame(session, _query().where(col(FactRow.entity_id).in_(ids)))
     if not related:
         return own
-    targets = set(own["target"].drop_nulls().to_list()) - ids
+    targets = _of_kinds(session, own["target"].drop_nulls().to_list()) - ids
     deals = _deals_of(session, ids | targets) - ids - targets
     theirs = _query().where(
         or_(
             col(FactRow.entity_id).in_(targets),
-            col(FactRow.entity_id).in_(deals) & col(FactRow.name).in_(_OF_RELATED_DEALS),
+            col(FactRow.entity_id).in_(deals)
+            & or_(col(FactRow.name).in_(_OF_RELATED_DEALS), col(FactRow.name).startswith(LINK, autoescape=True)),
         )
     )
     return pl.concat([own, _frame(session, theirs)])
+
+
+def _of_kinds(session: Session, entity_ids: list[int]) -> set[int]:
+    """Those that are contacts or companies."""
+    kinds = (EntityKind.CONTACT.value, EntityKind.COMPANY.value)
+    query = select(EntityRow.id).where(col(EntityRow.id).in_(entity_ids), col(EntityRow.kind).in_(kinds))
+    return {number for number in session.exec(query) if number is not None}
 
 
 def _deals_of(session: Session, entity_ids: set[int]) -> set[int]:

@@ -16,6 +16,7 @@ import polars as pl
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import Origin
+from data.domain.relation import LINK
 from ml.features.inputs import LARGEST_NUMBER
 from ml.features.timeline import Bools, Floats, Ints, Timeline, by_group, running_winner
 
@@ -68,6 +69,10 @@ class Facts:
         return order, np.searchsorted(self.name[order], np.arange(len(self.names) + 1))
 
     @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.names)}  # a link to each of many records has a name of its own
+
+    @cached_property
     def has_value(self) -> Bools:
         return self.value.is_not_null().to_numpy()
 
@@ -78,14 +83,21 @@ class Facts:
     def rows(self, names: Iterable[str]) -> Ints:
         """The rows of these properties, in the order in which they became visible."""
         order, cuts = self._by_name
-        codes = [self.names.index(name) for name in names if name in self.names]
+        codes = [self._codes[name] for name in names if name in self._codes]
         found = [order[cuts[code] : cuts[code + 1]] for code in codes]
         return np.sort(np.concatenate(found)) if len(found) > 1 else found[0] if found else np.empty(0, dtype=np.int64)
 
+    def links(self, kind: EntityKind) -> list[str]:
+        """The names of all links to entities of a kind."""
+        return [name for name in self.names if name.startswith(f"{LINK}{kind}:")]
+
     def history(self, *names: str) -> "History":
         """How the value of a property changed, or of several that mean the same."""
-        rows = self.rows(names)
-        line = Timeline(self.entity[rows], self.visible[rows])
+        return self.latest(self.rows(names))
+
+    def latest(self, rows: Ints, *, by: Ints | None = None) -> "History":
+        """Of these rows the one that happened last, for each entity, or for each number in `by`."""
+        line = Timeline(self.entity[rows] if by is None else by, self.visible[rows])
         winner = running_winner(line.groups, self.occurred[rows][line.order])
         return History(line, rows[line.order[winner]])
 
@@ -162,7 +174,7 @@ def _begins_event(frame: pl.DataFrame) -> Bools:
     """Of the vendor's own history, whatever happened to an entity at one moment is one event."""
     told = pl.col("event").is_not_null()
     history = pl.col("origin") == Origin.BACKFILL.value
-    first_told = told & pl.col("event").is_first_distinct()
+    first_told = told & pl.struct("entity", "event").is_first_distinct()  # a link is told of both of its ends
     if not frame.select(history.any()).item():
         return frame.select(first_told).to_series().to_numpy()
     moment = pl.struct("entity", "occurred_at", history)

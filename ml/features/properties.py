@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from data.domain.fact import NAMELESS
+from data.domain.relation import LINK
 from ml.features.facts import Examples, Facts
 
 
@@ -15,6 +16,7 @@ def latest_of(examples: Examples, facts: Facts, names: Iterable[str]) -> dict[st
 
 
 def names_of(examples: Examples, facts: Facts) -> list[str]:
-    """The properties that entities of this kind have, in the order of the alphabet."""
+    """The properties that entities of this kind have, in the order of the alphabet; links are none."""
     codes = np.unique(facts.name[facts.of_kind(examples.kind)])
-    return sorted(facts.names[code] for code in codes if facts.names[code] != NAMELESS)
+    names = (facts.names[code] for code in codes)
+    return sorted(name for name in names if name != NAMELESS and not name.startswith(LINK))

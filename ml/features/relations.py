@@ -51,8 +51,28 @@ def _identity(examples: Examples, facts: Facts, role: Role) -> Ints:
     """The contact or company that each example is, or belongs to at its moment; NONE where it has none."""
     if examples.kind.value == role.value:
         return examples.entity
-    rows = facts.history(*_names(role)).at(examples.entity, examples.at)
+    named = _target(facts, facts.history(*_names(role)).at(examples.entity, examples.at))
+    if not (links := facts.links(EntityKind(role.value))):
+        return named
+    return np.where(named == NONE, _target(facts, _linked(examples, facts, links)), named)
+
+
+def _target(facts: Facts, rows: Ints) -> Ints:
     return np.where(rows == NONE, NONE, facts.target[np.maximum(rows, 0)]) if len(facts) else rows
+
+
+def _linked(examples: Examples, facts: Facts, links: list[str]) -> Ints:
+    """The row of the last link that was made by each example's moment; NONE where there is none, or it is there no more."""
+    rows = facts.rows(links)
+    made = facts.latest(rows[facts.has_value[rows]]).at(examples.entity, examples.at)
+    same = facts.latest(rows, by=_each(facts, rows)).at(_each(facts, np.maximum(made, 0)), examples.at)
+    gone = (made == NONE) | ~facts.has_value[np.maximum(same, 0)]
+    return np.where(gone, NONE, made)
+
+
+def _each(facts: Facts, rows: Ints) -> Ints:
+    """A number for each entity and property of these rows."""
+    return facts.entity[rows] * len(facts.names) + facts.name[rows]
 
 
 def _names(role: Role) -> list[str]:
@@ -94,7 +114,8 @@ class _Ends:
 
 
 def _ends(facts: Facts) -> _Ends:
-    linked = facts.rows([*_names(Role.CONTACT), *_names(Role.COMPANY)])
+    told = [name for kind in (EntityKind.CONTACT, EntityKind.COMPANY) for name in facts.links(kind)]
+    linked = facts.rows([*_names(Role.CONTACT), *_names(Role.COMPANY), *told])
     linked = linked[facts.of_kind(EntityKind.DEAL)[linked] & (facts.target[linked] != NONE)]
     links = _firsts(pl.DataFrame({"deal": facts.entity[linked], "identity": facts.target[linked], "linked": facts.visible[linked]}))
     closed = _firsts(pl.concat([_closings(facts, name, value, result) for (name, value), result in ENDINGS.items()]))

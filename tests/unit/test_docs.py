@@ -25,11 +25,17 @@ from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
 from ml.training.split import FEWEST_FOR_HOLDOUT
 from ml.training.verdict import FEWEST_OF_EACH
+from scripts import events_page
 from scripts.cli import app
 from scripts.models import models_app
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 ONE_SHOT = {"n8n-files", "n8n-import"}
+
+
+def test_the_events_page_is_made_of_the_tables() -> None:
+    remedy = "run python -m scripts.events_page"
+    assert events_page.PAGE.read_text() == events_page.page(), remedy
 
 
 def section(title: str) -> list[str]:

@@ -209,10 +209,52 @@ def test_a_pipedrive_value_is_made_plain(value: Any, plain: Any) -> None:
     assert pipedrive.flat({"custom_fields": {"field": value}}) == {"field": plain}
 
 
-@pytest.mark.parametrize(("theirs", "ours"), hubspot.TYPES.items())
-def test_every_subscription_type_of_hubspot_is_read(theirs: str, ours: str) -> None:
-    event = only_event("hubspot", {**CHANGE, "subscriptionType": theirs})
+# What HubSpot's API lets an app subscribe to (`SubscriptionCreateRequest.eventType`), and what we make of it.
+SUBSCRIPTIONS: dict[str, str | None] = {
+    **{f"contact.{action}": f"contact.{verb}" for action, verb in hubspot.ACTIONS.items()},
+    **{
+        f"{name}.{action}": f"{name if name in hubspot.KINDS else 'other'}.{verb}"
+        for name in ("company", "deal", "ticket", "line_item")
+        for action, verb in hubspot.ACTIONS.items()
+        if action != "privacyDeletion"
+    },
+    **{
+        f"product.{action}": f"product.{verb}"
+        for action, verb in hubspot.ACTIONS.items()
+        if action not in {"privacyDeletion", "associationChange"}
+    },
+    **{f"object.{action}": f"contact.{verb}" for action, verb in hubspot.ACTIONS.items() if action != "privacyDeletion"},
+    "conversation.creation": "other.created",
+    "conversation.deletion": "other.deleted",
+    "conversation.propertyChange": "other.changed",
+    "conversation.privacyDeletion": None,
+    "conversation.newMessage": None,
+    "event.completed": None,
+}
+LINK = {"fromObjectId": 901, "toObjectId": 5}
+MERGE = {"newObjectId": 901, "primaryObjectId": 5, "mergedObjectIds": [6]}
+
+
+def test_every_subscription_type_of_hubspot_is_there() -> None:
+    assert len(SUBSCRIPTIONS) == 48
+
+
+@pytest.mark.parametrize(("theirs", "ours"), SUBSCRIPTIONS.items())
+def test_every_subscription_type_of_hubspot_is_read_or_set_aside(theirs: str, ours: str | None) -> None:
+    name = theirs.partition(".")[0]
+    more: dict[str, Any] = {"objectTypeId": "0-1"} if name == "object" else {}
+    if theirs.endswith(".associationChange"):
+        sides = {"fromObjectTypeId": "0-1", "toObjectTypeId": "0-2"} if name == "object" else {}
+        more |= {**LINK, **sides} if sides else {**LINK, "associationType": f"{name.upper()}_TO_COMPANY"}
+    if theirs.endswith(".merge"):
+        more |= MERGE
+    found = hubspot.parse(json.dumps([{**CHANGE, "subscriptionType": theirs, **more}]).encode())
+    if ours is None:
+        assert [reject.stage for reject in found.rejects] == ["validate"]
+        return
+    ((_, event),) = found.events
     assert event.type == ours
+    assert event.entity.id.rpartition(":")[2] == "901"
     assert bool(event.properties) == theirs.endswith(".propertyChange")
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from automation.triggers import LEAD, TRIGGERS, asked
 from data.domain.entity import EntityKind
+from data.domain.event_type import Verb
 
 INPUTS = ("sessions", "channel")
 NAMES = st.text(max_size=8)
@@ -17,7 +18,7 @@ NAMES = st.text(max_size=8)
 def asked_by(
     verb: str, changed: Mapping[str, Any], *, kind: EntityKind = EntityKind.CONTACT, inputs: tuple[str, ...] | None = INPUTS
 ) -> tuple[str, ...]:
-    return asked(kind, verb, changed, lead_model="lead_score", inputs=inputs)
+    return asked(kind, Verb(verb), changed, lead_model="lead_score", inputs=inputs)
 
 
 def test_a_change_of_an_input_asks() -> None:

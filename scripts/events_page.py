@@ -1,0 +1,81 @@
+"""Writes `docs/events.md` from the tables that the code goes by: python -m scripts.events_page"""
+
+from typing import Any
+
+from automation.sources import hubspot, pipedrive
+from data.domain.entity import EntityKind
+from data.domain.event_type import SHAPES, VERBS, Carries, Verb, type_of
+from data.domain.property_type import PROPERTIES
+from data.settings import ROOT
+
+PAGE = ROOT / "docs" / "events.md"
+INTRO = """# Events
+
+<!-- made by python -m scripts.events_page -->
+
+An event is one fact: something happened to an entity at a moment. Whatever a CRM sends becomes events of these types; your own
+systems can send them to `POST /collect/generic` as they are (an object, or an array of them):
+
+```json
+{"id": "42", "type": "deal.changed", "occurred_at": "2026-01-31T12:00:00Z", "entity": {"kind": "deal", "id": "7"},
+ "properties": {"amount": 1200}, "previous": {"amount": 900}, "targets": []}
+```
+
+`id` names the event at its sender: the same id again is a repeat, and changes nothing. `properties` are the new values, `previous`
+the old ones as far as the sender says them, `targets` other entities that the event names. What is no such event is set aside as
+a dead letter that says why, and never holds up its neighbours.
+
+A property that is not in these tables is your own: it is stored as it comes. Those of contacts, companies and deals become features
+of the models ([features](features.md)). A value that is not of its property's type is stored too, and counts as missing. Names that
+begin with `predicted_` are Leadloop's, and teach nothing.
+
+"""
+
+
+def page() -> str:
+    parts = [INTRO, "## What may happen\n\n", *_table(("verb", "means", "properties", "targets"), map(_verb_row, Verb))]
+    for kind in EntityKind:
+        parts += [f"\n## {kind}\n\n", *_table(("type", "HubSpot", "Pipedrive"), (_type_row(kind, verb) for verb in VERBS[kind]))]
+        if PROPERTIES[kind]:
+            rows = ((f"`{one.name}`", str(one.type), one.means) for one in PROPERTIES[kind])
+            parts += ["\n", *_table(("property", "type", "means"), rows)]
+    return "".join(parts)
+
+
+def _verb_row(verb: Verb) -> tuple[str, ...]:
+    shape = SHAPES[verb]
+    words = {Carries.NEEDED: "at least one", Carries.ALLOWED: "any", Carries.NONE: "none"}
+    return f"`{verb}`", shape.means, words[shape.properties], shape.names or "none"
+
+
+def _type_row(kind: EntityKind, verb: Verb) -> tuple[str, ...]:
+    return f"`{type_of(kind, verb)}`", _of_hubspot(kind, verb), _of_pipedrive(kind, verb)
+
+
+def _of_hubspot(kind: EntityKind, verb: Verb) -> str:
+    actions = [action for action, theirs in hubspot.ACTIONS.items() if theirs is verb]
+    if verb is Verb.DISSOCIATED:
+        actions = ["associationChange"]
+    if kind is EntityKind.OTHER:
+        return ", ".join(f"`<object>.{action}`" for action in actions)
+    return ", ".join(f"`{name}.{action}`" for name, _, theirs in hubspot.OBJECTS if theirs is kind for action in actions)
+
+
+def _of_pipedrive(kind: EntityKind, verb: Verb) -> str:
+    names = [name for name, theirs in pipedrive.KINDS.items() if theirs is kind]
+    if verb is Verb.MERGED:
+        return ", ".join(f"`{name}` change with `merged_from_id`" for name in names)
+    return ", ".join(f"`{name}` {action}" for name in names for action, theirs in pipedrive.ACTIONS.items() if theirs is verb)
+
+
+def _table(head: tuple[str, ...], rows: Any) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return [f"| {' | '.join(cells)} |\n" for cells in lines]
+
+
+def main() -> None:
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

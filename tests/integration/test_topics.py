@@ -1,0 +1,164 @@
+"""Topics beyond creation and change: links, merges, restored and deleted records, of both CRMs and of our own JSON."""
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlalchemy import text
+
+from automation import memory
+from automation.jobs import worker
+from automation.pipeline.collect import Collected, collect
+from automation.pipeline.context import Loop
+from automation.sandbox.player import HubSpotPlayer
+from automation.sandbox.server import Addresses
+from automation.sandbox.state import Sandbox
+from data.domain.event import Driver
+from data.domain.event_type import TYPES, parts_of
+from data.warehouse import fact_frames
+from ml.features.build import build
+from ml.features.facts import EXAMPLES
+from tests.conftest import LoopFactory
+from tests.support import HOT, NOON, FakeClock, generic
+from tests.unit.test_event import fitting
+
+
+def post(loop: Loop, source: str, items: list[Any]) -> Collected:
+    return collect(loop, source, json.dumps(items).encode(), Driver.WORKER)
+
+
+def told(name: str, kind: str, number: str, *, key: str, second: int = 0, **more: Any) -> dict[str, Any]:
+    at = NOON.replace(second=second).isoformat()
+    return {"id": key, "type": name, "occurred_at": at, "entity": {"kind": kind, "id": number}, **more}
+
+
+def hubspot(name: str, *, second: int = 0, **more: Any) -> dict[str, Any]:
+    at = int(NOON.timestamp() + second) * 1000
+    return {"eventId": 1, "portalId": 1, "occurredAt": at, "subscriptionType": name, **more}
+
+
+def entity_id(loop: Loop, kind: str, number: str) -> int:
+    with loop.database.read() as session:
+        query = text("SELECT id FROM entities WHERE kind = :kind AND vendor_id = :number")
+        return int(session.execute(query, {"kind": kind, "number": number}).scalar_one())
+
+
+def features(loop: Loop, model: str, number: int, *names: str) -> dict[str, Any]:
+    with loop.database.read() as session:
+        frame = memory.recall(session, [number], names, related=True)
+    example = pl.DataFrame([(number, loop.clock.now())], schema=EXAMPLES, orient="row")
+    return build(model, example, frame, wanted=names).row(0, named=True)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_event_of_every_type_is_stored(loop: Loop, name: str) -> None:
+    parts = fitting(name)
+    item = told(
+        name, parts["entity"].kind, "1", key="k", properties=parts["properties"],
+        targets=[{"kind": target.kind, "id": target.id} for target in parts["targets"]],
+    )  # fmt: skip
+    found = post(loop, "generic", [item, item])
+    assert (found.accepted, found.duplicates, found.rejected) == (1, 1, 0)
+    assert found.events[0].type == name
+    with loop.database.read() as session:
+        row = session.execute(text("SELECT type, targets FROM events")).one()
+    targets = json.loads(row.targets) if isinstance(row.targets, str) else row.targets
+    assert (row.type, len(targets)) == (name, len(parts["targets"]))
+    assert parts_of(row.type)
+
+
+def test_a_link_says_for_both_ends_who_belongs_to_whom(loop: Loop, clock: FakeClock) -> None:
+    company = told("company.changed", "company", "7", key="a", properties={"industry": "Steel"})
+    link = told("company.associated", "company", "7", key="b", targets=[{"kind": "contact", "id": "ada@example.com"}])
+    post(loop, "generic", [company, link, generic(**HOT)])
+    clock.move(seconds=1)
+    ada = entity_id(loop, "contact", "ada@example.com")
+    assert features(loop, "lead_score", ada, "company_industry") == {"company_industry": "Steel"}
+    post(loop, "generic", [link | {"id": "c", "type": "company.dissociated", "occurred_at": NOON.replace(second=2).isoformat()}])
+    clock.move(seconds=5)
+    assert features(loop, "lead_score", ada, "company_industry") == {"company_industry": None}
+
+
+def test_a_deal_that_is_linked_to_a_contact_counts_for_it(loop: Loop, clock: FakeClock) -> None:
+    link = hubspot(
+        "deal.associationChange", associationType="DEAL_TO_CONTACT", fromObjectId=5, toObjectId=1, associationRemoved=False
+    )
+    won = hubspot("deal.propertyChange", objectId=5, propertyName="dealstage", propertyValue="closedwon")
+    post(loop, "hubspot", [link, won, hubspot("contact.creation", objectId=1)])
+    clock.move(seconds=1)
+    counted = features(loop, "lead_score", entity_id(loop, "contact", "1"), "earlier_deals_won", "earlier_deals_lost")
+    assert counted == {"earlier_deals_won": 1.0, "earlier_deals_lost": 0.0}
+
+
+def test_links_are_no_features(loop: Loop) -> None:
+    post(loop, "generic", [generic(**HOT), told("contact.associated", "contact", "ada@example.com", key="x",
+         targets=[{"kind": "note", "id": "1"}])])  # fmt: skip
+    with loop.database.read() as session:
+        frame = fact_frames.of_all(session)
+    assert "link:note:1" in set(frame["name"])
+    example = pl.DataFrame([(entity_id(loop, "contact", "ada@example.com"), NOON)], schema=EXAMPLES, orient="row")
+    assert not any(name.startswith("link:") for name in build("lead_score", example, frame).columns)
+
+
+def test_what_was_merged_asks_no_more_and_gets_no_writes(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
+    loop = make_loop(addresses)
+    player = HubSpotPlayer(sandbox, "http://unused", "secret")
+    player.define({"engaged_sessions", "is_first_visit"})
+    for number in ("100", "200", "900"):
+        player.created(number, {"email": f"{number}@example.com", **HOT})
+    post(loop, "hubspot", [hubspot("contact.creation", objectId=100), hubspot("contact.creation", objectId=200, second=1)])
+    worker.sweep_inbox(loop)
+    assert waiting(loop) == {"100", "200"}
+    late = hubspot("contact.propertyChange", objectId=200, second=2, propertyName="hs_analytics_num_visits", propertyValue="9")
+    merge = hubspot("contact.merge", second=3, primaryObjectId=100, mergedObjectIds=[200], newObjectId=900)
+    found = post(loop, "hubspot", [late, merge])
+    assert [event.models for event in found.events] == [["lead_score"], ["lead_score"]]
+    assert waiting(loop) == set(), "nothing is written to what is gone"
+    after = hubspot("contact.propertyChange", objectId=100, second=4, propertyName="hs_analytics_num_visits", propertyValue="1")
+    assert post(loop, "hubspot", [after]).events[0].models == []
+    for number in ("100", "200"):
+        sandbox.hubspot["contacts"].pop(number)
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        assert set(session.execute(text("SELECT state FROM events")).scalars()) == {"done"}
+        assert session.execute(text("SELECT count(*) FROM dead_letters")).scalar_one() == 0
+    assert waiting(loop) == {"900"}
+
+
+def waiting(loop: Loop) -> set[str]:
+    """Whom a write is waiting for."""
+    query = text(
+        "SELECT e.vendor_id FROM deliveries d JOIN entities e ON e.id = d.entity_id"
+        " WHERE d.state = 'pending' AND d.destination = 'hubspot'"
+    )
+    with loop.database.read() as session:
+        return set(session.execute(query).scalars())
+
+
+def test_a_merge_is_told_twice_by_pipedrive_and_is_one(loop: Loop) -> None:
+    meta = {
+        "version": "2.0", "entity": "person", "company_id": "1", "timestamp": NOON.isoformat(), "action": "delete",
+        "entity_id": "42", "id": "a", "merged_to_id": "41",
+    }  # fmt: skip
+    stays = {**meta, "action": "change", "entity_id": "41", "id": "b", "merged_to_id": None, "merged_from_id": "42"}
+    for items in ([{"meta": stays, "data": {"id": 41, "name": "Ada"}, "previous": {"name": "A"}}, {"meta": meta, "data": None}],):
+        found = post(loop, "pipedrive", items)
+        assert [(event.type, event.entity["id"]) for event in found.events] == [("contact.merged", "41")] * 2
+    with loop.database.read() as session:
+        rows = session.execute(text("SELECT vendor_id, merged_into_id FROM entities ORDER BY vendor_id")).all()
+    (stayed, gone) = rows
+    assert (stayed.vendor_id, stayed.merged_into_id, gone.vendor_id) == ("41", None, "42")
+    assert gone.merged_into_id == entity_id(loop, "contact", "41")
+
+
+def test_what_is_restored_is_read_anew(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
+    loop = make_loop(addresses)
+    player = HubSpotPlayer(sandbox, "http://unused", "secret")
+    player.define({"engaged_sessions", "is_first_visit"})
+    player.created("1", {"email": "1@example.com", **HOT})
+    post(loop, "hubspot", [hubspot("contact.creation", objectId=1), hubspot("contact.deletion", objectId=1, second=1)])
+    number = entity_id(loop, "contact", "1")
+    post(loop, "hubspot", [hubspot("contact.restore", objectId=1, second=2)])
+    worker.sweep_inbox(loop)
+    assert features(loop, "lead_score", number, "channel") == {"channel": "referral"}
