@@ -28,7 +28,7 @@ class History:
     labelled: Labelled
     facts: pl.DataFrame
     norms: Norms
-    """What was usual by the end of the part that teaches; serving must go by the same."""
+    """What was usual, month by month, up to the end of the part that teaches; serving must go by the same."""
 
 
 def history(database: Database, model: str, now: datetime) -> History:
@@ -43,7 +43,7 @@ def history(database: Database, model: str, now: datetime) -> History:
         told = recalled(session)
         ours = facts.names_by_us(session)
     labelled = label_contacts(told, now)
-    norms = _norms(told, labelled)
+    norms = _norms(model, told, labelled)
     features = build(model, labelled.examples, told, norms=norms)
     return History(features.drop([*ours, *(COMPANY + name for name in ours)], strict=False), labelled, told, norms)
 
@@ -53,6 +53,6 @@ def recalled(session: Session) -> pl.DataFrame:
     return recall_all(session, {feature for names in PROPERTIES.values() for feature in names})
 
 
-def _norms(told: pl.DataFrame, labelled: Labelled) -> Norms:
+def _norms(model: str, told: pl.DataFrame, labelled: Labelled) -> Norms:
     moments = labelled.examples["as_of"].head(cut_of(len(labelled.examples)))
-    return Norms() if moments.is_empty() else fit_norms(told, moments[-1])
+    return Norms() if moments.is_empty() else fit_norms(model, told, moments[-1])

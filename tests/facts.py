@@ -4,10 +4,12 @@
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from random import Random
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -18,11 +20,18 @@ from data.warehouse.fact_frames import SCHEMA
 from ml.features.activity import WINDOW_DAYS
 from ml.features.engagement import COUNTERS, GROWTH_DAYS, TOLD
 from ml.features.facts import EXAMPLES
-from ml.features.momentum import AMOUNT, STAGE, Norms
+from ml.features.momentum import AMOUNT, FEWEST_STAYS, STAGE
 from tests.support import NOON
 
-CONTACTS, COMPANIES, DEALS = (1, 2), (11, 12), (21, 22)
-KINDS = dict.fromkeys(CONTACTS, "contact") | dict.fromkeys(COMPANIES, "company") | dict.fromkeys(DEALS, "deal")
+CONTACTS, COMPANIES, DEALS, NOTES, CALLS = (1, 2), (11, 12), (21, 22), (31, 32, 33), (34,)
+# Whom a story is about: of few there is more to tell.
+DENSE = ((*CONTACTS, *COMPANIES, *DEALS, *NOTES), (*COMPANIES, *DEALS), (*NOTES, *CALLS), CONTACTS[:1], DEALS[:1], NOTES[:1])
+BYSTANDERS = tuple(range(41, 50))  # deals whose stays are what is usual
+OF_KIND = {"contact": CONTACTS, "company": COMPANIES, "deal": (*DEALS, *BYSTANDERS), "note": NOTES, "call": CALLS}
+KINDS = {entity: kind for kind, entities in OF_KIND.items() for entity in entities}
+Saying = tuple[str, str | None, int | None]  # a property, its value, whom it names
+WRITTEN = {"hs_note_body": "note", "content": "note", "body": "note", "hs_call_body": "call"}
+PLAIN = {"<p>Too dear</p>": "Too dear", "call &amp; send<br/>it": "call & send it", "<br>": None, "5 < 6 > 4": "5 < 6 > 4"}
 DAYS = 120
 DAY = timedelta(days=1)
 
@@ -51,10 +60,10 @@ class Told:
         return self.occurred, self.known, self.id
 
 
-def frame(told: Iterable[Told]) -> pl.DataFrame:
+def frame(told: Iterable[Told], kinds: Mapping[int, str] = KINDS) -> pl.DataFrame:
     rows = []
     for one in told:
-        row = asdict(one) | {"source": "hubspot", "kind": KINDS[one.entity]}
+        row = asdict(one) | {"source": "hubspot", "kind": kinds[one.entity]}
         rows.append(row | {"occurred_at": moment(one.occurred), "known_at": moment(one.known)})
     return pl.DataFrame(rows, schema=SCHEMA)
 
@@ -67,16 +76,86 @@ def moment(day: float) -> datetime:
     return NOON + day * DAY
 
 
+def _links(*targets: int) -> list[Saying]:
+    """A link is made twice as often as it is undone."""
+    return [
+        (f"link:{KINDS[target]}:{target}", value, target if value else None)
+        for target in targets
+        for value in ("true", "true", None)
+    ]
+
+
+def _of_words(name: str, words: Iterable[str | None]) -> list[Saying]:
+    return [(name, word, None) for word in words]
+
+
+def _naming(name: str, targets: Iterable[int]) -> list[Saying]:
+    return [(name, None, None), *((name, str(target), target) for target in targets)]
+
+
+_NUMBERS = (None, *map(str, range(6)))
+_WORDS = (None, "EMAIL", " referral ", "x")
+_STAGES = ("new", "demo", "closedwon", "closedlost")
+# What each kind of entity may say: one list of sayings for each property, all of them as likely.
+SAYINGS: dict[str, list[list[Saying]]] = {
+    "contact": [
+        *(_of_words(name, _NUMBERS) for name in (*COUNTERS, "hubspot_owner_id", "predicted_score", "company_size")),
+        *(_of_words(name, _WORDS) for name in ("channel", "job")),
+        _naming("associatedcompanyid", COMPANIES),
+        _links(*COMPANIES),
+        [(NAMELESS, None, None)],
+    ],
+    "company": [_of_words("size", _NUMBERS), _of_words("industry", _WORDS)],
+    "deal": [
+        *(_of_words(name, _STAGES) for name in ("dealstage", "stage")),
+        *(_of_words(name, _NUMBERS) for name in ("amount", "predicted_score")),
+        _naming("associatedcompanyid", COMPANIES),
+        _naming("person_id", CONTACTS),
+        _links(*CONTACTS, *COMPANIES),
+    ],
+    "note": [
+        *(_of_words(name, (None, *PLAIN)) for name in ("hs_note_body", "hs_note_body", "content", "body")),
+        _naming("person_id", CONTACTS),
+        _naming("deal_id", DEALS),
+        _links(*CONTACTS, *DEALS),
+        _links(*CONTACTS, *DEALS),
+    ],
+    "call": [
+        *(_of_words(name, (None, *PLAIN)) for name in ("hs_call_body", "content")),
+        _naming("person_id", CONTACTS),
+        _links(*CONTACTS, *DEALS),
+    ],
+}
+
+
+def long_story(random: Random, facts: int) -> list[Told]:
+    """Enough facts for everything to happen to everybody again and again; many of them late."""
+    told = []
+    for number in range(facts):
+        entity = random.choice(tuple(KINDS))
+        name, value, target = random.choice(random.choice(SAYINGS[KINDS[entity]]))
+        occurred, delay = moment_of(random, DAYS), random.choice([0, 0, moment_of(random, 40)])
+        told.append(Told(entity, name, value, occurred, occurred + delay, number, number, target))
+    return told
+
+
+def moment_of(random: Random, days: int) -> float:
+    """Some day within so many, to the 64th: whole microseconds, and no two facts fall together often."""
+    return random.randrange(64 * days) / 64
+
+
 @st.composite
 def stories(draw: st.DrawFn, *, most: int = 40) -> list[Told]:
-    """Facts of two contacts, two companies and two deals, in any order, late ones and our own among them.
+    """Facts of two contacts, two companies, two deals and some notes, in any order, late ones and our own among them.
 
-    At most enough of them for stages to come out of order, and for two deals of one company to end.
+    At most enough of them for stages to come out of order, for two deals of one company to end, and for more than one note
+    of somebody. Now and then other deals stayed in the same stages, so that there are norms.
     """
-    told: list[Told] = []
-    for number in range(1, draw(st.sampled_from([0, 1, 5, most])) + 1):
-        entity = draw(st.sampled_from([*CONTACTS, *CONTACTS, *COMPANIES, *DEALS, *DEALS, DEALS[0]]))
-        name, value, target = draw(_properties(KINDS[entity]))
+    told = draw(_stays()) if draw(st.booleans()) else []
+    entities = draw(st.sampled_from(DENSE))
+    for number in range(1, draw(st.sampled_from([0, 5, most, most])) + 1):
+        entity = draw(st.sampled_from(entities))
+        name, value, target = draw(st.sampled_from(SAYINGS[KINDS[entity]]).flatmap(st.sampled_from))
         occurred = 4 * draw(st.integers(0, DAYS // 4))  # so that some fall together
         delay = draw(st.sampled_from([0, 0, 0, 1, 8, 40]))
         origin = draw(st.sampled_from(["event", "event", "event", "lookup", "backfill"]))
@@ -89,56 +168,39 @@ def stories(draw: st.DrawFn, *, most: int = 40) -> list[Told]:
 
 
 @st.composite
-def _properties(draw: st.DrawFn, kind: str) -> tuple[str, str | None, int | None]:
-    number = st.integers(0, 5).map(str)
-    of = {
-        "contact": [
-            *COUNTERS,
-            "channel",
-            "job",
-            "associatedcompanyid",
-            "hubspot_owner_id",
-            "predicted_score",
-            "company_size",
-            NAMELESS,
-        ],
-        "company": ["size", "industry"],
-        "deal": ["dealstage", "stage", "amount", "associatedcompanyid", "person_id", "predicted_score"],
-    }
-    name = draw(st.sampled_from(of[kind]))
-    if name == NAMELESS:
-        return name, None, None
-    if name == "associatedcompanyid":
-        company = draw(st.sampled_from(COMPANIES))
-        return name, str(company), company
-    if name == "person_id":
-        contact = draw(st.sampled_from(CONTACTS))
-        return name, str(contact), contact
-    if name in {"dealstage", "stage"}:
-        return name, draw(st.sampled_from(["new", "demo", "closedwon", "closedlost"])), None
-    words = st.sampled_from(["EMAIL", " referral ", "x"])
-    return name, draw(st.none() | (words if name in {"channel", "job", "industry"} else number)), None
+def _stays(draw: st.DrawFn) -> list[Told]:
+    """Each of BYSTANDERS was in one stage, and then in another; the news of it came some days later."""
+    told = []
+    for place, deal in enumerate(BYSTANDERS):
+        begin, days, delay = draw(st.tuples(st.integers(0, 60), st.integers(1, 30), st.sampled_from([0, 0, 20])))
+        moves = [("demo", begin), ("closedwon", begin + days)]
+        told += [
+            Told(deal, "dealstage", stage, day, day + delay, number, number)
+            for number, (stage, day) in enumerate(moves, 1_000 + 2 * place)
+        ]
+    return told
 
 
 def _may_share(before: Told, entity: int, name: str) -> bool:
     return before.event is not None and before.entity == entity and before.name != name
 
 
-def described(entity: int, at: float, told: Iterable[Told], norms: Norms | None = None) -> dict[str, Any]:
+def described(entity: int, at: float, told: Iterable[Told]) -> dict[str, Any]:
     """Every feature of one contact or deal at one moment."""
     seen = [one for one in told if one.visible <= at and not one.by_us and not one.name.startswith("predicted_")]
     own = [one for one in seen if one.entity == entity]
     deal = KINDS[entity] == "deal"
-    made = _momentum(own, at, norms or Norms()) if deal else _engagement(entity, own, at, told)
+    made = _momentum(own, at, told) if deal else _engagement(entity, own, at, told)
     made |= _activity(own, at)
     made["owner"] = _latest(own, "hubspot_owner_id")
-    company, contact = _target(own, "associatedcompanyid"), _target(own, "person_id") if deal else entity
+    company = _target(own, "associatedcompanyid") or _linked(own, "company")
+    contact = (_target(own, "person_id") or _linked(own, "contact")) if deal else entity
     made |= _deals("earlier_deals", entity, contact, seen) | _deals("company_deals", entity, company, seen)
     for name in ("size", "industry"):
         theirs = [one for one in seen if one.entity == company]
         made[f"company_{name}"] = _latest(theirs, name) or _latest(own, f"company_{name}")
     made |= {name: _latest(own, name) for name in (() if deal else ("job",))}
-    return made
+    return made | _notes(entity, at, seen)
 
 
 def _latest(told: Iterable[Told], *names: str) -> str | None:
@@ -149,6 +211,31 @@ def _latest(told: Iterable[Told], *names: str) -> str | None:
 def _target(told: Iterable[Told], name: str) -> int | None:
     of = [one for one in told if one.name == name]
     return max(of, key=lambda one: one.rank).target if of else None
+
+
+def _linked(told: Iterable[Told], kind: str) -> int | None:
+    """The last one that was linked, unless that link is gone."""
+    of = sorted((one for one in told if one.name.startswith(f"link:{kind}:")), key=lambda one: one.rank)
+    made = [one for one in of if one.value is not None]
+    return [one for one in of if one.name == made[-1].name][-1].target if made else None
+
+
+def _notes(entity: int, at: float, seen: list[Told]) -> dict[str, Any]:
+    bodies = []
+    for note in (*NOTES, *CALLS):
+        own = [one for one in seen if one.entity == note]
+        names = {one.name for one in own if one.name not in WRITTEN}
+        told = [one for one in own if WRITTEN.get(one.name) == KINDS[note]]
+        newest = max(told, key=lambda one: one.rank) if told else None
+        if newest is not None and newest.value is not None and any(_target(own, name) == entity for name in names):
+            bodies.append(newest)
+    bodies.sort(key=lambda one: one.rank, reverse=True)
+    texts = [text for body in bodies if (text := PLAIN[body.value or ""]) is not None]
+    return {
+        "note_text": "\n".join(texts) or None,
+        "notes_written": float(len(bodies)),
+        "days_since_note": at - bodies[0].occurred if bodies else None,
+    }
 
 
 def _engagement(entity: int, own: list[Told], at: float, told: Iterable[Told]) -> dict[str, Any]:
@@ -191,7 +278,20 @@ def _deals(name: str, entity: int, identity: int | None, seen: list[Told]) -> di
     return {f"{name}_{end}": None if identity is None else float(len(theirs & deals)) for end, deals in ended.items()}
 
 
-def _momentum(own: list[Told], at: float, norms: Norms) -> dict[str, Any]:
+def _norms(at: float, told: Iterable[Told]) -> dict[str | None, float]:
+    """The median days of the stays of each stage that were over, and known to be over, when the month of `at` began."""
+    month = moment(at).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    days: dict[str | None, list[float]] = {}
+    known = [one for one in told if moment(one.visible) <= month and not one.by_us and one.name in STAGE and one.value is not None]
+    for deal in {one.entity for one in known}:
+        stages = sorted((one for one in known if one.entity == deal), key=lambda one: one.rank)
+        moves = [one for before, one in zip([None, *stages], stages, strict=False) if before is None or before.value != one.value]
+        for one, after in pairwise(moves):
+            days.setdefault(one.value, []).append(after.occurred - one.occurred)
+    return {stage: median(each) for stage, each in days.items() if len(each) >= FEWEST_STAYS}
+
+
+def _momentum(own: list[Told], at: float, told: Iterable[Told]) -> dict[str, Any]:
     stages = sorted((one for one in own if one.name in STAGE and one.value is not None), key=lambda one: one.rank)
     moves = [one for before, one in zip([None, *stages], stages, strict=False) if before is None or before.value != one.value]
     amounts = [
@@ -199,7 +299,7 @@ def _momentum(own: list[Told], at: float, norms: Norms) -> dict[str, Any]:
     ]
     steps = [after - before for before, after in pairwise(amounts)]
     days = at - moves[-1].occurred if moves else None
-    usual = norms.stage_days.get(moves[-1].value or "") if moves else None
+    usual = _norms(at, told).get(moves[-1].value) if moves else None
     return {
         "deal_stage": moves[-1].value if moves else None,
         "days_in_stage": days,

@@ -1,7 +1,7 @@
 """Stage 4: stores what was looked up, and recalls all that is visible now of the entities and of those they belong to.
 
 With the entities' rows in hand, so that nobody adds a fact of theirs that is known by this moment and not seen here. (Of a
-related company or deal a fact may be under way on another connection at this very instant; SQLite has one writer, so there
+related company, deal or note a fact may be under way on another connection at this very instant; SQLite has one writer, so there
 nothing is.)
 """
 

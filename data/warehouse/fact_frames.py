@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, type_coerce
 from sqlmodel import Session, col, or_, select
 
 from data.domain.entity import EntityKind
+from data.domain.note import WRITTEN
 from data.domain.outcome import ENDINGS
 from data.domain.relation import LINK, ROLES
 from data.warehouse.entities import EntityRow
@@ -46,18 +47,18 @@ def of_all(session: Session) -> pl.DataFrame:
 def of_entities(session: Session, entity_ids: Iterable[int], *, related: bool) -> pl.DataFrame:
     """The facts of a few entities.
 
-    `related`: also those of the companies and contacts that they name, and how the deals of these (and of the
-    entities themselves) ended.
+    `related`: also those of the companies and contacts that they name, how the deals of these (and of the entities
+    themselves) ended, and what the notes about them say.
     """
     ids = set(entity_ids)
     own = _frame(session, _query().where(col(FactRow.entity_id).in_(ids)))
     if not related:
         return own
     targets = _of_kinds(session, own["target"].drop_nulls().to_list()) - ids
-    deals = _deals_of(session, ids | targets) - ids - targets
+    deals = _naming(session, ids | targets, [EntityKind.DEAL]) - ids - targets
     theirs = _query().where(
         or_(
-            col(FactRow.entity_id).in_(targets),
+            col(FactRow.entity_id).in_(targets | _naming(session, ids, WRITTEN)),
             col(FactRow.entity_id).in_(deals)
             & or_(col(FactRow.name).in_(_OF_RELATED_DEALS), col(FactRow.name).startswith(LINK, autoescape=True)),
         )
@@ -72,11 +73,12 @@ def _of_kinds(session: Session, entity_ids: list[int]) -> set[int]:
     return {number for number in session.exec(query) if number is not None}
 
 
-def _deals_of(session: Session, entity_ids: set[int]) -> set[int]:
+def _naming(session: Session, entity_ids: set[int], kinds: Iterable[EntityKind]) -> set[int]:
+    """The entities of these kinds that have ever named one of those."""
     query = (
         select(FactRow.entity_id)
         .join(EntityRow, col(EntityRow.id) == FactRow.entity_id)
-        .where(col(FactRow.target_id).in_(entity_ids), EntityRow.kind == EntityKind.DEAL.value)
+        .where(col(FactRow.target_id).in_(entity_ids), col(EntityRow.kind).in_([kind.value for kind in kinds]))
         .distinct()
     )
     return set(session.exec(query))

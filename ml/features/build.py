@@ -11,7 +11,7 @@ from ml.features import engagement, momentum, properties
 from ml.features.facts import Examples, Facts, examples_of, prepared
 from ml.features.inputs import Input, typed_value
 from ml.features.momentum import Norms
-from ml.features.sets import ENGAGEMENT, OWN_TABLE, SETS, FeatureSet
+from ml.features.sets import ENGAGEMENT, MOMENTUM, OWN_TABLE, SETS, FeatureSet
 
 
 def build(
@@ -59,9 +59,10 @@ def needs_related(model: str, inputs: Iterable[str]) -> bool:
     return SETS.get(model, OWN_TABLE).related(inputs)
 
 
-def fit_norms(facts: pl.DataFrame, until: datetime) -> Norms:
-    """What is usual, from the facts that were visible by the end of the training part; stored with the version."""
-    return momentum.fit_norms(prepared(facts), until)
+def fit_norms(model: str, facts: pl.DataFrame, until: datetime) -> Norms:
+    """What was usual, month by month, up to the end of the training part; stored with the version. None where nobody asks."""
+    asked = MOMENTUM in SETS.get(model, OWN_TABLE).subjects
+    return momentum.fit_norms(prepared(facts), until) if asked else Norms()
 
 
 def _columns(found: FeatureSet, asked: Examples, facts: Facts, norms: Norms) -> dict[str, pl.Series]:

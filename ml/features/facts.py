@@ -76,9 +76,13 @@ class Facts:
     def has_value(self) -> Bools:
         return self.value.is_not_null().to_numpy()
 
-    def of_kind(self, kind: EntityKind) -> Bools:
-        """Which rows are about entities of a kind."""
-        return np.asarray(self.kind == KINDS.index(kind))
+    def of_kind(self, *kinds: EntityKind) -> Bools:
+        """Which rows are about entities of one of these kinds."""
+        return np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
+
+    def property_of(self, rows: Ints) -> Ints:
+        """A number for each entity and property of these rows."""
+        return self.entity[rows] * len(self.names) + self.name[rows]
 
     def rows(self, names: Iterable[str]) -> Ints:
         """The rows of these properties, in the order in which they became visible."""

@@ -1,7 +1,7 @@
 """How a deal moves: its stage, for how long, how fast, against the norm of that stage; how its amount changed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
@@ -22,11 +22,15 @@ FEWEST_STAYS = 5  # the median of fewer would be one deal's own
 
 
 class Norms(BaseModel):
-    """What is usual, learned from the training part: the median days that deals stayed in a stage before they left it."""
+    """What is usual, as it was known when each month began: the median days that deals stayed in a stage before they left it.
+
+    `months`: the first of a month -> stage -> days, good until the next one that is there. An example goes by the month of
+    its moment, and so never by what came to be known later.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    stage_days: dict[str, float] = {}
+    months: dict[date, dict[str, float]] = {}
 
 
 def build(examples: Examples, facts: Facts, norms: Norms) -> dict[str, pl.Series]:
@@ -40,17 +44,48 @@ def build(examples: Examples, facts: Facts, norms: Norms) -> dict[str, pl.Series
 
 
 def fit_norms(facts: Facts, until: datetime) -> Norms:
-    """The norms as they could be known at a moment: only stays that were over, and known to be over, by then."""
-    at = pl.Series([until], dtype=MOMENT).to_physical().item()
+    """The norms of each month that had begun by a moment: of stays that were over, and known to be over, when it began."""
     rows = facts.rows(STAGE)
-    rows = rows[facts.has_value[rows] & (facts.visible[rows] <= at)]
+    rows = rows[facts.has_value[rows]]
+    found: dict[date, dict[str, float]] = {}
+    usual: dict[str, float] = {}
+    for first in _months(facts.visible[rows], until):
+        before, usual = usual, _usual(facts, rows[facts.visible[rows] <= _micros(first)])
+        if usual != before:
+            found[first] = usual
+    return Norms(months=found)
+
+
+def _months(visible: Ints, until: datetime) -> list[date]:
+    if not len(visible):
+        return []
+    first = pl.Series([int(visible.min())]).cast(MOMENT).dt.date().item()
+    months = pl.date_range(first.replace(day=1), until.astimezone(UTC).date(), "1mo", eager=True)
+    return months.to_list()
+
+
+def _micros(first: date) -> int:
+    return int(pl.Series([datetime(first.year, first.month, 1, tzinfo=UTC)], dtype=MOMENT).to_physical().item())
+
+
+def _usual(facts: Facts, rows: Ints) -> dict[str, float]:
     stays = pl.DataFrame({"deal": facts.entity[rows], "stage": facts.text(rows), "since": facts.occurred[rows]})
     stays = stays.sort("deal", "since", maintain_order=True).filter(
         pl.col("stage").ne_missing(pl.col("stage").shift().over("deal"))
     )
     stays = stays.with_columns(days=(pl.col("since").shift(-1).over("deal") - pl.col("since")) / DAY).drop_nulls("days")
     usual = stays.group_by("stage").agg(pl.col("days").median(), pl.len()).filter(pl.col("len") >= FEWEST_STAYS).sort("stage")
-    return Norms(stage_days=dict(usual.select("stage", "days").iter_rows()))
+    return dict(usual.select("stage", "days").iter_rows())
+
+
+def _norm(stage: pl.Series, at: Ints, norms: Norms) -> Floats:
+    """The usual days in each stage, as known at each moment; NaN where there is no norm of it."""
+    firsts = sorted(norms.months)
+    month = np.searchsorted([_micros(first) for first in firsts], at, "right") - 1
+    table = [(number, name, days) for number, first in enumerate(firsts) for name, days in norms.months[first].items()]
+    told = pl.DataFrame(table, schema={"month": pl.Int64, "stage": pl.String, "days": pl.Float64}, orient="row")
+    asked = pl.DataFrame({"month": month, "stage": stage}, schema_overrides={"month": pl.Int64, "stage": pl.String})
+    return asked.join(told, on=["month", "stage"], how="left", maintain_order="left")["days"].fill_null(np.nan).to_numpy()
 
 
 def _stage(examples: Examples, facts: Facts, norms: Norms) -> dict[str, pl.Series]:
@@ -64,7 +99,7 @@ def _stage(examples: Examples, facts: Facts, norms: Norms) -> dict[str, pl.Serie
     days = (examples.at - story.pick(story.occurred[since(moved)])) / DAY
     age = examples.at - story.pick(story.occurred[since(begins)])
     stage = facts.text(np.where(story.at == NONE, NONE, story.row[story.at]) if len(story.row) else story.at)
-    usual = stage.replace_strict(norms.stage_days, default=None, return_dtype=pl.Float64).to_numpy()
+    usual = _norm(stage, examples.at, norms)
     return {
         "deal_stage": stage,
         "days_in_stage": column(days),

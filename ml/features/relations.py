@@ -65,14 +65,9 @@ def _linked(examples: Examples, facts: Facts, links: list[str]) -> Ints:
     """The row of the last link that was made by each example's moment; NONE where there is none, or it is there no more."""
     rows = facts.rows(links)
     made = facts.latest(rows[facts.has_value[rows]]).at(examples.entity, examples.at)
-    same = facts.latest(rows, by=_each(facts, rows)).at(_each(facts, np.maximum(made, 0)), examples.at)
+    same = facts.latest(rows, by=facts.property_of(rows)).at(facts.property_of(np.maximum(made, 0)), examples.at)
     gone = (made == NONE) | ~facts.has_value[np.maximum(same, 0)]
     return np.where(gone, NONE, made)
-
-
-def _each(facts: Facts, rows: Ints) -> Ints:
-    """A number for each entity and property of these rows."""
-    return facts.entity[rows] * len(facts.names) + facts.name[rows]
 
 
 def _names(role: Role) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from data.domain.entity import EntityKind
-from ml.features import activity, engagement, momentum, relations
+from ml.features import activity, engagement, momentum, notes, relations
 from ml.features.facts import Examples, Facts
 from ml.features.momentum import Norms
 
@@ -17,13 +17,14 @@ Build = Callable[[Examples, Facts, Norms], dict[str, pl.Series]]
 class Subject:
     """Some columns that are made together. `reads`: the properties that they are made of, which are no columns besides.
 
-    `prefix`: it also has a column for each name that begins so.
+    `related`: they need the facts of other entities too. `prefix`: it also has a column for each name that begins so.
     """
 
     name: str
     columns: tuple[str, ...]
     reads: tuple[str, ...]
     build: Build
+    related: bool = False
     prefix: str | None = None
 
     def has(self, name: str) -> bool:
@@ -47,7 +48,7 @@ class FeatureSet:
 
     def related(self, columns: Iterable[str]) -> bool:
         """Whether these columns need the facts of other entities too."""
-        return RELATIONS in self.subjects and any(RELATIONS.has(name) for name in columns)
+        return any(subject.related and subject.has(name) for subject in self.subjects for name in columns)
 
 
 ENGAGEMENT = Subject(
@@ -56,11 +57,17 @@ ENGAGEMENT = Subject(
 ACTIVITY = Subject("activity", activity.COLUMNS, (), lambda examples, facts, _: activity.build(examples, facts))
 MOMENTUM = Subject("momentum", momentum.COLUMNS, (*momentum.STAGE, *momentum.AMOUNT), momentum.build)
 RELATIONS = Subject(
-    "relations", relations.COLUMNS, (), lambda examples, facts, _: relations.build(examples, facts), prefix=relations.COMPANY
+    "relations",
+    relations.COLUMNS,
+    (),
+    lambda examples, facts, _: relations.build(examples, facts),
+    related=True,
+    prefix=relations.COMPANY,
 )
+NOTES = Subject("notes", notes.COLUMNS, (), lambda examples, facts, _: notes.build(examples, facts), related=True)
 
 SETS: dict[str, FeatureSet] = {
-    "lead_score": FeatureSet(EntityKind.CONTACT, (ENGAGEMENT, ACTIVITY, RELATIONS)),
-    "win_probability": FeatureSet(EntityKind.DEAL, (MOMENTUM, ACTIVITY, RELATIONS)),
+    "lead_score": FeatureSet(EntityKind.CONTACT, (ENGAGEMENT, ACTIVITY, RELATIONS, NOTES)),
+    "win_probability": FeatureSet(EntityKind.DEAL, (MOMENTUM, ACTIVITY, RELATIONS, NOTES)),
 }
 OWN_TABLE = FeatureSet(EntityKind.CONTACT, ())

@@ -98,6 +98,9 @@ PHRASES: dict[str, Phrase] = {
     "owner": _as_told("owned by {}"),
     "earlier_deals_won": _counted("1 earlier deal won", "{} earlier deals won"),
     "earlier_deals_lost": _counted("1 earlier deal lost", "{} earlier deals lost"),
+    "note_text": _as_told("its notes say: {}"),
+    "notes_written": _counted("1 note written", "{} notes written"),
+    "days_since_note": _days("last note {} ago"),
     "company_deals_won": _counted("1 deal of its company won", "{} deals of its company won"),
     "company_deals_lost": _counted("1 deal of its company lost", "{} deals of its company lost"),
 }

@@ -27,7 +27,7 @@ from ml.training.split import Fold, Plan
 STACK = "stack"
 MOST_MEMBERS = 4
 FEWEST_FOR_STACK = 1_000
-# Takes as long as all others together, and seldom serves: where the time is short it is the one to go without.
+# Seldom serves, and slows down more than the others on a busy machine: where the time is short it is the one to go without.
 SLOW = (forest.LEARNER.name,)
 
 Tell = Callable[[str], None]

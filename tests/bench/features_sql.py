@@ -6,6 +6,7 @@ from data.domain.outcome import ENDINGS
 from ml.features.activity import WINDOW_DAYS
 from ml.features.engagement import COUNTERS, GROWTH_DAYS
 from ml.features.facts import DAY
+from ml.features.notes import LONGEST, NEWEST
 from tests.bench.features_data import OF_COMPANY
 
 ENDS = {"won": "", "lost": "NOT"}
@@ -58,8 +59,9 @@ SELECT told.row, {", ".join(COUNTERS)}, lower(trim(channel)) AS channel,
     (told.moment - last_change) / {DAY} AS engagement_recency_days,
     CASE WHEN changes > 1 THEN (last_change - first_change) / {DAY} / (changes - 1) END AS engagement_cadence_days,
     activity.* EXCLUDE (row), owner, 0.0 AS earlier_deals_won, 0.0 AS earlier_deals_lost,
-    {_company_columns()}{"".join(f", {name}" for name in names)}
-FROM told JOIN ({_activity()}) activity USING (row) LEFT JOIN ({_company("FALSE")}) company USING (row) ORDER BY told.row"""
+    {_company_columns()}, {NOTE_COLUMNS}{"".join(f", {name}" for name in names)}
+FROM told JOIN ({_activity()}) activity USING (row) LEFT JOIN ({_company("FALSE")}) company USING (row)
+LEFT JOIN ({_notes("person_id")}) notes USING (row) ORDER BY told.row"""
 
 
 def win_probability(names: Sequence[str]) -> str:
@@ -89,9 +91,30 @@ told AS (
 SELECT told.row, deal_stage, days_in_stage, stages_passed, stages_per_week, CAST(NULL AS DOUBLE) AS days_in_stage_to_norm,
     deal_amount, amount_to_first, amount_raises, amount_cuts, activity.* EXCLUDE (row), owner,
     CAST(NULL AS DOUBLE) AS earlier_deals_won, CAST(NULL AS DOUBLE) AS earlier_deals_lost,
-    {_company_columns()}{"".join(f", {name}" for name in names)}
+    {_company_columns()}, {NOTE_COLUMNS}{"".join(f", {name}" for name in names)}
 FROM told LEFT JOIN stage USING (row) LEFT JOIN amount USING (row) JOIN ({_activity()}) activity USING (row)
-LEFT JOIN ({_company("x.deal = c.entity")}) company USING (row) ORDER BY told.row"""
+LEFT JOIN ({_company("x.deal = c.entity")}) company USING (row) LEFT JOIN ({_notes("deal_id")}) notes USING (row)
+ORDER BY told.row"""
+
+
+NOTE_COLUMNS = "note_text, coalesce(notes_written, 0) AS notes_written, days_since_note"
+
+
+def _notes(name: str) -> str:
+    """The notes whose property names the example's entity, and did so at its moment, as they were then."""
+    plain = r"trim(regexp_replace(regexp_replace(value, '</?[a-zA-Z][^>]*>', ' ', 'g'), '\s+', ' ', 'g'))"
+    return f"""
+    WITH named AS (SELECT DISTINCT e.row, e.entity, e.moment, f.entity AS note
+                   FROM e JOIN f ON f.target = e.entity AND f.visible <= e.moment AND f.kind = 'note' AND f.name = '{name}'),
+    theirs AS (SELECT row, note, any_value(moment) AS moment FROM named JOIN f ON f.entity = note AND f.visible <= named.moment
+               AND f.name = '{name}' GROUP BY row, note HAVING arg_max_null(f.target, f.rank) = any_value(named.entity)),
+    bodies AS (SELECT row, note, any_value(moment) AS moment, arg_max_null(f.value, f.rank) AS value,
+               arg_max(f.occurred, f.rank) AS occurred, max(f.rank) AS place
+               FROM theirs JOIN f ON f.entity = note AND f.visible <= theirs.moment AND f.name = 'hs_note_body' GROUP BY row, note),
+    newest AS (SELECT *, row_number() OVER (PARTITION BY row ORDER BY place DESC) AS number FROM bodies WHERE value IS NOT NULL)
+    SELECT row, left(string_agg({plain}, chr(10) ORDER BY place DESC) FILTER (number <= {NEWEST}), {LONGEST}) AS note_text,
+        CAST(count(*) AS DOUBLE) AS notes_written, (any_value(moment) - max(occurred)) / {DAY} AS days_since_note
+    FROM newest GROUP BY row"""
 
 
 def _value(name: str, condition: str = "") -> str:

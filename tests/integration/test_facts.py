@@ -384,7 +384,7 @@ def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
     inputs = (Input(name="days_in_stage_to_norm", kind=InputKind.NUMBER),)
     table = TypedTable(inputs, pl.DataFrame({"days_in_stage_to_norm": times}), (times > 20).astype(np.int64))
     model = replace(MODEL, name="win_probability", learners={"logistic": ({"C": 1.0},)})
-    trained = train(model, table, norms=Norms(stage_days=stage_days), data_hash="", now=NOON)
+    trained = train(model, table, norms=Norms(months={NOON.date().replace(day=1): stage_days}), data_hash="", now=NOON)
     put_champion(trained, models_dir)
 
 

@@ -29,7 +29,7 @@ from data.domain.event import Driver, EventState
 from data.samples.leads import NAMES
 from data.warehouse import events
 from data.warehouse.predictions import PredictionRow
-from ml.features import activity, engagement, relations
+from ml.features import activity, engagement, notes, relations
 from ml.features.build import build, given
 from ml.features.facts import EXAMPLES
 from ml.features.inputs import Input, InputKind, typed_rows
@@ -42,14 +42,16 @@ from tests.conftest import LoopFactory
 from tests.support import HOT, NOON, FakeClock, generic
 
 TEXTS = {"channel": NAMES, "owner": ("1", "2"), "job_title": ("CEO", "CTO"), "company_industry": ("retail", "finance")}
+FIELDS = ("job_title", "newsletter", "company_industry")
+SAID = ("<p>Wants a second demo</p>", "<p>Budget is frozen until May</p>", "<p>Talks to a competitor</p>")
 MORE = {"trial_ends": ("2026-03-09", "2026-04-30T08:00:00Z"), "message": ("please call me back", "what would forty seats cost us")}
 KINDS = {
     **dict.fromkeys(TEXTS, InputKind.CATEGORY), **dict.fromkeys(("is_first_visit", "newsletter"), InputKind.BOOLEAN),
-    "trial_ends": InputKind.DATE, "message": InputKind.TEXT,
+    "trial_ends": InputKind.DATE, "message": InputKind.TEXT, notes.TEXT: InputKind.TEXT,
 }  # fmt: skip
 INPUTS = tuple(
     Input(name=name, kind=KINDS.get(name, InputKind.NUMBER))
-    for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, "job_title", "newsletter", "company_industry", *MORE)
+    for name in (*engagement.COLUMNS, *activity.COLUMNS, *relations.COLUMNS, *notes.COLUMNS, *FIELDS, *MORE)
 )
 THEIRS = {"sessions": "hs_analytics_num_visits", "page_views": "hs_analytics_num_page_views", "channel": "hs_analytics_source"}
 DAYS = 40.0
@@ -85,6 +87,7 @@ def test_every_row_built_again_equals_the_one_that_was_scored(
     rows, facts = scored(loop)
     assert len({row.entity_id for row in rows}) == size
     assert built_again(loop, rows, facts) == [row.features for row in rows]
+    assert sum(row.features[notes.TEXT] is not None for row in rows) > len(rows) / 5, "many had notes"
     hindsight = facts.with_columns(known_at="occurred_at")
     differ = sum(one != row.features for one, row in zip(built_again(loop, rows, hindsight), rows, strict=True))
     assert differ > len(rows) / 20, "late news is there: whoever ignores when it came gets other rows"
@@ -153,6 +156,7 @@ def steps(contacts: int) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
         *(change for number in range(1, contacts + 1) for change in of_contact(generator, number, len(companies))),
         *(change for number in companies for change in of_company(generator, number)),
         *(change for number in deals for change in of_deal(generator, number, len(companies))),
+        *(change for number in range(80_001, 80_001 + contacts) for change in of_note(generator, number, contacts)),
     ]
     late = generator.random(len(changes)) < LATE_SHARE
     arrival = [day + (generator.exponential(LATE_DAYS) if slow else 0.0) for (day, *_), slow in zip(changes, late, strict=True)]
@@ -163,6 +167,7 @@ def steps(contacts: int) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
         yield NOON + timedelta(days=(step + 1) * DAYS / STEPS), news
 
 
+LINK, GONE = "a link", "deleted"
 Change = tuple[float, str, int, str, Any]
 
 
@@ -196,9 +201,29 @@ def of_deal(generator: np.random.Generator, number: int, companies: int) -> Iter
     yield generator.uniform(0, DAYS), "deal", number, "dealstage", str(generator.choice(["closedwon", "closedlost", "demo"]))
 
 
+def of_note(generator: np.random.Generator, number: int, contacts: int) -> Iterator[Change]:
+    """Most are written once, about one contact; some are written anew, go to somebody else, or are deleted."""
+    day = generator.uniform(0, DAYS)
+    contact = generator.integers(1, contacts + 1)
+    yield day, "note", number, "hs_note_body", _one_of(generator, SAID)
+    yield day, "note", number, LINK, (contact, True)
+    for odd in generator.uniform(day, DAYS, generator.poisson(0.5)):
+        yield from (
+            ((odd, "note", number, "hs_note_body", _one_of(generator, SAID)),),
+            ((odd, "note", number, LINK, (contact, False)), (odd, "note", number, LINK, (contact % contacts + 1, True))),
+            ((odd, "note", number, GONE, None),),
+        )[generator.integers(3)]
+
+
 def webhook(place: int, day: float, kind: str, number: int, name: str, value: Any) -> dict[str, Any]:
     moment = int((NOON + timedelta(days=day)).timestamp() * 1000)
     event = {"eventId": place, "portalId": 1, "objectId": number, "occurredAt": moment, "subscriptionType": f"{kind}.creation"}
+    if name == GONE:
+        return {**event, "subscriptionType": f"{kind}.deletion"}
+    if name == LINK:
+        contact, there = value
+        ends = {"fromObjectId": number, "fromObjectTypeId": "0-46", "toObjectId": int(contact), "toObjectTypeId": "0-1"}
+        return {**event, "subscriptionType": "object.associationChange", **ends, "associationRemoved": not there}
     if not name:
         return event
     return {**event, "subscriptionType": f"{kind}.propertyChange", "propertyName": name, "propertyValue": value}
@@ -227,7 +252,7 @@ def put_wide_model(models_dir: Path) -> None:
 
 
 def _drawn(generator: np.random.Generator, column: Input) -> Any:
-    words = (TEXTS | MORE).get(column.name)
+    words = (TEXTS | MORE | {notes.TEXT: SAID}).get(column.name)
     return _one_of(generator, words) if words else int(generator.integers(0, 2))
 
 

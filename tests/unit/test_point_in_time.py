@@ -1,6 +1,7 @@
 """Features as of a moment: they are what the definition says, and nothing that was known later changes them."""
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -9,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from ml.features import engagement
-from ml.features.build import build, from_properties, needs_related, properties_behind
-from ml.features.momentum import Norms
+from ml.features import engagement, notes
+from ml.features.build import build, fit_norms, from_properties, needs_related, properties_behind
 from ml.features.sets import SETS
-from tests.facts import CONTACTS, DAYS, DEALS, Told, described, examples, frame, same, stories
+from tests.facts import CONTACTS, DAYS, DEALS, Told, described, examples, frame, long_story, moment, moment_of, same, stories
 
 MOMENTS = (7, 33, 90, DAYS + 50)
+END = DAYS + 100
 ASKED = {
     "lead_score": [(entity, day) for entity in CONTACTS for day in MOMENTS],
     "win_probability": [(entity, day) for entity in DEALS for day in MOMENTS],
 }
-NORMS = Norms(stage_days={"new": 10.0, "demo": 4.0, "closedwon": 0.0})
 FEW = settings(max_examples=10)  # each builds some thirty columns several times
 MODELS = pytest.mark.parametrize("model", ASKED)
 
@@ -31,16 +31,33 @@ def columns_of(model: str) -> list[str]:
 
 
 def built(model: str, told: list[Told], asked: list[tuple[int, float]] | None = None) -> pl.DataFrame:
-    return build(model, examples(asked or ASKED[model]), frame(told), wanted=columns_of(model), norms=NORMS)
+    return made(model, told, asked, wanted=columns_of(model))
+
+
+def made(model: str, told: list[Told], asked: list[tuple[int, float]] | None = None, **how: Any) -> pl.DataFrame:
+    facts = frame(told)
+    return build(model, examples(asked or ASKED[model]), facts, norms=fit_norms(model, facts, moment(END)), **how)
 
 
 @MODELS
-@settings(max_examples=40)
+@settings(max_examples=200)
 @given(told=stories())
 def test_each_row_is_what_the_definition_says(model: str, told: list[Told]) -> None:
     rows = built(model, told).to_dicts()
     for (entity, at), row in zip(ASKED[model], rows, strict=True):
-        wanted = described(entity, at, told, NORMS)
+        wanted = described(entity, at, told)
+        assert same(row, wanted), {name: (row[name], wanted.get(name)) for name in row if row[name] != wanted.get(name)}
+
+
+@MODELS
+@pytest.mark.parametrize("seed", range(4))
+def test_each_row_of_a_long_story_is_what_the_definition_says(model: str, seed: int) -> None:
+    random = Random(seed)
+    told = long_story(random, 400 * (seed + 1))
+    asked = [(entity, moment_of(random, END)) for entity, _ in ASKED[model] for _ in range(40)]
+    rows = built(model, told, asked).to_dicts()
+    for (entity, at), row in zip(asked, rows, strict=True):
+        wanted = described(entity, at, told)
         assert same(row, wanted), {name: (row[name], wanted.get(name)) for name in row if row[name] != wanted.get(name)}
 
 
@@ -101,15 +118,14 @@ def test_what_we_wrote_ourselves_is_never_seen(model: str, told: list[Told], ext
 @given(told=stories(), data=st.data())
 def test_a_few_columns_are_the_same_as_among_all(model: str, told: list[Told], data: st.DataObject) -> None:
     some = data.draw(st.lists(st.sampled_from(columns_of(model)), unique=True, min_size=1))
-    made = build(model, examples(ASKED[model]), frame(told), wanted=some, norms=NORMS)
-    assert_frame_equal(made, built(model, told).select(some))
+    assert_frame_equal(made(model, told, wanted=some), built(model, told).select(some))
 
 
 @MODELS
 @FEW
 @given(told=stories())
 def test_without_a_list_of_columns_there_are_all_that_anybody_has(model: str, told: list[Told]) -> None:
-    every = build(model, examples(ASKED[model]), frame(told), norms=NORMS)
+    every = made(model, told)
     assert_frame_equal(every, built(model, told).select(every.columns))
 
 
@@ -137,6 +153,18 @@ def test_what_a_vendors_history_says_of_one_moment_is_one_event() -> None:
     ]
     rows = build("lead_score", examples([(1, 1), (1, 3)]), frame(told), wanted=["events_7d"])
     assert rows["events_7d"].to_list() == [1.0, 2.0]
+
+
+def test_of_many_long_notes_the_newest_are_read_and_their_beginnings() -> None:
+    told = [Told(note, "person_id", "1", 1, 1, note, note, 1) for note in range(100, 108)]
+    told += [Told(note, "content", f"<b>note {note}</b> " + "x" * 900, note, note, 1_000 + note) for note in range(100, 108)]
+    facts = frame(told, kinds=dict.fromkeys(range(100, 108), "note"))
+    (row,) = build("lead_score", examples([(1, 110)]), facts, wanted=notes.COLUMNS).to_dicts()
+    assert (row["notes_written"], row["days_since_note"], len(row["note_text"])) == (8, 3, notes.LONGEST)
+    assert [line.split(" x")[0] for line in row["note_text"].splitlines()] == ["note 107", "note 106", "note 105"]
+    short = facts.with_columns(value=pl.col("value").str.head(16))
+    (row,) = build("lead_score", examples([(1, 110)]), short, wanted=notes.COLUMNS).to_dicts()
+    assert row["note_text"].splitlines() == [f"note {note}" for note in (107, 106, 105, 104, 103)]
 
 
 def test_looking_up_is_no_event() -> None:
