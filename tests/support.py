@@ -20,7 +20,7 @@ from data.settings import Scope, Settings
 from ml.learners.base import Boosted
 from ml.models.lead_score import MODEL
 from ml.training import samples
-from ml.training.train import save_trained, train
+from ml.training.train import Trained, save_trained, train
 from ml.version import CHAMPION, Version, load, save, write_atomically
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -80,6 +80,14 @@ def put_model(models_dir: Path, *, rows: int = 6_000, seed: int = 0, version: st
     card = trained.card.model_copy(update={"version": version})
     save_trained(replace(trained, version=Version(card, trained.version.scorer)), folder)
     write_atomically(models_dir / MODEL.name / CHAMPION, version)
+
+
+def put_champion(trained: Trained, models_dir: Path) -> None:
+    """Puts what was trained where serving looks, as version 1."""
+    folder = models_dir / trained.card.model / "1"
+    folder.mkdir(parents=True)
+    save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
+    write_atomically(folder.parent / CHAMPION, "1")
 
 
 def put_variation(original: Path, folder: Path, *, trees: int) -> Path:

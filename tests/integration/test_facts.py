@@ -43,10 +43,9 @@ from ml.models.lead_score import MODEL
 from ml.preparation.base import AS_OF
 from ml.training.labels import HORIZON
 from ml.training.ladder import TypedTable
-from ml.training.train import Trained, train
-from ml.version import CHAMPION, Version, save, write_atomically
+from ml.training.train import train
 from tests.conftest import LoopFactory
-from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
+from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic, put_champion
 
 SECOND = timedelta(seconds=1)
 
@@ -427,10 +426,3 @@ def put_model_of_a_date(models_dir: Path) -> None:
     table = TypedTable(inputs, frame, (ages > 30).astype(np.int64), times)
     trained = train(replace(MODEL, learners={"logistic": ({"C": 1.0},)}), table, moment=moment, data_hash="", now=NOON)
     put_champion(trained, models_dir)
-
-
-def put_champion(trained: Trained, models_dir: Path) -> None:
-    folder = models_dir / trained.card.model / "1"
-    folder.mkdir(parents=True)
-    save(Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer), folder)
-    write_atomically(folder.parent / CHAMPION, "1")

@@ -40,7 +40,7 @@ def made(model: str, told: list[Told], asked: list[tuple[int, float]] | None = N
 
 
 @MODELS
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(told=stories())
 def test_each_row_is_what_the_definition_says(model: str, told: list[Told]) -> None:
     rows = built(model, told).to_dicts()
