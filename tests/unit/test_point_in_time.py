@@ -21,7 +21,7 @@ ASKED = {
     "lead_score": [(entity, day) for entity in CONTACTS for day in MOMENTS],
     "win_probability": [(entity, day) for entity in DEALS for day in MOMENTS],
 }
-FEW = settings(max_examples=10)  # each builds some thirty columns several times
+FEW = settings(max_examples=7)  # each builds some thirty columns several times
 MODELS = pytest.mark.parametrize("model", ASKED)
 
 
@@ -40,7 +40,7 @@ def made(model: str, told: list[Told], asked: list[tuple[int, float]] | None = N
 
 
 @MODELS
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(told=stories())
 def test_each_row_is_what_the_definition_says(model: str, told: list[Told]) -> None:
     rows = built(model, told).to_dicts()
