@@ -20,6 +20,7 @@ from data.domain.entity import EntityKind
 from data.domain.event import EARLIEST, OUR_PREFIX
 from data.domain.fact import NAMELESS, Origin
 from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result
+from data.domain.relation import LINK
 from ml.features.facts import EXAMPLES, MOMENT
 
 HORIZON = timedelta(days=60)  # what the score promises: the probability of being won within 60 days
@@ -118,7 +119,7 @@ def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], 
 def _moments(facts: pl.DataFrame) -> pl.DataFrame:
     """When something about a contact became known that may ask the model, with its look-up: `entity`, `as_of`."""
     name = pl.col("name")
-    asks = pl.col("value").is_not_null() & ~name.str.starts_with(OUR_PREFIX)
+    asks = pl.col("value").is_not_null() & ~name.str.starts_with(OUR_PREFIX) & ~name.str.starts_with(LINK)
     heard = facts.filter(
         pl.col("kind") == EntityKind.CONTACT.value,
         pl.col("origin") != Origin.LOOKUP.value,

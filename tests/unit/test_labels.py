@@ -42,6 +42,8 @@ def test_a_deal_that_names_the_contact_says_how_it_ended() -> None:
     deal = [Told(21, "person_id", "1", 5, 5, target=1), Told(21, "dealstage", "closedwon", 30, 31)]
     assert rows([visit(10), *deal]) == [(10, 1, 30)]
     assert rows([visit(10), *deal[1:]]) == [(10, 0, 10 + HORIZON_DAYS)], "a deal that names nobody says nothing of anybody"
+    link = [Told(21, "link:contact:1", "true", 5, 5, target=1), Told(1, "link:deal:21", "true", 5, 5, event=4, target=21)]
+    assert rows([visit(10), *link, *deal[1:]]) == [(10, 1, 30)]
 
 
 def test_moments_at_or_after_the_end_are_no_examples() -> None:
@@ -106,9 +108,10 @@ def test_a_young_moment_is_not_used_even_if_its_end_is_known() -> None:
         Told(1, "note", "hot", 0, 0, event=3, by_us=True),
         Told(1, "predicted_score", "0.9", 0, 0, event=3),
         Told(1, "sessions", None, 0, 0, event=3),
+        Told(1, "link:note:31", "true", 0, 0, event=3, target=31),
         Told(11, "size", "4", 0, 0, event=3),
     ],
-    ids=["look-up", "ours", "predicted", "emptied", "company"],
+    ids=["look-up", "ours", "predicted", "emptied", "link", "company"],
 )
 def test_what_asks_no_model_makes_no_example(quiet: Told) -> None:
     assert rows([quiet]) == []
