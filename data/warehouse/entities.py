@@ -26,7 +26,7 @@ class EntityRow(SQLModel, table=True):
     lease_id: str | None = None
     lease_until: datetime | None = instant(nullable=True)
     merged_into_id: int | None = Field(default=None, sa_type=RowId, foreign_key="entities.id", index=True)
-    """Where it is one with another in its source: whatever is told of it is told of that one."""
+    """The one that it has become part of in its source. It is asked no more, and nothing is written to it."""
     created_at: datetime = instant()
 
     @property
