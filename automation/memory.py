@@ -186,7 +186,7 @@ def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int]
     elif event.verb in LINKING:
         told = {link_name(target): LINKING[event.verb] for target in event.targets}
         links = {link_name(target): targets[target] for target in event.targets if event.verb is Verb.ASSOCIATED}
-    elif not told:
+    elif event.verb is not Verb.REVIEWED and not told:
         told = {NAMELESS: None}
     own = [
         Fact(

@@ -8,7 +8,7 @@ from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
 from data.domain.event_type import Verb
 
-LIVELY = frozenset({Verb.CREATED, Verb.CHANGED, Verb.MERGED, Verb.RESTORED})
+LIVELY = frozenset({Verb.CREATED, Verb.CHANGED, Verb.MERGED, Verb.RESTORED, Verb.REVIEWED})
 LEAD = "lead"  # stands for the model that the setting LEAD_MODEL names
 
 

@@ -12,10 +12,12 @@ from automation.pipeline.context import Loop
 from data.domain.delivery import Carrier
 from data.domain.entity import Known
 from data.domain.event import Driver
+from data.domain.event_type import Verb, parts_of
 from data.domain.prediction import Label, Prediction
 from data.warehouse import deliveries, predictions
 from data.warehouse.deliveries import Draft
 from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
 from data.warehouse.predictions import PredictionRow
 
 
@@ -27,11 +29,14 @@ class About:
     known: Known
 
 
-def activate(loop: Loop, session: Session, about: About, row: PredictionRow, prediction: Prediction, driver: Driver) -> None:
+def activate(
+    loop: Loop, session: Session, about: About, event: EventRow, row: PredictionRow, prediction: Prediction, driver: Driver
+) -> None:
     """Makes the deliveries of a stored prediction.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
-    is known by now, then speaks for the entity's newest event; where it says nothing new it makes no delivery.
+    is known by now, then speaks for the entity's newest event; where it says nothing new it makes no delivery. Nor does a
+    review of which the same version says the same as before.
 
     The caller holds the entity's row.
     """
@@ -39,6 +44,8 @@ def activate(loop: Loop, session: Session, about: About, row: PredictionRow, pre
     assert newest is not None
     assert row.id is not None
     if newest.id != row.id and newest.score == row.score:
+        return
+    if parts_of(event.type)[1] is Verb.REVIEWED and _says_the_same(predictions.before(session, row), row):
         return
     for destination in DESTINATIONS.values():
         if not destination.configured(loop.clients):
@@ -54,6 +61,10 @@ def activate(loop: Loop, session: Session, about: About, row: PredictionRow, pre
             session, draft, delivery_id=delivery_id, prediction_id=row.id, event_id=row.event_id,
             entity_id=row.entity_id, occurred_at=newest.occurred_at, now=loop.clock.now(),
         )  # fmt: skip
+
+
+def _says_the_same(before: PredictionRow | None, row: PredictionRow) -> bool:
+    return before is not None and (before.score, before.model_version) == (row.score, row.model_version)
 
 
 def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:

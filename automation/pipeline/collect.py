@@ -115,11 +115,10 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     arrivals = [Arrival(event, ids[event.entity], _asked(loop, event, owners[ids[event.entity]])) for event in found]
     grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
     new = events.add_new(
-        session, payload.source, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now,
-        due=now + timedelta(seconds=grace),
-    )  # fmt: skip
-    fresh = [arrival for arrival in _once(arrivals) if arrival.event.dedupe_key in new]
-    heard = [Heard(arrival.event, new[arrival.event.dedupe_key], arrival.entity_id) for arrival in fresh]
+        session, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now, due=now + timedelta(seconds=grace)
+    )
+    fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
+    heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
     remember_events(session, heard, owners, ids, now)
     _follow_merges(session, heard, ids)
     _ask_again(session, heard, owners, ids)
@@ -130,7 +129,7 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh),
         rejected=len(parsed.rejects),
-        events=[_collected(new[arrival.event.dedupe_key], arrival) for arrival in fresh],
+        events=[_collected(new[arrival.key], arrival) for arrival in fresh],
     )
 
 
@@ -140,7 +139,7 @@ def _asked(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
 
 
 def _once(arrivals: list[Arrival]) -> list[Arrival]:
-    return list({arrival.event.dedupe_key: arrival for arrival in reversed(arrivals)}.values())[::-1]
+    return list({arrival.key: arrival for arrival in reversed(arrivals)}.values())[::-1]
 
 
 def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:

@@ -110,7 +110,7 @@ def _store(loop: Loop, session: Session, row: EventRow, about: About, entry: Ent
             continue
         stored = predictions.of_event(session, row.id, prediction.model)
         assert stored is not None
-        activate(loop, session, about, stored, prediction, driver)
+        activate(loop, session, about, row, stored, prediction, driver)
     answered = {stored.model for stored in predictions.of_events(session, [row.id])}
     if row.state == EventState.NEW and answered >= set(row.models):
         lease_id = row.lease_id

@@ -43,20 +43,21 @@ def parse(body: bytes, *, app_id: str = "") -> Parsed:
     Raises:
         Rejected: the body is not JSON.
     """
-    return parse_items(body, lambda item: _event(Item.model_validate(item)), one_allowed=True)
+    return parse_items(body, lambda item: event_of(Item.model_validate(item), NAME), one_allowed=True)
 
 
-def _event(item: Item) -> Event:
+def event_of(item: Item, source: str) -> Event:
+    """The event of an item that speaks of a source's records."""
+
+    def ref(entity: ItemEntity) -> EntityRef:
+        return EntityRef(source=source, kind=entity.kind, id=entity.id)
+
     return Event(
         dedupe_key=item.id,
         type=item.type,
-        entity=_ref(item.entity),
+        entity=ref(item.entity),
         occurred_at=item.occurred_at,
         properties=item.properties,
         previous=item.previous,
-        targets=tuple(map(_ref, item.targets)),
+        targets=tuple(map(ref, item.targets)),
     )
-
-
-def _ref(entity: ItemEntity) -> EntityRef:
-    return EntityRef(source=NAME, kind=entity.kind, id=entity.id)

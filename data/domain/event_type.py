@@ -19,6 +19,7 @@ class Verb(StrEnum):
     RESTORED = "restored"
     ASSOCIATED = "associated"
     DISSOCIATED = "dissociated"
+    REVIEWED = "reviewed"
 
 
 class Carries(StrEnum):
@@ -50,6 +51,7 @@ SHAPES: dict[Verb, Shape] = {
     Verb.RESTORED: Shape("It is back from the recycle bin.", Carries.ALLOWED, (0, 0)),
     Verb.ASSOCIATED: Shape("It belongs to another one from now on.", Carries.ALLOWED, (1, 1), "the other one"),
     Verb.DISSOCIATED: Shape("It no longer belongs to another one.", Carries.ALLOWED, (1, 1), "the other one"),
+    Verb.REVIEWED: Shape("Nothing happened to it: its models are asked anew.", Carries.NONE, (0, 0)),
 }
 
 _BASIC = (Verb.CREATED, Verb.CHANGED, Verb.DELETED)
@@ -57,10 +59,10 @@ _LINKED = (*_BASIC, Verb.RESTORED, Verb.ASSOCIATED, Verb.DISSOCIATED)
 _ALL = (*_LINKED, Verb.MERGED)
 
 VERBS: dict[EntityKind, tuple[Verb, ...]] = {
-    EntityKind.CONTACT: (*_ALL, Verb.ERASED),
-    EntityKind.COMPANY: _ALL,
-    EntityKind.DEAL: _ALL,
-    EntityKind.LEAD: _ALL,
+    EntityKind.CONTACT: (*_ALL, Verb.ERASED, Verb.REVIEWED),
+    EntityKind.COMPANY: (*_ALL, Verb.REVIEWED),
+    EntityKind.DEAL: (*_ALL, Verb.REVIEWED),
+    EntityKind.LEAD: (*_ALL, Verb.REVIEWED),
     EntityKind.TICKET: _ALL,
     EntityKind.PRODUCT: (*_BASIC, Verb.RESTORED, Verb.MERGED),
     EntityKind.NOTE: _LINKED,

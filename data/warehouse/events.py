@@ -57,14 +57,21 @@ class Arrival:
     entity_id: int
     models: tuple[str, ...]
 
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.event.entity.source, self.event.dedupe_key
+
+
+Key = tuple[str, str]  # source, dedupe key
+
 
 def add_new(
-    session: Session, source: str, arrivals: Sequence[Arrival], *, payload_id: int, driver: Driver, now: datetime, due: datetime
-) -> dict[str, int]:
-    """Stores the arrivals whose dedupe key is new; returns key -> event id for those."""
+    session: Session, arrivals: Sequence[Arrival], *, payload_id: int, driver: Driver, now: datetime, due: datetime
+) -> dict[Key, int]:
+    """Stores the arrivals whose key is new; returns key -> event id for those."""
     rows = [
         {
-            "source": source,
+            "source": arrival.event.entity.source,
             "dedupe_key": arrival.event.dedupe_key,
             "type": arrival.event.type,
             "entity_id": arrival.entity_id,
@@ -85,9 +92,10 @@ def add_new(
         }
         for arrival in arrivals
     ]
-    inserted = {key for (_, key) in insert_new(session, EventRow, rows, UNIQUE)}
-    query = select(EventRow.dedupe_key, EventRow.id).where(EventRow.source == source, col(EventRow.dedupe_key).in_(inserted))
-    return {key: number for key, number in session.exec(query) if number is not None}
+    inserted = insert_new(session, EventRow, rows, UNIQUE)
+    query = select(EventRow.source, EventRow.dedupe_key, EventRow.id)
+    found = session.exec(query.where(col(EventRow.dedupe_key).in_({key for _, key in inserted})))
+    return {(source, key): number for source, key, number in found if number is not None and (source, key) in inserted}
 
 
 def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:

@@ -37,6 +37,14 @@ LONE = {
         "entity": {"kind": "contact", "id": "ada@example.com"},
         "properties": {"sessions": 4},
     },
+    "leadloop": {
+        "id": "42",
+        "source": "hubspot",
+        "type": "contact.changed",
+        "occurred_at": "2026-03-02T12:00:00Z",
+        "entity": {"kind": "contact", "id": "901"},
+        "properties": {"sessions": 4},
+    },
 }
 
 

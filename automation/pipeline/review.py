@@ -1,0 +1,40 @@
+"""Reviews: the models are asked anew about records to which nothing happened, for what they are judged by has changed, or who judges.
+
+A review is an event like any other, so it is scored, ordered and delivered like any other; it leaves no fact behind.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlmodel import Session
+
+from automation.sources import ours
+from data.domain.entity import EntityRef
+from data.domain.event import Driver
+from data.domain.event_type import VERBS, Verb, type_of
+from data.warehouse import payloads
+from data.warehouse.payloads import Payload
+
+
+def store(session: Session, refs: Iterable[EntityRef], run: str, now: datetime) -> int | None:
+    """Stores reviews of these records as a payload, in the caller's transaction; returns its id, or None where there are none.
+
+    `run` names what asks for it: the same run again asks nobody twice. Whoever stored it parses it after the commit; if that
+    never comes about, the worker does.
+    """
+    items = [_item(ref, run, now) for ref in refs if Verb.REVIEWED in VERBS[ref.kind]]
+    if not items:
+        return None
+    payload = Payload(source=ours.NAME, driver=Driver.WORKER, body=json.dumps(items).encode(), received_at=now)
+    return payloads.add(session, payload)
+
+
+def _item(ref: EntityRef, run: str, now: datetime) -> dict[str, object]:
+    return {
+        "id": f"review {run} {ref}",
+        "source": ref.source,
+        "type": type_of(ref.kind, Verb.REVIEWED),
+        "occurred_at": now.isoformat(),
+        "entity": {"kind": ref.kind.value, "id": ref.id},
+    }
