@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 
 from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.pace import Pace, Unpaced
 from automation.sources.pipedrive import flat
 from data.domain.entity import EntityKind
+from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 
 PATHS: dict[EntityKind, str] = {
@@ -23,6 +25,7 @@ FIELD_PATHS: dict[EntityKind, str] = {
     EntityKind.DEAL: "dealFields",
 }
 NAMES_SECONDS = 300.0
+LIMIT = "pipedrive"
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 
 
@@ -32,7 +35,8 @@ class PipedriveClient:
     batch_size = 100
     write_size = 5  # one call each: more would outlive a lease when Pipedrive is slow
 
-    def __init__(self, api_token: str, base_url: str) -> None:
+    def __init__(self, api_token: str, base_url: str, *, pace: Pace | None = None, calls_per_2_seconds: int = 20) -> None:
+        self._pace, self._rate = pace or Unpaced(), rate_of(calls_per_2_seconds)
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
@@ -91,13 +95,18 @@ class PipedriveClient:
         return [row["name"] for row in missing]
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        with self._pace.call(LIMIT, self._rate, vendor=LIMIT):
+            return self._answer(method, path, **options)
+
+    def _answer(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
         if answer.status_code in (401, 429) or answer.status_code >= 500:
             wait = retry_after(answer.headers.get("Retry-After"))
-            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait)
+            limited = answer.status_code == 429
+            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait, limited=limited)
         try:
             body = answer.json()
         except ValueError:
@@ -105,3 +114,8 @@ class PipedriveClient:
         if not body.get("success"):
             raise Permanent(f"Pipedrive answered {answer.status_code}: {str(body.get('error'))[:300]}")
         return body.get("data") or []
+
+
+def rate_of(calls_per_2_seconds: int) -> Rate:
+    """Pipedrive counts calls in windows of two seconds. Half of a window's may go out at once."""
+    return Rate(calls=calls_per_2_seconds, per_seconds=2.0, burst=max(1, calls_per_2_seconds // 2))

@@ -11,6 +11,7 @@ from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.model_traffic import TrafficRow
 from data.warehouse.notices import NoticeRow
 from data.warehouse.outcomes import OutcomeRow
+from data.warehouse.paces import PaceRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
 from data.warehouse.property_names import PropertyName
@@ -30,4 +31,5 @@ TABLES: tuple[type[SQLModel], ...] = (
     ModelCheckRow,
     TrainingRow,
     NoticeRow,
+    PaceRow,
 )
