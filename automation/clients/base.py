@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
+from data.domain.pace import Rate
 from data.errors import VendorError
 
 TIMEOUT_SECONDS = 10.0
@@ -37,6 +38,9 @@ class Crm(Protocol):
 
     batch_size: int
     write_size: int
+    limit: str
+    """The name of its limit in the paces."""
+    rate: Rate
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         """The records that exist, by id. Raises Retryable or Permanent."""

@@ -31,7 +31,6 @@ ERRORS: tuple[type[Exception], ...] = (
     properties.exceptions.ApiException,
 )
 GROUP = "leadloop"
-LIMIT = "hubspot"
 ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
 
@@ -41,13 +40,14 @@ log = get_logger("clients")
 class HubSpotClient:
     """Implements `automation.clients.base.Crm`. HubSpot takes 100 inputs a batch."""
 
+    limit = "hubspot"
     batch_size = 100
     write_size = 100
 
     def __init__(self, access_token: str, base_url: str, *, pace: Pace | None = None, calls_per_10_seconds: int = 100) -> None:
         # No retries inside the SDK: the outbox retries, and it knows when.
         self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
-        self._pace, self._rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
+        self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -118,7 +118,7 @@ class HubSpotClient:
         return getattr(self._sdk.crm, OBJECTS[kind]).batch_api
 
     def _called(self, call: Callable[[], Any], *, passable: int | None = None) -> Any:
-        with self._pace.call(LIMIT, self._rate, vendor=LIMIT):
+        with self._pace.call(self.limit, self.rate, vendor=self.limit):
             return _tried(call, passable)
 
 

@@ -68,7 +68,7 @@ class SharedPace:
                 rests = paces.rests_until(session, vendor)
                 if rests is not None and rests > now:
                     raise NotNow(_resting(vendor, rests - now), retry_after_seconds=(rests - now).total_seconds())
-                granted, wait = paces.ask(session, name, rate, now, 1)
+                granted, wait = paces.ask(session, name, rate, now, 1, vendor=vendor)
             if granted:
                 return
             seconds = max(wait.total_seconds(), LEAST_WAIT_SECONDS)

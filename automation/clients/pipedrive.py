@@ -25,18 +25,18 @@ FIELD_PATHS: dict[EntityKind, str] = {
     EntityKind.DEAL: "dealFields",
 }
 NAMES_SECONDS = 300.0
-LIMIT = "pipedrive"
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 
 
 class PipedriveClient:
     """Implements `automation.clients.base.Crm`. Reads 100 at a time; writes one by one, as the API has no batch."""
 
+    limit = "pipedrive"
     batch_size = 100
     write_size = 5  # one call each: more would outlive a lease when Pipedrive is slow
 
     def __init__(self, api_token: str, base_url: str, *, pace: Pace | None = None, calls_per_2_seconds: int = 20) -> None:
-        self._pace, self._rate = pace or Unpaced(), rate_of(calls_per_2_seconds)
+        self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_2_seconds)
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
@@ -95,7 +95,7 @@ class PipedriveClient:
         return [row["name"] for row in missing]
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
-        with self._pace.call(LIMIT, self._rate, vendor=LIMIT):
+        with self._pace.call(self.limit, self.rate, vendor=self.limit):
             return self._answer(method, path, **options)
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from automation.clients.registry import Clients
 from data.domain.delivery import DeliveryKind
 from data.domain.entity import EntityRef, Known
+from data.domain.pace import Rate
 from data.domain.prediction import Prediction
 from data.errors import VendorError
 from data.settings import Settings
@@ -30,6 +31,15 @@ class Activation:
     cooled: bool
     """Whether the prediction before this one was not hot, or there was none."""
     last_alert_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A vendor's limit by its name in the paces, and how many calls n8n's node makes of it for each delivery."""
+
+    name: str
+    rate: Rate
+    calls: int = 1
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,9 @@ class Destination(Protocol):
 
     def n8n_can(self, activation: Activation) -> bool:
         """Whether n8n's native node can address it."""
+
+    def limit(self, settings: Settings, clients: Clients) -> Limit:
+        """The vendor's limit that n8n's node uses up when it carries a delivery."""
 
     def chunk(self, clients: Clients) -> int:
         """How many go out before what became of them is stored."""

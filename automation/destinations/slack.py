@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from automation.clients.registry import Clients
-from automation.clients.slack import SlackClient
-from automation.destinations.base import Activation, Sent
+from automation.clients.slack import MESSAGES, SlackClient, limit_of
+from automation.destinations.base import Activation, Limit, Sent
 from data.domain.delivery import Alert, DeliveryKind
 from data.domain.entity import EntityKind
 from data.domain.prediction import Label, percent
@@ -49,6 +49,9 @@ class SlackDestination:
 
     def n8n_can(self, activation: Activation) -> bool:
         return True
+
+    def limit(self, settings: Settings, clients: Clients) -> Limit:
+        return Limit(limit_of(settings.slack_channel), MESSAGES)
 
     def chunk(self, clients: Clients) -> int:
         return 1

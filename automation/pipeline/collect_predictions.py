@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session
 
 from automation import memory
+from automation.allowance import grant_of
 from automation.pipeline.activate import About, activate
 from automation.pipeline.context import Loop
 from automation.pipeline.enrich_predictions import enrich_predictions
@@ -123,6 +124,6 @@ def _lease(loop: Loop, session: Session, event_ids: Sequence[int], taken: Taken)
     stored = [row.id for row in predictions.of_events(session, event_ids) if row.id is not None]
     now, settings = loop.clock.now(), loop.settings
     taken.lease_id, taken.deliveries = leases.lease_for_n8n(
-        session, now, settings.lease_seconds, prediction_ids=stored, limit=settings.n8n_lease_limit
+        session, now, settings.lease_seconds, prediction_ids=stored, limit=settings.n8n_lease_limit, grant=grant_of(loop, session)
     )
     deliveries.hand_to_worker(session, stored, now)

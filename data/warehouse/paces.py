@@ -22,11 +22,12 @@ class PaceRow(SQLModel, table=True):
     """What the last failed call said."""
 
 
-def ask(session: Session, name: str, rate: Rate, now: datetime, wanted: int) -> tuple[int, timedelta]:
+def ask(session: Session, name: str, rate: Rate, now: datetime, wanted: int, *, vendor: str) -> tuple[int, timedelta]:
     """Takes up to `wanted` calls of a limit; returns how many, and how long to wait for the next one."""
+    rests = rests_until(session, vendor)
+    if rests is not None and rests > now:
+        return 0, rests - now
     row = _locked(session, name, now)
-    if row.rests_until is not None and row.rests_until > now:
-        return 0, row.rests_until - now
     taken = take(row.full_at, now, rate, wanted)
     row.full_at = taken.full_at
     session.add(row)
