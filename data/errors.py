@@ -13,7 +13,7 @@ LeadloopError
 ├── Rejected            -     a payload or event is set aside, with its stage
 └── VendorError         -     a call to a vendor went wrong
     ├── Retryable             worth another try, perhaps after `retry_after_seconds`
-    │   └── NotNow            was not even tried: its limit is used up, or it is left alone for a while
+    │   └── NotNow            the same, and it was not even called: its limit is used up, or it rests
     └── Permanent             the same call will never succeed
 """
 

@@ -52,6 +52,10 @@ class Sent:
     """Why it may have gone out twice, where that could not be ruled out."""
 
 
+def in_chunks(rows: Sequence[DeliveryRow], size: int) -> list[Sequence[DeliveryRow]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 class Destination(Protocol):
     """Where predictions go. `send` runs outside any transaction."""
 
@@ -75,8 +79,8 @@ class Destination(Protocol):
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         """The vendor's limit that n8n's node uses up when it carries a delivery."""
 
-    def chunk(self, clients: Clients) -> int:
-        """How many go out before what became of them is stored."""
+    def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
+        """What goes out together, in order: what became of one batch is stored before the next is sent."""
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
-        """Sends; one answer for each delivery id."""
+        """Sends one batch; one answer for each delivery id."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
-from automation.destinations.base import Activation, Limit, Sent
+from automation.destinations.base import Activation, Limit, Sent, in_chunks
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
 from data.domain.entity import EntityKind
 from data.errors import VendorError
@@ -61,8 +61,8 @@ class CrmDestination:
         crm = clients.crms[self.name]
         return Limit(crm.limit, crm.rate, self.n8n_calls)
 
-    def chunk(self, clients: Clients) -> int:
-        return clients.crms[self.name].write_size
+    def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
+        return in_chunks(rows, clients.crms[self.name].write_size)
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         crm = clients.crms[self.name]

@@ -50,11 +50,11 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     with loop.database.write() as session:
         limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
         lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
-    # In chunks that a call can carry, one at a time where each is a message: what became of the first is stored before
-    # the second is sent. Past half of the lease none is begun: somebody else may soon take the rest.
-    size = destination.chunk(loop.clients)
-    for start in range(0, len(rows), size):
-        batch, rest = rows[start : start + size], rows[start:]
+    # What became of one batch is stored before the next is sent. Past half of the lease none is begun: somebody else may
+    # soon take the rest.
+    batches = destination.batches(loop.clients, rows)
+    for place, batch in enumerate(batches):
+        rest = [row for later in batches[place:] for row in later]
         if loop.clock.now() - taken_at > timedelta(seconds=seconds / 2):
             log.warning("activate.lease.too_short", destination=destination.name, left=len(rest))
             _settle(loop, rest, lease_id, _not_now(rest, "the rest of the lease is too short"))
@@ -62,7 +62,7 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
         sent = _sent(loop, destination, batch)
         _settle(loop, batch, lease_id, sent)
         if (told := next((each.error for each in sent.values() if isinstance(each.error, NotNow)), None)) is not None:
-            rest = rows[start + size :]
+            rest = rest[len(batch) :]
             _settle(loop, rest, lease_id, _not_now(rest, told.detail, told.retry_after_seconds))
             return
 
