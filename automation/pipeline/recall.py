@@ -12,6 +12,7 @@ import polars as pl
 from sqlmodel import Session
 
 from automation import memory
+from automation.pipeline import review
 from automation.pipeline.context import Case, Loop, properties_of
 from data.domain.entity import EntityRef
 from data.domain.event import EventState
@@ -56,7 +57,9 @@ def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple
 def _remember(session: Session, cases: list[Case], targets: dict[EntityRef, int], now: datetime) -> None:
     owners = entities.by_ids(session, [case.event.entity_id for case in cases])
     found = {each.entity_id: each for case in cases if (each := case.looked_up) is not None}
-    memory.remember_look_ups(session, list(found.values()), targets)
+    joined = memory.remember_look_ups(session, list(found.values()), targets, now)
+    if joined:  # the others see from now on what is known of these; the worker takes the reviews from here
+        review.of_the_same(session, joined, {case.event.entity_id for case in cases}, f"event {cases[0].event_id}", now)
     for number, each in found.items():
         owners[number].looked_up_at = each.at
         session.add(owners[number])

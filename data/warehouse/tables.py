@@ -7,6 +7,7 @@ from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
+from data.warehouse.identities import IdentityKey, IdentityMember, SameRow
 from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.model_traffic import TrafficRow
 from data.warehouse.notices import NoticeRow
@@ -32,4 +33,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     TrainingRow,
     NoticeRow,
     PaceRow,
+    IdentityKey,
+    IdentityMember,
+    SameRow,
 )
