@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from automation.clients.base import Crm
+from automation.clients.company_data.base import CompanyData
+from automation.clients.company_data.registry import build_company_data
 from automation.clients.hubspot import HubSpotClient
 from automation.clients.pipedrive import PipedriveClient
 from automation.clients.slack import SlackClient
@@ -11,10 +13,11 @@ from data.settings import Settings
 
 @dataclass(frozen=True)
 class Clients:
-    """CRMs by source name, and Slack; what is not configured is not there."""
+    """CRMs by source name, Slack, providers of company data in the order to ask; what is not configured is not there."""
 
     crms: dict[str, Crm] = field(default_factory=dict)
     slack: SlackClient | None = None
+    company_data: tuple[CompanyData, ...] = ()
 
 
 def build_clients(settings: Settings) -> Clients:
@@ -24,4 +27,5 @@ def build_clients(settings: Settings) -> Clients:
     if token := settings.pipedrive_api_token.get_secret_value():
         crms["pipedrive"] = PipedriveClient(token, settings.pipedrive_base_url)
     token = settings.slack_token.get_secret_value()
-    return Clients(crms, SlackClient(token, settings.slack_base_url) if token else None)
+    slack = SlackClient(token, settings.slack_base_url) if token else None
+    return Clients(crms, slack, build_company_data(settings))
