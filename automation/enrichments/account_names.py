@@ -20,6 +20,8 @@ def ask(loop: Loop, asked: Sequence[Asked], answers: Answers) -> None:
     for each in asked:
         if each.ref.source in loop.clients.crms:
             groups[each.ref.source].append(each)
+    if not groups:
+        return
     with loop.database.read() as session:
         sources = [source for source in groups if entities.any_of_kind(session, source, EntityKind.DEAL)]
     for source in sources:

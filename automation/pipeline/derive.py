@@ -3,7 +3,9 @@
 They ask nobody, so none is tried again by itself: what is derived is made anew with the entity's next event.
 """
 
-from automation.enrichments.background import Background
+from collections.abc import Mapping
+
+from automation.enrichments.background import Background, Derive
 from automation.enrichments.registry import DERIVING
 from automation.pipeline.context import Case, Loop
 from data.errors import NotReady
@@ -12,12 +14,12 @@ from data.log import get_logger
 log = get_logger("enrich")
 
 
-def derive(loop: Loop, cases: list[Case]) -> None:
+def derive(loop: Loop, cases: list[Case], deriving: Mapping[str, Derive] = DERIVING) -> None:
     """Fills in `case.derived`, made of what was visible at `case.as_of`. What the predictions are made of is none of it."""
     background = Background(loop, [case for case in cases if case.error is None and case.models])
     if not background.cases:
         return
-    for name, make in DERIVING.items():
+    for name, make in deriving.items():
         try:
             made = make(background)
         except NotReady:

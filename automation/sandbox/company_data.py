@@ -15,7 +15,7 @@ from starlette.routing import Route
 from automation.sandbox.state import Sandbox
 
 EVERY = "*"
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 0.5
 
 
 class Habit(StrEnum):

@@ -92,6 +92,8 @@ class Sandbox:
                 store.clear()
             for channel in self.channels.values():
                 channel.messages.clear()
+            self.companies.clear()
+            self.company_habits.clear()
             self.arrivals.clear()
             self.requests.clear()
             self.after = self.fault = None

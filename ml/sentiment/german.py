@@ -17,7 +17,7 @@ GERMAN = Language(
             "möchte wünscht dringend bedarf fortschritt bestätigt angenehm zuverlässig kompetent möglich willkommen "
             "relevant stimmt läuft gelöst verbessert hoffnung angetan aufgeschlossen",
             -1: "langsam spät verspätet verzögert verzögerung verschoben verschiebt verschieben vertagt zögert zögerlich zögern "
-            "unsicher unklar zweifel skeptisch schwierig kompliziert teuer kostspielig problem bedenken einwand "
+            "unsicher unklar zweifel skeptisch schwierig kompliziert teuer teurer kostspielig problem bedenken einwand "
             "sorge sorgen besorgt fehlt fehlen fehler mangel kritisch kritik leider wettbewerber konkurrenz billiger günstiger "
             "vertröstet überlastet umständlich zurückhaltend risiko abwarten ungünstig eng knapp schade schleppend",
             -2: "schlecht unzufrieden enttäuscht enttäuschung enttäuschend verärgert ärgerlich ärger genervt frustriert beschwert "

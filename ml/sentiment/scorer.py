@@ -19,6 +19,7 @@ from ml.sentiment.language import Language, folded
 
 LANGUAGES = (ENGLISH, GERMAN)
 
+ADDRESS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 SENTENCE_ENDS = re.compile(r"[.!?;\n]+")
 CLAUSE_ENDS = re.compile(r"[,:()\u2013\u2014]| - ")
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -45,7 +46,7 @@ def score(text: str) -> float | None:
     >>> score("Very happy, wants to sign"), score("Sie sind nicht zufrieden, leider zu teuer"), score("Aujourd'hui")
     (0.6808, -0.6888, None)
     """
-    sentences = [_clauses(sentence) for sentence in SENTENCE_ENDS.split(folded(text))]
+    sentences = [_clauses(sentence) for sentence in SENTENCE_ENDS.split(ADDRESS.sub(" ", folded(text)))]
     tokens = [token for sentence in sentences for clause in sentence for token in clause]
     if not tokens:
         return None
