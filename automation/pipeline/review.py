@@ -1,4 +1,4 @@
-"""Reviews: the models are asked anew about records to which nothing happened, for what they are judged by has changed, or who judges.
+"""Reviews: the models are asked anew about records to which nothing happened: what they are judged by has changed, or who judges.
 
 A review is an event like any other, so it is scored, ordered and delivered like any other; it leaves no fact behind.
 """
