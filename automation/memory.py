@@ -9,6 +9,7 @@ import polars as pl
 from sqlmodel import Session
 
 from automation.sources.properties import HOUSEKEEPING, KEYS, WORDS, our_names, person_properties
+from data.domain.company_profile import is_profile_name
 from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import Verb
@@ -35,13 +36,24 @@ class Heard:
 
 @dataclass(frozen=True)
 class LookedUp:
-    """What a CRM answered about one entity, under its own names. `asked`: those that were asked for by name."""
+    """What was answered about one entity, true at a moment. `asked`: the names that were asked for.
+
+    `of_record`: it is the CRM's own record, under the CRM's names; otherwise what others know, under names that no CRM has.
+    """
 
     entity: EntityRef
-    entity_id: int
     at: datetime
     values: Mapping[str, Any]
     asked: frozenset[str]
+    of_record: bool = True
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What look-ups have brought: the entities of which there is news, and those that are the same as another by it."""
+
+    told_of: frozenset[EntityRef]
+    joined: frozenset[int]
 
 
 def targets_of(told: Iterable[tuple[EntityRef, Mapping[str, Any]]]) -> set[EntityRef]:
@@ -74,27 +86,32 @@ def remember_events(
     return _identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
 
 
-def remember_look_ups(session: Session, found: Sequence[LookedUp], targets: Mapping[EntityRef, int], now: datetime) -> set[int]:
-    """Stores what look-ups say and was not known, and who is the same by it: these are returned.
+def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[EntityRef, int], now: datetime) -> Learned:
+    """Stores what look-ups say and was not known, as known from `now` on, and who is the same by it.
 
-    The caller holds the rows of their entities, and took `now` after that.
+    The caller holds the rows of their entities, and took `now` after that. `ids`: of these, and of all that they name.
     """
-    before = facts.of_entities(session, {each.entity_id for each in found}) if found else {}
+    before = facts.of_entities(session, {ids[each.entity] for each in found}) if found else {}
     added: list[Fact] = []
+    told_of = set()
     for each in found:
-        told = _told(each.entity.source, each.values)
+        number = ids[each.entity]
+        told = _told(each.entity.source, each.values) if each.of_record else _texts(each.values)
         fresh = [
             replace(
                 fact,
+                known_at=now,
                 by_us=fact.by_us or fact.name.startswith(OUR_PREFIX),
-                target_id=_target_id(each.entity, fact.name, fact.value, targets),
+                target_id=_target_id(each.entity, fact.name, fact.value, ids),
             )
-            for fact in news(each.entity_id, before[each.entity_id], told, each.asked, each.at)
+            for fact in news(number, before[number], told, each.asked, each.at)
         ]
-        before[each.entity_id] += fresh
+        before[number] += fresh
         added += fresh
+        told_of |= {each.entity for _ in fresh[:1]}
     facts.add(session, added)
-    return _identify(session, added, {each.entity_id: each.entity for each in found}, now)
+    joined = _identify(session, added, {ids[each.entity]: each.entity for each in found}, now)
+    return Learned(frozenset(told_of), frozenset(joined))
 
 
 def names_known(session: Session, rows: Iterable[EntityRow], inputs: Collection[str]) -> dict[int, frozenset[str]]:
@@ -256,7 +273,11 @@ def _identify(session: Session, added: Iterable[Fact], refs: Mapping[int, Entity
 
 def _told(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:
     idle = HOUSEKEEPING.get(source, frozenset())
-    return {name: text_of(value) for name, value in properties.items() if 0 < len(name) <= LONGEST_NAME and name not in idle}
+    return _texts({name: value for name, value in properties.items() if name not in idle and not is_profile_name(name)})
+
+
+def _texts(properties: Mapping[str, Any]) -> dict[str, str | None]:
+    return {name: text_of(value) for name, value in properties.items() if 0 < len(name) <= LONGEST_NAME}
 
 
 def _target_id(entity: EntityRef, name: str, value: str | None, targets: Mapping[EntityRef, int]) -> int | None:

@@ -206,6 +206,12 @@ def add_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, An
     session.execute(build(SQLModel.metadata.tables[str(table.__tablename__)]).on_conflict_do_nothing(), list(rows))
 
 
+def inserting(session: Session, table: type[SQLModel]) -> Any:
+    """An INSERT as this database has it, with `on_conflict_do_update`: both understand the same words."""
+    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return build(table)
+
+
 def _has_nul(value: Any) -> bool:
     if isinstance(value, str):
         return NUL in value

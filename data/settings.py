@@ -79,6 +79,20 @@ class Settings(BaseSettings):
     slack_channel: str = "#sales-notifications"
     slack_base_url: str = "https://slack.com/api/"
 
+    # Enrichment: company data by domain, and how long anybody is waited for
+    hunter_api_key: SecretStr = SecretStr("")
+    hunter_base_url: str = "https://api.hunter.io"
+    hunter_per_day: int = Field(60, ge=0)  # 2,000 credits a month, its smallest paid plan
+    clearbit_api_key: SecretStr = SecretStr("")
+    clearbit_base_url: str = "https://company.clearbit.com"
+    clearbit_per_day: int = Field(500, ge=0)
+    company_data_order: str = "hunter,clearbit"
+    company_data_timeout_seconds: float = Field(3, gt=0, le=60)
+    company_found_days: float = Field(90, gt=0)
+    company_unknown_days: float = Field(30, gt=0)
+    enrich_seconds: float = Field(4, gt=0, le=60)
+    enrich_tries: int = Field(10, ge=1, le=1000)  # with the pauses, some fourteen hours
+
     # Who carries a delivery first: n8n's own nodes, or the worker. What n8n has not confirmed goes to the worker.
     deliver_hubspot: Carrier = "n8n"
     deliver_pipedrive: Carrier = "n8n"

@@ -41,6 +41,8 @@ def run_sandbox(port: int, console: Console, playing: Playing | None = None) -> 
             ("HubSpot", f"LEADLOOP_HUBSPOT_BASE_URL={addresses.hubspot} LEADLOOP_HUBSPOT_TOKEN={HUBSPOT}"),
             ("Pipedrive", f"LEADLOOP_PIPEDRIVE_BASE_URL={addresses.pipedrive} LEADLOOP_PIPEDRIVE_API_TOKEN={PIPEDRIVE}"),
             ("Slack", f"LEADLOOP_SLACK_BASE_URL={addresses.slack} LEADLOOP_SLACK_TOKEN={SLACK}"),
+            ("Hunter", f"LEADLOOP_HUNTER_BASE_URL={addresses.hunter} LEADLOOP_HUNTER_API_KEY={box.tokens['hunter']}"),
+            ("Clearbit", f"LEADLOOP_CLEARBIT_BASE_URL={addresses.clearbit} LEADLOOP_CLEARBIT_API_KEY={box.tokens['clearbit']}"),
             ("For n8n's nodes", f"HTTPS_PROXY={addresses.proxy_url} NODE_EXTRA_CA_CERTS={addresses.ca_file}"),
         ):
             console.print(f"{name:20}{line}", highlight=False, soft_wrap=True)

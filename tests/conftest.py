@@ -116,6 +116,14 @@ def sandbox() -> Sandbox:
     return Sandbox(hubspot_token="hubspot-token", pipedrive_token="pipedrive-token", slack_token="slack-token", channels=("sales",))
 
 
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Addresses]]:
+    """Stand-ins that stay up for the whole run, for tests that need them empty and not new."""
+    box = Sandbox(hubspot_token="hubspot-token", pipedrive_token="pipedrive-token", slack_token="slack-token", channels=("sales",))
+    with running(box, tmp_path_factory.mktemp("standing")) as found:
+        yield box, found
+
+
 @pytest.fixture
 def addresses(sandbox: Sandbox, tmp_path: Path) -> Iterator[Addresses]:
     """The stand-ins on loopback."""

@@ -23,15 +23,28 @@ from ml.features.facts import EXAMPLES
 from ml.features.momentum import AMOUNT, FEWEST_STAYS, STAGE
 from tests.support import NOON
 
-CONTACTS, COMPANIES, DEALS, NOTES, CALLS = (1, 2), (11, 12), (21, 22), (31, 32, 33), (34,)
+CONTACTS, COMPANIES, DEALS, NOTES, CALLS, EMAILS = (1, 2), (11, 12), (21, 22), (31, 32, 33), (34,), (35, 36)
 # Whom a story is about: of few there is more to tell.
-DENSE = ((*CONTACTS, *COMPANIES, *DEALS, *NOTES), (*COMPANIES, *DEALS), (*NOTES, *CALLS), CONTACTS[:1], DEALS[:1], NOTES[:1])
+DENSE = (
+    (*CONTACTS, *COMPANIES, *DEALS, *NOTES),
+    (*COMPANIES, *DEALS),
+    (*NOTES, *CALLS, *EMAILS),
+    CONTACTS[:1],
+    DEALS[:1],
+    NOTES[:1],
+)
 BYSTANDERS = tuple(range(41, 50))  # deals whose stays are what is usual
-OF_KIND = {"contact": CONTACTS, "company": COMPANIES, "deal": (*DEALS, *BYSTANDERS), "note": NOTES, "call": CALLS}
+OF_KIND = {"contact": CONTACTS, "company": COMPANIES, "deal": (*DEALS, *BYSTANDERS), "note": NOTES, "call": CALLS, "email": EMAILS}
 KINDS = {entity: kind for kind, entities in OF_KIND.items() for entity in entities}
 Saying = tuple[str, str | None, int | None]  # a property, its value, whom it names
 WRITTEN = {"hs_note_body": "note", "content": "note", "body": "note", "hs_call_body": "call"}
-PLAIN = {"<p>Too dear</p>": "Too dear", "call &amp; send<br/>it": "call & send it", "<br>": None, "5 < 6 > 4": "5 < 6 > 4"}
+HEARD = {**WRITTEN, "hs_email_text": "email"}
+PLAIN = {
+    "<p>Too dear</p>": "Too dear", "call &amp; send<br/>it": "call & send it", "<br>": None, "5 < 6 > 4": "5 < 6 > 4",
+    "Very <b>happy</b>": "Very happy", "Leider nicht<br>zufrieden": "Leider nicht zufrieden",
+}  # fmt: skip
+MOODS = {"call & send it": 0.0, "Very happy": 0.5574, "Leider nicht zufrieden": -0.5393}
+MOST_NOTES = 5
 DAYS = 120
 DAY = timedelta(days=1)
 
@@ -120,6 +133,13 @@ SAYINGS: dict[str, list[list[Saying]]] = {
         _links(*CONTACTS, *DEALS),
         _links(*CONTACTS, *DEALS),
     ],
+    "email": [
+        *(_of_words(name, (None, *PLAIN)) for name in ("hs_email_text", "content")),
+        _of_words("hs_email_direction", ("EMAIL", "INCOMING_EMAIL", None)),
+        _naming("person_id", CONTACTS),
+        _naming("deal_id", DEALS),
+        _links(*CONTACTS, *DEALS),
+    ],
     "call": [
         *(_of_words(name, (None, *PLAIN)) for name in ("hs_call_body", "content")),
         _naming("person_id", CONTACTS),
@@ -200,7 +220,7 @@ def described(entity: int, at: float, told: Iterable[Told]) -> dict[str, Any]:
         theirs = [one for one in seen if one.entity == company]
         made[f"company_{name}"] = _latest(theirs, name) or _latest(own, f"company_{name}")
     made |= {name: _latest(own, name) for name in (() if deal else ("job",))}
-    return made | _notes(entity, at, seen)
+    return made | _notes(entity, at, seen) | _moods(entity, seen)
 
 
 def _latest(told: Iterable[Told], *names: str) -> str | None:
@@ -220,16 +240,32 @@ def _linked(told: Iterable[Told], kind: str) -> int | None:
     return [one for one in of if one.name == made[-1].name][-1].target if made else None
 
 
-def _notes(entity: int, at: float, seen: list[Told]) -> dict[str, Any]:
+def _bodies(entity: int, seen: list[Told], records: Iterable[int], words: Mapping[str, str]) -> list[Told]:
+    """What these records say, the newest first, of those that belong to the entity."""
     bodies = []
-    for note in (*NOTES, *CALLS):
-        own = [one for one in seen if one.entity == note]
-        names = {one.name for one in own if one.name not in WRITTEN}
-        told = [one for one in own if WRITTEN.get(one.name) == KINDS[note]]
+    for record in records:
+        own = [one for one in seen if one.entity == record]
+        names = {one.name for one in own if one.name not in words}
+        told = [one for one in own if words.get(one.name) == KINDS[record]]
         newest = max(told, key=lambda one: one.rank) if told else None
         if newest is not None and newest.value is not None and any(_target(own, name) == entity for name in names):
             bodies.append(newest)
-    bodies.sort(key=lambda one: one.rank, reverse=True)
+    return sorted(bodies, key=lambda one: one.rank, reverse=True)
+
+
+def _moods(entity: int, seen: list[Told]) -> dict[str, Any]:
+    """Of the newest notes and e-mails, but for those e-mails that went out."""
+    went_out = {mail for mail in EMAILS if _latest([one for one in seen if one.entity == mail], "hs_email_direction") == "EMAIL"}
+    heard = _bodies(entity, seen, [one for one in (*NOTES, *CALLS, *EMAILS) if one not in went_out], HEARD)[:MOST_NOTES]
+    moods = [MOODS[text] for body in heard if (text := PLAIN[body.value or ""]) in MOODS]
+    return {
+        "notes_sentiment": sum(moods) / len(moods) if moods else None,
+        "last_note_sentiment": moods[0] if moods else None,
+    }
+
+
+def _notes(entity: int, at: float, seen: list[Told]) -> dict[str, Any]:
+    bodies = _bodies(entity, seen, (*NOTES, *CALLS), WRITTEN)
     texts = [text for body in bodies if (text := PLAIN[body.value or ""]) is not None]
     return {
         "note_text": "\n".join(texts) or None,

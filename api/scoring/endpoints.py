@@ -72,6 +72,6 @@ def _out(answer: Answer) -> EventPredictions:
     if answer.row is not None and answer.entity is not None:
         event = EventRefOut(
             event_id=answer.event_id, source=answer.row.source, type=answer.row.type,
-            entity=answer.entity.ref, occurred_at=answer.row.occurred_at.isoformat(),
+            entity=answer.entity.ref, occurred_at=answer.row.occurred_at.isoformat(), derived=answer.row.derived,
         )  # fmt: skip
     return EventPredictions(event=event, predictions=answer.predictions, error=answer.error)

@@ -69,13 +69,17 @@ class PredictEventsIn(BaseModel):
 
 
 class EventRefOut(BaseModel):
-    """The event that a prediction travels with, named so that the next door can check it."""
+    """The event that a prediction travels with, named so that the next door can check it.
+
+    `derived`: what enrichments made of what was known when it was scored: deal momentum, sentiment, earlier events.
+    """
 
     event_id: int
     source: str | None = None
     type: str | None = None
     entity: EntityRef | None = None
     occurred_at: str | None = None
+    derived: dict[str, Any] = {}
 
 
 class EventPredictions(BaseModel):

@@ -9,6 +9,7 @@ from data.domain.pace import Rate
 from data.errors import VendorError
 
 TIMEOUT_SECONDS = 10.0
+LABELS_SECONDS = 3600.0  # how long an owner's, a pipeline's or a stage's name is good: it hardly ever changes
 
 
 def retry_after(value: object) -> float | None:
@@ -53,3 +54,6 @@ class Crm(Protocol):
 
     def names(self, kind: EntityKind) -> dict[str, str]:
         """Property key -> name, where the account's keys do not speak for themselves; otherwise empty."""
+
+    def labels(self, kind: EntityKind) -> dict[str, str]:
+        """Id -> what people call it, of users, pipelines or stages; LABELS_SECONDS old at most. Raises Retryable or Permanent."""

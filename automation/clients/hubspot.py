@@ -8,9 +8,9 @@ from typing import Any
 
 import urllib3
 from hubspot import HubSpot
-from hubspot.crm import companies, contacts, deals, properties
+from hubspot.crm import companies, contacts, deals, owners, pipelines, properties
 
-from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.pace import Pace, Unpaced
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
@@ -29,10 +29,13 @@ ERRORS: tuple[type[Exception], ...] = (
     companies.exceptions.ApiException,
     deals.exceptions.ApiException,
     properties.exceptions.ApiException,
+    owners.exceptions.ApiException,
+    pipelines.exceptions.ApiException,
 )
 GROUP = "leadloop"
 ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
+OWNERS_PAGE = 500
 
 log = get_logger("clients")
 
@@ -49,6 +52,7 @@ class HubSpotClient:
         self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
         self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
+        self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
@@ -101,6 +105,38 @@ class HubSpotClient:
 
     def names(self, kind: EntityKind) -> dict[str, str]:
         return {}
+
+    def labels(self, kind: EntityKind) -> dict[str, str]:
+        with self._lock:
+            found = self._labels.get(kind)
+        if found is None or time.monotonic() - found[0] > LABELS_SECONDS:
+            found = time.monotonic(), self._asked_for_labels(kind)
+            with self._lock:
+                self._labels[kind] = found
+        return found[1]
+
+    def _asked_for_labels(self, kind: EntityKind) -> dict[str, str]:
+        try:
+            if kind is EntityKind.USER:
+                return self._owners()
+            api = self._sdk.crm.pipelines.pipelines_api
+            rows = self._called(lambda: api.get_all(OBJECTS[EntityKind.DEAL], _request_timeout=TIMEOUT_SECONDS)).results
+        except Permanent as error:  # A token without crm.objects.owners.read or crm.objects.deals.read: the ids have to do.
+            log.warning("hubspot.labels.refused", kind=kind, reason=error.detail)
+            return {}
+        named = rows if kind is EntityKind.PIPELINE else [stage for row in rows for stage in row.stages]
+        return {row.id: row.label for row in named}
+
+    def _owners(self) -> dict[str, str]:
+        api, found, after = self._sdk.crm.owners.owners_api, {}, None
+        while True:
+            page = {"limit": OWNERS_PAGE} if after is None else {"limit": OWNERS_PAGE, "after": after}
+            answer = self._called(partial(api.get_page, **page, _request_timeout=TIMEOUT_SECONDS))
+            for row in answer.results:
+                found[row.id] = " ".join(filter(None, (row.first_name, row.last_name))) or row.email or row.id
+            after = answer.paging.next.after if answer.paging and answer.paging.next else None
+            if after is None:
+                return found
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Creates the property group and what is missing of the properties; returns the names that were created."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.pace import Pace, Unpaced
 from automation.sources.pipedrive import flat
 from data.domain.entity import EntityKind
@@ -23,6 +23,12 @@ FIELD_PATHS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "personFields",
     EntityKind.COMPANY: "organizationFields",
     EntityKind.DEAL: "dealFields",
+}
+# No account has as many as a page holds.
+LABEL_PATHS: dict[EntityKind, str] = {
+    EntityKind.USER: "/v1/users",
+    EntityKind.PIPELINE: "/api/v2/pipelines?limit=500",
+    EntityKind.STAGE: "/api/v2/stages?limit=500",
 }
 NAMES_SECONDS = 300.0
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
@@ -42,6 +48,7 @@ class PipedriveClient:
         )
         self._keys: dict[EntityKind, dict[str, str]] = {}
         self._asked_at: dict[EntityKind, float] = {}
+        self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
@@ -76,6 +83,16 @@ class PipedriveClient:
             if kind in self._keys and time.monotonic() - self._asked_at[kind] < NAMES_SECONDS:
                 return dict(self._keys[kind])
         return self._fresh_names(kind)
+
+    def labels(self, kind: EntityKind) -> dict[str, str]:
+        with self._lock:
+            found = self._labels.get(kind)
+        if found is None or time.monotonic() - found[0] > LABELS_SECONDS:
+            rows = self._call("GET", LABEL_PATHS[kind])
+            found = time.monotonic(), {str(row["id"]): str(row["name"]) for row in rows}
+            with self._lock:
+                self._labels[kind] = found
+        return found[1]
 
     def _fresh_names(self, kind: EntityKind) -> dict[str, str]:
         rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})

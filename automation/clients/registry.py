@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from automation.clients.base import Crm
+from automation.clients.company_data.base import CompanyData
+from automation.clients.company_data.registry import build_company_data
 from automation.clients.hubspot import HubSpotClient
 from automation.clients.pace import Pace
 from automation.clients.pipedrive import PipedriveClient
@@ -12,10 +14,11 @@ from data.settings import Settings
 
 @dataclass(frozen=True)
 class Clients:
-    """CRMs by source name, and Slack; what is not configured is not there."""
+    """CRMs by source name, Slack, providers of company data in the order to ask; what is not configured is not there."""
 
     crms: dict[str, Crm] = field(default_factory=dict)
     slack: SlackClient | None = None
+    company_data: tuple[CompanyData, ...] = ()
 
 
 def build_clients(settings: Settings, pace: Pace | None = None) -> Clients:
@@ -30,4 +33,5 @@ def build_clients(settings: Settings, pace: Pace | None = None) -> Clients:
             token, settings.pipedrive_base_url, pace=pace, calls_per_2_seconds=settings.pipedrive_calls_per_2_seconds
         )
     token = settings.slack_token.get_secret_value()
-    return Clients(crms, SlackClient(token, settings.slack_base_url, pace=pace) if token else None)
+    slack = SlackClient(token, settings.slack_base_url, pace=pace) if token else None
+    return Clients(crms, slack, build_company_data(settings))

@@ -1,7 +1,7 @@
 """What every destination says of itself, and what the worker does with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -31,6 +31,8 @@ class Activation:
     cooled: bool
     """Whether the prediction before this one was not hot, or there was none."""
     last_alert_at: datetime | None
+    derived: dict[str, Any] = field(default_factory=dict)
+    """What enrichments made of what was known: it travels beside the event."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from data.domain.prediction import Label, percent
 from data.errors import Permanent, VendorError
 from data.settings import Settings
 from data.warehouse.deliveries import DeliveryRow
+from ml.sentiment.scorer import Mood
 from ml.serving.explain import in_words
 
 BLOCK_PREFIX = "leadloop-"
@@ -121,6 +122,7 @@ def _blocks(activation: Activation) -> list[dict[str, Any]]:
     lines = [
         f"*{percent(prediction.score)}* likely to be won, grade *{prediction.grade}*, {times:.1f} times the average lead",
         *(f"• {escape(in_words(factor)[:LONGEST_LINE])}" for factor in prediction.factors[:TOP_FACTORS]),
+        *_last_note(activation),
     ]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": f"Hot lead: {_who(activation)}"[:LONGEST_HEADER]}},
@@ -136,6 +138,16 @@ def _blocks(activation: Activation) -> list[dict[str, Any]]:
     footer = f"{prediction.model} version {prediction.model_version}, {activation.entity.source} {activation.entity.kind}"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"{footer} {escape(activation.entity.id)}"}]})
     return blocks
+
+
+def _last_note(activation: Activation) -> list[str]:
+    """How the last note or e-mail sounds, where it does in any way: a rep calls otherwise when it was a complaint."""
+    newest = activation.derived.get("sentiment", {}).get("newest", {})
+    if newest.get("mood") not in (Mood.POSITIVE, Mood.NEGATIVE):
+        return []
+    days = (activation.now - datetime.fromisoformat(newest["at"])).days
+    when = "today" if days < 1 else "yesterday" if days == 1 else f"{days} days ago"
+    return [f"• last {newest['kind']} ({when}) sounds {newest['mood']}"]
 
 
 def record_link(activation: Activation) -> str | None:

@@ -1,18 +1,23 @@
-"""Reads from the CRM what an event does not carry: a hundred records a call, and only where needed.
+"""Reads from the CRM what is missing here: a hundred records a call, and each only where it is needed.
 
-A record is read when its entity is new here, when what is known has grown old, or when the event is its creation
-(HubSpot's carries no property at all).
+A record is read when its entity is new here, when something that the models ask for is not known of it, or when what is known
+has grown old. It is then read whole: a call costs the same for one property as for all. Whatever comes after within the age
+reads it no more, in the same batch or another: also its own creation, which HubSpot tells without any property, where the
+record was read after it.
 """
 
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from automation.clients.base import Crm, Record
+from automation.enrichments.base import Answers, Asked, Found
 from automation.memory import LookedUp
-from automation.pipeline.context import Case, Loop
+from automation.pipeline.context import Loop
 from automation.sources.properties import KEYS, PERSON, USUAL, canonical, vendor_property
 from data.db import unstorable
-from data.domain.entity import EntityKind
+from data.domain.enrichment import Problem
+from data.domain.entity import EntityKind, EntityRef
 from data.domain.relation import RELATIONS
 from data.errors import NotFound, VendorError
 from data.log import get_logger
@@ -22,47 +27,54 @@ log = get_logger("enrich")
 Group = tuple[str, EntityKind]
 
 
-def enrich(loop: Loop, cases: list[Case]) -> None:
-    """Adds the CRM's current values. An entity that the CRM does not have ends its cases here."""
-    groups: dict[Group, list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.event.source in loop.clients.crms and case.entity.merged_into_id is None and _needs_it(loop, case):
-            groups[case.event.source, case.ref.kind].append(case)
-    for (source, kind), wanting in groups.items():
-        try:
-            _read(loop, loop.clients.crms[source], source, kind, wanting)
-        except VendorError as error:
-            log.warning("enrich.lookup.failed", source=source, reason=error.detail)
-            for case in wanting:
-                case.notes["crm_lookup"] = error.detail
+def ask(loop: Loop, asked: Sequence[Asked], answers: Answers) -> None:
+    """The CRM's current values. An entity that the CRM does not have is gone."""
+    groups: dict[Group, list[Asked]] = defaultdict(list)
+    for each in asked:
+        if each.ref.source in loop.clients.crms and each.entity.merged_into_id is None and _needs_it(loop, each):
+            groups[each.ref.source, each.ref.kind].append(each)
+    for group, these in groups.items():
+        crm = loop.clients.crms[group[0]]
+        for start in range(0, len(these), crm.batch_size):
+            if not answers.closed:
+                _read(loop, crm, group, these[start : start + crm.batch_size], answers)
 
 
-def _needs_it(loop: Loop, case: Case) -> bool:
-    last = case.entity.looked_up_at
+def _needs_it(loop: Loop, each: Asked) -> bool:
+    last = each.entity.looked_up_at
     oldest = loop.clock.now() - timedelta(hours=loop.settings.lookup_max_age_hours)
-    wanted = {*loop.inputs(), "email"}
-    return last is None or last < oldest or case.event.type.endswith(".created") or not wanted <= case.known
+    if last is None or last < max(oldest, each.created_at or oldest):
+        return True
+    return not {*loop.inputs(), "email"} <= each.known
 
 
-def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]) -> None:
-    inputs = loop.inputs()
-    wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in inputs), *RELATIONS.get((source, kind), ())]
-    ids = sorted({case.ref.id for case in cases})
-    found: dict[str, Record] = {}
-    everything = list(dict.fromkeys([*wanted, *USUAL.get(source, ()), *crm.own_properties(kind)]))
+def _read(loop: Loop, crm: Crm, group: Group, these: Sequence[Asked], answers: Answers) -> None:
+    source, kind = group
+    wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in loop.inputs()), *RELATIONS.get(group, ())]
     asked_at = loop.clock.now()
-    for start in range(0, len(ids), crm.batch_size):
-        found |= crm.read(kind, ids[start : start + crm.batch_size], everything)
-    names = crm.names(kind) if source in KEYS else {}
-    for case in cases:
-        if (record := found.get(case.ref.id)) is None:
-            case.error = NotFound(f"{case.ref} does not exist in {source}")
-            continue
-        case.names = names
-        # What a database would refuse (half an emoji, a NUL) counts as missing: one record must not stop the others.
-        storable = {name: value for name, value in record.properties.items() if unstorable({name: value}) is None}
-        ours = canonical(source, {names.get(key, key): value for key, value in storable.items()}, inputs)
-        missing = {vendor_property(source, name) for name in {*PERSON[source], *inputs} - ours.keys()}
-        case.looked_up = LookedUp(
-            case.ref, case.event.entity_id, asked_at, {**dict.fromkeys(missing), **storable}, frozenset({*wanted, *missing})
-        )
+    try:
+        everything = list(dict.fromkeys([*wanted, *USUAL.get(source, ()), *crm.own_properties(kind)]))
+        records = crm.read(kind, sorted({each.ref.id for each in these}), everything)
+        names = crm.names(kind) if source in KEYS else {}
+    except VendorError as error:
+        log.warning("enrich.lookup.failed", source=source, reason=error.detail)
+        for each in these:
+            answers.put(each.entity_id, Found(problem=Problem.of(error)))
+        return
+    for each in these:
+        if (record := records.get(each.ref.id)) is None:
+            answers.put(each.entity_id, Found(gone=NotFound(f"{each.ref} does not exist in {source}")))
+        else:
+            looked_up = _looked_up(loop, each.ref, record, names, wanted, asked_at)
+            answers.put(each.entity_id, Found(look_ups=(looked_up,), names=names))
+
+
+def _looked_up(
+    loop: Loop, ref: EntityRef, record: Record, names: Mapping[str, str], wanted: Sequence[str], at: datetime
+) -> LookedUp:
+    inputs = loop.inputs()
+    # What a database would refuse (half an emoji, a NUL) counts as missing: one record must not stop the others.
+    storable = {name: value for name, value in record.properties.items() if unstorable({name: value}) is None}
+    ours = canonical(ref.source, {names.get(key, key): value for key, value in storable.items()}, inputs)
+    missing = {vendor_property(ref.source, name) for name in {*PERSON[ref.source], *inputs} - ours.keys()}
+    return LookedUp(ref, at, {**dict.fromkeys(missing), **storable}, frozenset({*wanted, *missing}))

@@ -1,17 +1,26 @@
-"""What the account calls its custom fields, where their keys do not speak for themselves."""
+"""What the account calls its custom fields, where their keys do not speak for themselves. Good for five minutes in the client."""
 
-from automation.pipeline.context import Case, Loop
+from collections import defaultdict
+from collections.abc import Sequence
+
+from automation.enrichments.base import Answers, Asked, Found
+from automation.pipeline.context import Loop
 from automation.sources.properties import KEYS
+from data.domain.enrichment import Problem
+from data.domain.entity import EntityKind
 from data.errors import VendorError
 
 
-def enrich(loop: Loop, cases: list[Case]) -> None:
-    """Names the fields of each event whose CRM has keys for them."""
-    for case in cases:
-        crm = loop.clients.crms.get(case.event.source)
-        if crm is None or case.event.source not in KEYS:
-            continue
+def ask(loop: Loop, asked: Sequence[Asked], answers: Answers) -> None:
+    """Names the fields of each entity whose CRM has keys for them."""
+    groups: dict[tuple[str, EntityKind], list[Asked]] = defaultdict(list)
+    for each in asked:
+        if each.ref.source in loop.clients.crms and each.ref.source in KEYS:
+            groups[each.ref.source, each.ref.kind].append(each)
+    for (source, kind), these in groups.items():
         try:
-            case.names = crm.names(case.ref.kind)
+            found = Found(names=loop.clients.crms[source].names(kind))
         except VendorError as error:
-            case.notes["field_names"] = error.detail
+            found = Found(problem=Problem.of(error))
+        for each in these:
+            answers.put(each.entity_id, found)

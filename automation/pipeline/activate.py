@@ -1,4 +1,4 @@
-"""Stage 8: one delivery per destination, in the transaction of the prediction that causes it."""
+"""Stage 9: one delivery per destination, in the transaction of the prediction that causes it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,7 +51,7 @@ def activate(
         if not destination.configured(loop.clients):
             continue
         delivery_id = deliveries.new_id()
-        activation = _activation(loop, session, about, row, prediction, delivery_id, destination.name)
+        activation = _activation(loop, session, about, event, row, prediction, delivery_id, destination.name)
         content = destination.content(activation)
         if content is None:
             continue
@@ -80,7 +80,14 @@ def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:
 
 
 def _activation(
-    loop: Loop, session: Session, about: About, row: PredictionRow, prediction: Prediction, delivery_id: str, destination: str
+    loop: Loop,
+    session: Session,
+    about: About,
+    event: EventRow,
+    row: PredictionRow,
+    prediction: Prediction,
+    delivery_id: str,
+    destination: str,
 ) -> Activation:
     earlier = predictions.before(session, row)
     return Activation(
@@ -95,4 +102,5 @@ def _activation(
         now=loop.clock.now(),
         cooled=earlier is None or earlier.label != Label.HIGH,
         last_alert_at=deliveries.last_alert_at(session, _person(session, row), destination),
+        derived=event.derived,
     )

@@ -1,4 +1,4 @@
-"""Stage 6, the second door: a prediction is taken if its model, its version and its entity are right.
+"""Stage 7, the second door: a prediction is taken if its model, its version and its entity are right.
 
 Whoever made it (n8n carried it here, or the worker did) it is stored once per (event, model), with its deliveries in
 the same transaction.

@@ -7,10 +7,12 @@ from typing import Any
 
 from automation.clients.registry import Clients
 from automation.memory import LookedUp
+from automation.patience import Patience
 from automation.sources.properties import canonical
 from data.clock import Clock
 from data.db import Database
-from data.domain.entity import EntityRef
+from data.domain.enrichment import Problem
+from data.domain.entity import EntityKind, EntityRef
 from data.domain.prediction import Prediction
 from data.settings import Settings
 from data.warehouse.entities import EntityRow
@@ -28,6 +30,7 @@ class Loop:
     clock: Clock
     predictor: Predictor
     clients: Clients
+    patience: Patience = field(default_factory=Patience)
 
     def inputs(self) -> tuple[str, ...]:
         """The properties that the inputs of the lead model's champion are made of, and of the challenger that has traffic; none
@@ -54,8 +57,16 @@ class Case:
     """The properties that anything is known of, under our names."""
     names: dict[str, str] = field(default_factory=dict)
     """Key -> name of the account's custom fields, where their keys do not speak for themselves."""
-    looked_up: LookedUp | None = None
+    labels: dict[tuple[EntityKind, str], str] = field(default_factory=dict)
+    """What people call the account's users, pipelines and stages."""
+    look_ups: list[LookedUp] = field(default_factory=list)
+    """What was read of it, and is not stored yet."""
+    problems: dict[str, Problem] = field(default_factory=dict)
+    """Enrichment -> why it did not answer: it is tried again."""
     notes: dict[str, str] = field(default_factory=dict)
+    """The same for people to read, and what else is worth a word."""
+    derived: dict[str, Any] = field(default_factory=dict)
+    """Enrichment -> what it made of what was known."""
     models: tuple[str, ...] = ()
     choices: dict[str, Choice] = field(default_factory=dict)
     """Model -> who answers, and who is asked besides: chosen before the facts are read, which are read for these."""

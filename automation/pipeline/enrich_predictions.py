@@ -1,4 +1,4 @@
-"""Stage 7: the predictive enrichments, in the registry's order."""
+"""Stage 8: the predictive enrichments, in the registry's order."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stage 5: the features as of now -> the champion or its challenger -> a prediction with its factors and the inputs it had."""
+"""Stage 6: the features as of now -> the champion or its challenger -> a prediction with its factors and the inputs it had."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -6,17 +6,15 @@ nothing is.)
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 from sqlmodel import Session
 
 from automation import memory
-from automation.pipeline import review
 from automation.pipeline.context import Case, Loop, properties_of
-from data.domain.entity import EntityRef
+from automation.pipeline.keep import ids_of, keep, keep_names
 from data.domain.event import EventState
-from data.warehouse import entities, events, property_names
+from data.warehouse import entities, events
 from data.warehouse.events import EventRow
 from ml.features.build import needs_related
 from ml.serving.predictor import Served
@@ -32,12 +30,15 @@ class Recalled:
 
 def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
     """Fills in `case.as_of`. Cases whose lease was lost meanwhile drop out."""
-    found = [case.looked_up for case in cases if case.looked_up is not None]
+    found = [look_up for case in cases for look_up in case.look_ups]
     with loop.database.write() as session:
-        targets = entities.ensure(session, memory.targets_of((each.entity, each.values) for each in found), loop.clock.now())
+        known = ids_of(session, found, loop.clock.now())
+        # With those besides of whom something was found (their companies): all at once, in one order.
+        entities.lock(session, {*(case.event.entity_id for case in cases), *(known[each.entity] for each in found)})
         ours = [case for case, _ in still_ours(session, cases, lease_id)]
         now = loop.clock.now()
-        _remember(session, ours, targets, now)
+        keep(session, [look_up for case in ours for look_up in case.look_ups], known, now)
+        keep_names(session, {(case.event.source, case.ref.kind): case.names for case in ours if case.names}, now)
         for case in ours:
             case.as_of = now
         ids = {case.event.entity_id for case in ours}
@@ -52,21 +53,6 @@ def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple
     rows = events.by_ids(session, [case.event_id for case in cases])
     pairs = [(case, rows[case.event_id]) for case in cases]
     return [(case, row) for case, row in pairs if row.state == EventState.NEW and row.lease_id == lease_id]
-
-
-def _remember(session: Session, cases: list[Case], targets: dict[EntityRef, int], now: datetime) -> None:
-    owners = entities.by_ids(session, [case.event.entity_id for case in cases])
-    found = {each.entity_id: each for case in cases if (each := case.looked_up) is not None}
-    joined = memory.remember_look_ups(session, list(found.values()), targets, now)
-    if joined:  # the others see from now on what is known of these; the worker takes the reviews from here
-        review.of_the_same(session, joined, {case.event.entity_id for case in cases}, f"event {cases[0].event_id}", now)
-    for number, each in found.items():
-        owners[number].looked_up_at = each.at
-        session.add(owners[number])
-    named = {(case.event.source, case.ref.kind): case.names for case in cases if case.names}
-    for (source, kind), names in named.items():
-        property_names.add(session, source, kind, names, now)
-    session.flush()
 
 
 def _asked(cases: list[Case]) -> list[Served]:

@@ -4,6 +4,7 @@ collect              the bytes, then the events            door 1, before the se
 enrich               what the event does not carry      ┐
 trigger              which models it asks, and whom     │  door 2 (n8n), or the worker
 recall               all that is known by now           │
+derive               what travels beside the event      │
 predict              features -> champion -> factors    ┘
 collect_predictions  the right model, version, entity   ┐
 enrich_predictions   the predicted_ fields              │  door 3 (n8n), or the worker
@@ -12,7 +13,7 @@ activate             one delivery per destination       ┘
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlmodel import Session
@@ -20,6 +21,7 @@ from sqlmodel import Session
 from automation.memory import names_known
 from automation.pipeline.collect_predictions import Entry, collect_predictions
 from automation.pipeline.context import Case, Loop
+from automation.pipeline.derive import derive
 from automation.pipeline.enrich import enrich
 from automation.pipeline.predict import predict
 from automation.pipeline.recall import recall, still_ours
@@ -29,7 +31,7 @@ from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
 from data.errors import LeadloopError, NotFound, NotReady, Retryable
 from data.log import get_logger
-from data.warehouse import dead_letters, entities, events, predictions
+from data.warehouse import dead_letters, enrichment_tries, entities, events, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
@@ -92,11 +94,12 @@ def _walk(loop: Loop, event_ids: Sequence[int] | None, *, limit: int) -> list[Ca
 
 
 def _stages(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
-    """Enrich, trigger, recall, predict. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
+    """All up to the predictions. If a batch fails as a whole, its events go one by one, so that one cannot hold up all."""
     try:
         enrich(loop, cases)
         trigger(loop, cases)
         recalled = recall(loop, cases, lease_id)
+        derive(loop, recalled.cases)
         predict(recalled.cases, recalled.facts)
         return recalled.cases
     except NotReady:
@@ -114,6 +117,7 @@ def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
     try:
         with loop.database.write() as session:
             ours = _store(session, cases, lease_id)
+            _try_again_later(session, ours, loop.clock.now())
             _keep_shadows(loop, session, ours)
             _settle(loop, session, ours, lease_id)
             return ours
@@ -143,11 +147,23 @@ def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
     """Stores the models that are asked after all, and what could not be done. Cases whose lease was lost drop out."""
     ours = still_ours(session, cases, lease_id)
     for case, row in ours:
-        row.models, row.notes = list(case.models), dict(case.notes)
+        row.models, row.notes, row.derived = list(case.models), dict(case.notes), dict(case.derived)
         case.event = row
         session.add(row)
     session.flush()
     return [case for case, _ in ours]
+
+
+def _try_again_later(session: Session, cases: list[Case], now: datetime) -> None:
+    """What enrichments could not answer of events that go on; an event that waits for another try asks them itself."""
+    found = {
+        (case.event.entity_id, name): problem
+        for case in cases
+        if case.error is None and case.models
+        for name, problem in case.problems.items()
+        if problem.again
+    }
+    enrichment_tries.add(session, found, now)
 
 
 def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:

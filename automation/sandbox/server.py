@@ -11,9 +11,9 @@ from pathlib import Path
 import trustme
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Host, Mount, Router
+from starlette.routing import Host, Mount, Route, Router
 
-from automation.sandbox import hubspot, page, pipedrive, slack
+from automation.sandbox import account_names, clearbit, hubspot, hunter, page, pipedrive, slack
 from automation.sandbox.proxy import HOSTS, ConnectProxy
 from automation.sandbox.state import Sandbox
 
@@ -35,6 +35,14 @@ class Addresses:
         return f"{self.base_url}/pipedrive"
 
     @property
+    def hunter(self) -> str:
+        return f"{self.base_url}/hunter"
+
+    @property
+    def clearbit(self) -> str:
+        return f"{self.base_url}/clearbit"
+
+    @property
     def slack(self) -> str:
         return f"{self.base_url}/slack/api/"
 
@@ -46,10 +54,18 @@ def build_app(sandbox: Sandbox) -> Starlette:
     return Starlette(
         routes=[
             *(Host(host, Router(vendors[name](sandbox))) for host, name in hosts.items()),
-            *(Mount(f"/{name}", routes=build(sandbox)) for name, build in vendors.items()),
+            *(Mount(f"/{name}", routes=[*_first(name, sandbox), *build(sandbox)]) for name, build in vendors.items()),
+            Mount("/hunter", routes=hunter.routes(sandbox)),
+            Mount("/clearbit", routes=clearbit.routes(sandbox)),
             *page.routes(sandbox),
         ]
     )
+
+
+def _first(name: str, sandbox: Sandbox) -> list[Route]:
+    """Paths that others of the same vendor would take for their own."""
+    build = {"hubspot": account_names.hubspot_routes, "pipedrive": account_names.pipedrive_routes}.get(name)
+    return build(sandbox) if build else []
 
 
 @contextmanager

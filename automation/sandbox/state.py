@@ -55,8 +55,20 @@ class Channel:
 class Sandbox:
     """The vendors' side of the world. Safe to use from several threads."""
 
-    def __init__(self, *, hubspot_token: str, pipedrive_token: str, slack_token: str, channels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        *,
+        hubspot_token: str,
+        pipedrive_token: str,
+        slack_token: str,
+        channels: tuple[str, ...],
+        company_data_key: str = "company-data-key",
+    ) -> None:
         self.tokens = {"hubspot": hubspot_token, "pipedrive": pipedrive_token, "slack": slack_token}
+        self.tokens |= {"hunter": company_data_key, "clearbit": company_data_key}
+        self.companies: dict[str, dict[str, Any]] = {}
+        """Domain -> a company as `automation.sandbox.company_data.company` tells it."""
+        self.company_habits: dict[str, str] = {}
         self.lock = threading.RLock()
         self.hubspot: dict[str, dict[str, Record]] = {"contacts": {}, "companies": {}, "deals": {}}
         self.hubspot_properties: dict[str, set[str]] = {kind: set(HUBSPOT_STANDARD) for kind in self.hubspot}
@@ -80,6 +92,8 @@ class Sandbox:
                 store.clear()
             for channel in self.channels.values():
                 channel.messages.clear()
+            self.companies.clear()
+            self.company_habits.clear()
             self.arrivals.clear()
             self.requests.clear()
             self.after = self.fault = None

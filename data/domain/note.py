@@ -1,4 +1,4 @@
-"""TABLE of the records in which people write down what they heard and did, and of the properties that hold their words."""
+"""TABLES of the records in which people write down what they heard, or write to us, and of the properties with their words."""
 
 from data.domain.entity import EntityKind
 
@@ -9,3 +9,9 @@ WRITTEN: dict[EntityKind, tuple[str, ...]] = {
     EntityKind.MEETING: ("hs_meeting_body", "body"),
     EntityKind.ACTIVITY: ("note", "body"),
 }
+
+# What tells how somebody feels: what was written down of them, and the e-mails that they wrote. What a rep writes to them tells
+# how a rep writes, so an e-mail that is said to have gone out is none.
+HEARD: dict[EntityKind, tuple[str, ...]] = {**WRITTEN, EntityKind.EMAIL: ("hs_email_text", "hs_email_html", "body")}
+DIRECTION: tuple[str, ...] = ("hs_email_direction", "direction")
+WENT_OUT = frozenset({"email", "outbound", "outgoing"})  # HubSpot calls one that a rep sent EMAIL, and an answer INCOMING_EMAIL

@@ -8,7 +8,7 @@ from sqlalchemy import Index, or_, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
-from data.domain.entity import EntityRef
+from data.domain.entity import EntityKind, EntityRef
 from data.warehouse.columns import RowId, instant, row_id
 
 UNIQUE = ("source", "kind", "vendor_id")
@@ -52,6 +52,11 @@ def ensure(session: Session, refs: Iterable[EntityRef], now: datetime) -> dict[E
 def find(session: Session, ref: EntityRef) -> EntityRow | None:
     query = select(EntityRow).where(EntityRow.source == ref.source, EntityRow.kind == ref.kind.value, EntityRow.vendor_id == ref.id)
     return session.exec(query).first()
+
+
+def any_of_kind(session: Session, source: str, kind: EntityKind) -> bool:
+    query = select(EntityRow.id).where(EntityRow.source == source, EntityRow.kind == kind.value).limit(1)
+    return session.exec(query).first() is not None
 
 
 def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:

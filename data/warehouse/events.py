@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Index, Text, func, or_, update
+from sqlalchemy import Column, Index, Text, case, func, or_, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
 from data.domain.event import Driver, Event, EventState
+from data.domain.event_type import Verb
 from data.warehouse import entities
 from data.warehouse.columns import RowId, instant, json_column, row_id
 from data.warehouse.entities import EntityRow
@@ -39,6 +40,7 @@ class EventRow(SQLModel, table=True):
     by_us: bool = False
     models: list[str] = json_column()
     notes: dict[str, Any] = json_column()  # enrichment -> what it could not do
+    derived: dict[str, Any] = json_column()  # enrichment -> what it made of what was known when the event was scored
     state: str = EventState.NEW
     driver: str = Driver.WORKER
     attempts: int = 0
@@ -84,6 +86,7 @@ def add_new(
             "by_us": arrival.event.by_us,
             "models": list(arrival.models),
             "notes": {},
+            "derived": {},
             "state": EventState.NEW.value if arrival.models else EventState.DONE.value,
             "done_at": None if arrival.models else now,
             "driver": driver.value,
@@ -187,6 +190,37 @@ def revive(session: Session, event_id: int, now: datetime) -> bool:
 
 def newest(session: Session, limit: int) -> Sequence[EventRow]:
     return session.exec(select(EventRow).order_by(col(EventRow.id).desc()).limit(limit)).all()
+
+
+@dataclass(frozen=True)
+class Happened:
+    """How often something happened to an entity: since each of the asked moments, and the first and the last time."""
+
+    entity_id: int
+    type: str
+    counts: tuple[int, ...]
+    first_at: datetime
+    last_at: datetime
+
+
+def happened(
+    session: Session, entity_ids: Iterable[int], until: datetime, since: Sequence[datetime], *, but: Iterable[int]
+) -> list[Happened]:
+    """What had happened to these entities and was known by a moment, type by type.
+
+    `but`: events that are not counted. Nor are our own writes that came back, and reviews, at which nothing happened.
+    """
+    row = EventRow
+    counted = [func.sum(case((col(row.occurred_at) > moment, 1), else_=0)) for moment in since]
+    query = (
+        select(row.entity_id, row.type, func.min(row.occurred_at), func.max(row.occurred_at), *counted)
+        .where(col(row.entity_id).in_(set(entity_ids)), row.received_at <= until, row.occurred_at <= until, ~col(row.by_us))
+        .where(col(row.id).not_in(set(but)), col(row.type).not_like(f"%.{Verb.REVIEWED.value}"))
+        .group_by(col(row.entity_id), col(row.type))
+        .order_by(col(row.entity_id), col(row.type))
+    )
+    rows = session.execute(query).all()
+    return [Happened(entity, name, tuple(int(n) for n in numbers), first, last) for entity, name, first, last, *numbers in rows]
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, type_coerce
 from sqlmodel import Session, col, or_, select
 
 from data.domain.entity import EntityKind
-from data.domain.note import WRITTEN
+from data.domain.note import HEARD
 from data.domain.outcome import ENDINGS
 from data.domain.relation import LINK, ROLES
 from data.warehouse.entities import EntityRow
@@ -48,7 +48,7 @@ def of_entities(session: Session, entity_ids: Iterable[int], *, related: bool) -
     """The facts of a few entities.
 
     `related`: also those of the companies and contacts that they name, how the deals of these (and of the entities
-    themselves) ended, and what the notes about them say.
+    themselves) ended, and what the notes about them and their e-mails say.
     """
     ids = set(entity_ids)
     own = _frame(session, _query().where(col(FactRow.entity_id).in_(ids)))
@@ -58,12 +58,19 @@ def of_entities(session: Session, entity_ids: Iterable[int], *, related: bool) -
     deals = _naming(session, ids | targets, [EntityKind.DEAL]) - ids - targets
     theirs = _query().where(
         or_(
-            col(FactRow.entity_id).in_(targets | _naming(session, ids, WRITTEN)),
+            col(FactRow.entity_id).in_(targets | _naming(session, ids, HEARD)),
             col(FactRow.entity_id).in_(deals)
             & or_(col(FactRow.name).in_(_OF_RELATED_DEALS), col(FactRow.name).startswith(LINK, autoescape=True)),
         )
     )
     return pl.concat([own, _frame(session, theirs)])
+
+
+def around(session: Session, entity_ids: Iterable[int]) -> pl.DataFrame:
+    """The facts of a few entities, of the deals that name them, and of what was written about them or by them."""
+    ids = set(entity_ids)
+    told = ids | _naming(session, ids, [EntityKind.DEAL, *HEARD])
+    return _frame(session, _query().where(col(FactRow.entity_id).in_(told)))
 
 
 def _of_kinds(session: Session, entity_ids: list[int]) -> set[int]:

@@ -13,6 +13,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from data.db import UtcMicros, add_new
 from data.domain.entity import EntityKind
 from data.domain.fact import NAMELESS, Fact, Origin
+from data.domain.relation import LINK
 from data.warehouse.columns import RowId, row_id
 from data.warehouse.entities import EntityRow
 
@@ -81,6 +82,15 @@ def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[s
     if names is not None:
         query = query.where(col(FactRow.name).in_(names))
     for row in session.exec(query):
+        found[row.entity_id].append(_fact(row))
+    return found
+
+
+def links_of(session: Session, entity_ids: Iterable[int], kind: EntityKind) -> dict[int, list[Fact]]:
+    """What is told of links to entities of a kind; every id has its entry."""
+    found: dict[int, list[Fact]] = {number: [] for number in entity_ids}
+    here = col(FactRow.name).startswith(f"{LINK}{kind.value}:", autoescape=True)
+    for row in session.exec(select(FactRow).where(col(FactRow.entity_id).in_(found), here)):
         found[row.entity_id].append(_fact(row))
     return found
 

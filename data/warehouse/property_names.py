@@ -24,8 +24,8 @@ class PropertyName(SQLModel, table=True):
     """Facts under this key have been of use since then."""
 
 
-def add(session: Session, source: str, kind: EntityKind, names: Mapping[str, str], now: datetime) -> None:
-    """Remembers the keys that are new."""
+def add(session: Session, source: str, kind: EntityKind, names: Mapping[str, str], now: datetime) -> bool:
+    """Remembers the keys that are new; whether there are any."""
     there = {row.key for row in every(session) if (row.source, row.kind) == (source, kind)}
     rows = [
         {"source": source, "kind": kind.value, "key": key, "name": name, "known_at": now}
@@ -33,6 +33,7 @@ def add(session: Session, source: str, kind: EntityKind, names: Mapping[str, str
         if key not in there
     ]
     add_new(session, PropertyName, rows)
+    return bool(rows)
 
 
 def every(session: Session) -> list[PropertyName]:

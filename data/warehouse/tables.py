@@ -2,8 +2,11 @@
 
 from sqlmodel import SQLModel
 
+from data.warehouse.company_data_use import CompanyDataUse
+from data.warehouse.company_profiles import CompanyProfileRow
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.enrichment_tries import EnrichmentTry
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
@@ -36,4 +39,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     IdentityKey,
     IdentityMember,
     SameRow,
+    CompanyProfileRow,
+    CompanyDataUse,
+    EnrichmentTry,
 )

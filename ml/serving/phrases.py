@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from data.domain.company_profile import PROFILE
 from ml.features.activity import WINDOW_DAYS
 from ml.features.engagement import GROWTH_DAYS
 from ml.features.relations import COMPANY
+from ml.sentiment.scorer import mood
 
 # A value -> words; None where it is no value of this feature.
 Phrase = Callable[[Any], str | None]
@@ -28,7 +30,7 @@ def phrase(feature: str, value: Any) -> str | None:
     if feature in PHRASES:
         return PHRASES[feature](value)
     if feature.startswith(COMPANY):
-        return f"its company: {feature.removeprefix(COMPANY).replace('_', ' ')} {_text(value)}"[:LONGEST]
+        return f"its company: {feature.removeprefix(COMPANY).removeprefix(PROFILE).replace('_', ' ')} {_text(value)}"[:LONGEST]
     return None
 
 
@@ -49,6 +51,11 @@ def _times(words: str) -> Phrase:
 
 def _as_told(words: str) -> Phrase:
     return lambda value: words.format(_text(value))[:LONGEST]
+
+
+def _mood(words: str) -> Phrase:
+    """`{}` in the words is positive, neutral or negative."""
+    return lambda value: None if (known := _finite(value)) is None else words.format(mood(known))
 
 
 def _first_visit(value: Any) -> str | None:
@@ -101,6 +108,8 @@ PHRASES: dict[str, Phrase] = {
     "note_text": _as_told("its notes say: {}"),
     "notes_written": _counted("1 note written", "{} notes written"),
     "days_since_note": _days("last note {} ago"),
+    "notes_sentiment": _mood("its notes and e-mails sound {}"),
+    "last_note_sentiment": _mood("the last note or e-mail sounds {}"),
     "company_deals_won": _counted("1 deal of its company won", "{} deals of its company won"),
     "company_deals_lost": _counted("1 deal of its company lost", "{} deals of its company lost"),
 }

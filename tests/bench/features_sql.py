@@ -97,7 +97,12 @@ LEFT JOIN ({_company("x.deal = c.entity")}) company USING (row) LEFT JOIN ({_not
 ORDER BY told.row"""
 
 
-NOTE_COLUMNS = "note_text, coalesce(notes_written, 0) AS notes_written, days_since_note"
+# No word of the invented notes has a mood: what takes the time of finding that out is ours alone.
+MOOD = "CASE WHEN notes_written > 0 THEN 0.0 END"
+NOTE_COLUMNS = (
+    "note_text, coalesce(notes_written, 0) AS notes_written, days_since_note, "
+    f"{MOOD} AS notes_sentiment, {MOOD} AS last_note_sentiment"
+)
 
 
 def _notes(name: str) -> str:

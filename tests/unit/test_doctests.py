@@ -12,7 +12,11 @@ WITH_EXAMPLES = (
     "ml.features.number_text",
     "ml.features.date_text",
     "ml.tables.column_names",
+    "ml.sentiment.scorer",
     "automation.sources.properties",
+    "data.domain.company_profile",
+    "data.domain.enrichment",
+    "data.domain.web_domain",
 )
 
 

@@ -1,0 +1,113 @@
+"""Tries again what enrichments could not answer when an event was scored. What a later try brings is stored, and the models of
+the entity are asked anew: in one transaction, so that nothing new goes unscored.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlmodel import Session
+
+from automation.enrichments.base import Answers, Asked, Found, answers_of
+from automation.enrichments.registry import ASKING
+from automation.memory import names_known
+from automation.pipeline import review
+from automation.pipeline.collect import parse_payload
+from automation.pipeline.context import Loop
+from automation.pipeline.keep import Group, ids_of, keep, keep_names
+from data.domain.enrichment import Problem
+from data.domain.entity import EntityRef
+from data.errors import NotReady
+from data.log import get_logger
+from data.warehouse import enrichment_tries, entities
+from data.warehouse.enrichment_tries import EnrichmentTry
+
+log = get_logger("enrich")
+
+EVERY_SECONDS = 10.0
+MOST_AT_ONCE = 100
+# Nobody waits for this: who was too slow for the loop may well answer within this, and within the lease of what was taken.
+PATIENCE_SECONDS = 20.0
+LEASE_SECONDS = 120.0
+
+
+def sweep(loop: Loop) -> None:
+    """Tries what is due, until nothing is."""
+    while rows := _taken(loop):
+        groups: dict[str, list[EnrichmentTry]] = defaultdict(list)
+        for row in rows:
+            groups[row.enrichment].append(row)
+        for name, these in groups.items():
+            _guarded(loop, name, these)
+
+
+def _taken(loop: Loop) -> Sequence[EnrichmentTry]:
+    with loop.database.write() as session:
+        return enrichment_tries.take(session, loop.clock.now(), LEASE_SECONDS, limit=MOST_AT_ONCE)
+
+
+def _guarded(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
+    """A fault of our own is a try like any other."""
+    try:
+        _try(loop, name, rows)
+    except NotReady:
+        raise
+    except Exception as error:
+        log.exception("enrich.tries.broken", enrichment=name)
+        broken = Found(problem=Problem(f"an unexpected fault: {type(error).__name__}"))
+        with loop.database.write() as session:
+            for row in rows:
+                _settle_one(loop, session, row, broken, loop.clock.now())
+
+
+def _try(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
+    with loop.database.read() as session:
+        owners = entities.by_ids(session, [row.entity_id for row in rows])
+        known = names_known(session, owners.values(), loop.inputs())
+    asked = [Asked(owner, known[number]) for number, owner in owners.items()]
+    ask = ASKING.get(name, _nobody)  # one that is no more is asked nothing, and its rows go
+    found = answers_of(loop, name, ask, asked, PATIENCE_SECONDS)
+    with loop.database.write() as session:
+        payload_id = _settle(loop, session, name, rows, asked, found)
+    if payload_id is not None:
+        parse_payload(loop, payload_id)
+
+
+def _settle(
+    loop: Loop, session: Session, name: str, rows: Sequence[EnrichmentTry], asked: Sequence[Asked], found: Mapping[int, Found]
+) -> int | None:
+    """Stores what was found, and what is to be tried once more; returns the payload of the reviews, if there are any."""
+    look_ups = [look_up for each in found.values() for look_up in each.look_ups]
+    ids = ids_of(session, look_ups, loop.clock.now())
+    entities.lock(session, {*(each.entity_id for each in asked), *(ids[look_up.entity] for look_up in look_ups)})
+    now = loop.clock.now()
+    told_of = keep(session, look_ups, ids, now)
+    named = keep_names(session, {_group(each): found[each.entity_id].names for each in asked if found[each.entity_id].names}, now)
+    for row in rows:
+        _settle_one(loop, session, row, found.get(row.entity_id, Found()), now)
+    anew = [each.ref for each in asked if _group(each) in named or _brought(found[each.entity_id], told_of)]
+    if anew:
+        log.info("enrich.tries.answered", enrichment=name, entities=len(anew))
+    return review.store(session, anew, f"{name} answered at {now.isoformat()}", now)
+
+
+def _group(each: Asked) -> Group:
+    return each.ref.source, each.ref.kind
+
+
+def _brought(found: Found, told_of: Collection[EntityRef]) -> bool:
+    return any(look_up.entity in told_of for look_up in found.look_ups)
+
+
+def _settle_one(loop: Loop, session: Session, row: EnrichmentTry, found: Found, now: datetime) -> None:
+    if (problem := found.problem) is not None and problem.again:
+        if row.attempts < loop.settings.enrich_tries or not problem.counts:
+            enrichment_tries.postpone(session, row, problem, now)
+            return
+        told = {"enrichment": row.enrichment, "entity_id": row.entity_id, "tries": row.attempts, "reason": problem.detail}
+        log.warning("enrich.try.given_up", **told)
+    enrichment_tries.done(session, [(row.entity_id, row.enrichment)])
+
+
+def _nobody(_loop: Loop, _asked: Sequence[Asked], _answers: Answers) -> None:
+    """Answers nothing."""
