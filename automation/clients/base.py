@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
+from data.domain.money import Account
 from data.errors import VendorError
 
 TIMEOUT_SECONDS = 10.0
@@ -49,3 +50,6 @@ class Crm(Protocol):
 
     def names(self, kind: EntityKind) -> dict[str, str]:
         """Property key -> name, where the account's keys do not speak for themselves; otherwise empty."""
+
+    def account(self) -> Account:
+        """The account's currency and locale, as far as it says them. Raises nothing: it may be asked at any time."""

@@ -18,10 +18,11 @@ from uuid import uuid4
 from sqlmodel import Session
 
 from automation.memory import names_known
-from automation.pipeline.collect_predictions import Entry, collect_predictions
+from automation.pipeline.collect_predictions import collect_predictions
 from automation.pipeline.context import Case, Loop
 from automation.pipeline.enrich import enrich
 from automation.pipeline.predict import predict
+from automation.pipeline.prediction_entries import Entry
 from automation.pipeline.recall import recall, still_ours
 from automation.pipeline.trigger import trigger
 from data.domain.delivery import backoff
@@ -58,7 +59,7 @@ def drive(loop: Loop, *, limit: int = 100) -> int:
     entries = [Entry(case.event_id, tuple(case.predictions)) for case in cases if case.predictions]
     if entries:
         for refused in collect_predictions(loop, entries, Driver.WORKER).refused:
-            give_back(loop, refused.event_id, Retryable(refused.error.detail))
+            give_back(loop, entries[refused.index].event_id, Retryable(refused.error.detail))
     return len(cases)
 
 

@@ -43,6 +43,12 @@ USUAL: dict[str, tuple[str, ...]] = {
     "hubspot": ("lifecyclestage", "hs_lead_status", "jobtitle", "industry", "country", "numemployees", "annualrevenue",
                 "num_contacted_notes", "hs_email_open", "hs_email_click"),
 }  # fmt: skip
+# What a deal is worth, and in which currency.
+MONEY: dict[str, tuple[str, str]] = {
+    "hubspot": ("amount", "deal_currency_code"),
+    "pipedrive": ("value", "currency"),
+    "generic": ("amount", "currency"),
+}
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
 KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
 ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}

@@ -77,21 +77,32 @@ class Observed(BaseModel):
 
 
 class Prediction(BaseModel):
-    """`score` is a probability; `confidence` is max(p, 1 - p)."""
+    """What one version says of one entity: a probability, and how it came about."""
 
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
     model: str
+    """What is predicted."""
     model_version: str
+    """The version that says so."""
     variant: Variant = Variant.CHAMPION
+    """Whether it answers as champion or as challenger."""
     entity: EntityRef | None = None
+    """Whom it is about: the entity of its event."""
     score: Probability
+    """The probability that it comes about."""
     label: Label
+    """`high` above the threshold."""
     grade: Grade
+    """The odds of the score over those of the version's base rate."""
     threshold: Probability
+    """The score above which a lead is hot."""
     confidence: Probability
+    """max(p, 1 - p) of the score."""
     base_value: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
+    """Log-odds before any factor."""
     factors: tuple[Factor, ...]
+    """Every input with its share of the log-odds."""
     as_of: AwareDatetime | None = None
     """The moment whose visible facts it is made of."""
     features: dict[str, Any] = {}

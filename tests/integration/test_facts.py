@@ -245,7 +245,7 @@ def test_features_that_are_no_inputs_are_refused(api: httpx.Client, loop: Loop) 
     scored = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
     scored[0]["predictions"][0]["features"]["shoe_size"] = 43
     (refused,) = api.post("/collect/predictions", json=scored, headers=bearer(Scope.PREDICTIONS)).json()["rejected"]
-    assert (refused["status"], refused["field"]) == (422, "predictions.features")
+    assert (refused["status"], refused["field"]) == (422, "predictions.0.features")
     assert "shoe_size" in refused["detail"]
 
 
