@@ -13,6 +13,11 @@ WITH_EXAMPLES = (
     "ml.features.date_text",
     "ml.tables.column_names",
     "automation.sources.properties",
+    "automation.predictive_enrichments.combined_score",
+    "data.domain.delivery",
+    "data.domain.money",
+    "data.settings",
+    "ml.models.prediction_checks",
 )
 
 
