@@ -50,18 +50,20 @@ def percent(probability: float, *, decimals: int = 0) -> str:
 
 
 class Factor(BaseModel):
-    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's.
+    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's."""
 
-    `points`: the percentage points of the score that are due to it. All of them add up to the score less the base
-    value's own probability. None where whoever made the prediction did not say.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
     feature: str
+    """An input of the version."""
     value: Any = None
+    """What it was."""
     contribution: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
+    """Its share of the log-odds."""
     points: Annotated[float, Field(ge=-MOST_POINTS, le=MOST_POINTS)] | None = None
+    """The percentage points of the score that are due to it; all of them add up to the score less the base value's own
+    probability. None where whoever made the prediction did not say.
+    """
 
 
 class Observed(BaseModel):
@@ -88,7 +90,7 @@ class Prediction(BaseModel):
     variant: Variant = Variant.CHAMPION
     """Whether it answers as champion or as challenger."""
     entity: EntityRef | None = None
-    """Whom it is about: the entity of its event."""
+    """Whom it is about. Handed in, it must be the entity of its event."""
     score: Probability
     """The probability that it comes about."""
     label: Label
