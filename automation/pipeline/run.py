@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
+from automation import fitting
 from automation.memory import names_known
 from automation.pipeline.collect_predictions import collect_predictions
 from automation.pipeline.context import Case, Loop
@@ -144,11 +145,16 @@ def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
     """Stores the models that are asked after all, and what could not be done. Cases whose lease was lost drop out."""
     ours = still_ours(session, cases, lease_id)
     for case, row in ours:
-        row.models, row.notes = list(case.models), dict(case.notes)
+        row.models, row.notes = list(case.models), {**_of_collecting(row), **case.notes}
         case.event = row
         session.add(row)
     session.flush()
     return [case for case, _ in ours]
+
+
+def _of_collecting(row: EventRow) -> dict[str, str]:
+    """What was noted when it came, and is not found out anew with each try."""
+    return {name: note for name, note in row.notes.items() if name == fitting.NOTE}
 
 
 def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:

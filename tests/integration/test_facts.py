@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from sqlalchemy import text
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from automation import memory
 from automation.ask import ask
@@ -388,13 +388,19 @@ def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
 
 
 def test_a_value_of_another_kind_counts_as_missing_and_that_is_stored_with_its_event(loop: Loop) -> None:
-    post(loop, "generic", generic("ada", **{**HOT, "page_views": "lots", "sessions": "n/a"}))
+    told = {"hs_analytics_source": "REFERRALS", "hs_analytics_num_visits": "n/a", "hs_analytics_num_page_views": "lots"}
+    post(loop, "hubspot", *(hubspot("contact", 1, **{name: value}) for name, value in told.items()))
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
-        (event,) = session.exec(select(EventRow)).all()
-        (prediction,) = session.exec(select(PredictionRow)).all()
-    assert event.notes == {"features": "not of the kind that lead_score takes, so missing: page_views"}
+        *_, event = session.exec(select(EventRow).order_by(col(EventRow.id))).all()
+        *_, prediction = session.exec(select(PredictionRow).order_by(col(PredictionRow.id))).all()
+    assert event.properties == {"hs_analytics_num_page_views": "lots"}, "as it came"
+    assert event.notes == {
+        "schema": "hs_analytics_num_page_views: must be a number of 0 or more, as 4, not 'lots'",
+        "features": "not of the kind that lead_score takes, so missing: page_views",
+    }
     assert (prediction.features["page_views"], prediction.features["sessions"]) == (None, None)
+    assert prediction.features["channel"] == "referral"
 
 
 def test_a_user_s_own_model_in_the_loop_is_held_against_what_is_known_of_contacts(make_loop: LoopFactory) -> None:

@@ -43,6 +43,7 @@ ONE_SHOT = {"n8n-files", "n8n-import"}
 def test_the_events_page_is_made_of_the_tables() -> None:
     remedy = "run python -m scripts.events_page"
     assert events_page.PAGE.read_text() == events_page.page(), remedy
+    assert events_page.SCHEMA.read_text() == events_page.schema(), remedy
 
 
 def test_the_predictions_page_is_made_of_the_tables() -> None:
