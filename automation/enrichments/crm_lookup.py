@@ -10,7 +10,7 @@ from datetime import timedelta
 from automation.clients.base import Crm, Record
 from automation.memory import LookedUp
 from automation.pipeline.context import Case, Loop
-from automation.sources.properties import KEYS, PERSON, USUAL, canonical, vendor_property
+from automation.sources.properties import KEYED, PERSON, USUAL, canonical, vendor_property
 from data.db import unstorable
 from data.domain.entity import EntityKind
 from data.domain.relation import RELATIONS
@@ -53,7 +53,7 @@ def _read(loop: Loop, crm: Crm, source: str, kind: EntityKind, cases: list[Case]
     asked_at = loop.clock.now()
     for start in range(0, len(ids), crm.batch_size):
         found |= crm.read(kind, ids[start : start + crm.batch_size], everything)
-    names = crm.names(kind) if source in KEYS else {}
+    names = crm.names(kind) if kind in KEYED.get(source, ()) else {}
     for case in cases:
         if (record := found.get(case.ref.id)) is None:
             case.error = NotFound(f"{case.ref} does not exist in {source}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from automation.destinations.registry import DESTINATIONS
-from automation.jobs import champions, notices, watch, worker
+from automation.jobs import champions, names, notices, watch, worker
 from automation.pipeline.context import Loop
 from data.settings import Settings
 
@@ -34,5 +34,6 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         Job("champions.pull", settings.champion_poll_seconds, champions.pull),
         Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
         Job("notices.sweep", notices.EVERY_SECONDS, notices.sweep),
+        Job("names.refresh", names.EVERY_SECONDS, names.refresh),
         Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, watcher.stop),
     )

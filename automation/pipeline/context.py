@@ -55,6 +55,8 @@ class Case:
     names: dict[str, str] = field(default_factory=dict)
     """Key -> name of the account's custom fields, where their keys do not speak for themselves."""
     looked_up: LookedUp | None = None
+    previous: dict[str, str | None] = field(default_factory=dict)
+    """What the event's properties were before it, as far as its sender did not say and it is known."""
     notes: dict[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     choices: dict[str, Choice] = field(default_factory=dict)

@@ -11,11 +11,11 @@ from datetime import datetime
 import polars as pl
 from sqlmodel import Session
 
-from automation import memory
+from automation import memory, previous
 from automation.pipeline.context import Case, Loop, properties_of
 from data.domain.entity import EntityRef
 from data.domain.event import EventState
-from data.warehouse import entities, events, property_names
+from data.warehouse import entities, events, fact_frames, property_names
 from data.warehouse.events import EventRow
 from ml.features.build import needs_related
 from ml.serving.predictor import Served
@@ -42,7 +42,9 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         ids = {case.event.entity_id for case in ours}
         asked = _asked(ours)
         related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
-        return Recalled(ours, memory.recall(session, ids, properties_of(asked), related=related))
+        told = fact_frames.of_entities(session, ids, related=related)
+        previous.fill_in(ours, told)
+        return Recalled(ours, memory.under_our_names(told, property_names.every(session), properties_of(asked)))
 
 
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:
