@@ -71,9 +71,9 @@ def said(declared: Property, value: Any) -> str:
     "must be a number, as 1200.5, not 'plenty'"
     """
     wanted, example = WANTED[declared.type]
-    shown = {dict: "an object", list: "a list", tuple: "a list"}.get(type(value)) or repr(text_of(value))[:60]
+    one = "an object" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else repr(text_of(value))[:60]
     as_json = str(example).lower() if isinstance(example, bool) else str(example)
-    return f"must be {wanted}, as {as_json}, not {shown}"
+    return f"must be {wanted}, as {as_json}, not {one}"
 
 
 def _declared(event: Event) -> Mapping[str, Property]:

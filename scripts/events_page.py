@@ -28,9 +28,9 @@ systems can send them to `POST /collect/generic` as they are (an object, or an a
 the old ones as far as the sender says them, `targets` other entities that the event names. What is no such event is set aside as
 a dead letter that says why, and never holds up its neighbours.
 
-HubSpot's webhooks say no old values. Of an event that asks a model they are filled in when it is scored, from what was known of the
-record before it; of all others nobody reads the facts at the door, which tell the same ([features](features.md)). Pipedrive's custom
-fields come under keys: what the account calls them is asked once an hour, of every kind of record, and they are of use from then on.
+HubSpot's webhooks say no old values. Of an event that asks a model they are filled in when it is scored, from what was known of
+the record before it; of all others the facts tell the same ([features](features.md)). Pipedrive's custom fields come under keys:
+what the account calls them is asked once an hour, of every kind of record, and they are of use from then on.
 
 **Writing a sender?** [events.schema.json](events.schema.json) is a JSON Schema (draft 2020-12) of all that `POST /collect/generic`
 takes; a running service gives it out at `GET /events/schema`, and that of one type at `GET /events/schema?type=deal.changed`,
