@@ -50,8 +50,8 @@ what the one says, and once what speaks against the other (one minus its probabi
 its amount), as far as events have told of them: subscribe HubSpot's webhooks to `deal.propertyChange` of `amount`,
 `deal_currency_code` and `dealstage` and to `deal.associationChange`, Pipedrive's to `deal`. A deal that says no currency is in the
 account's. Amounts of several currencies are never added up, for there is no rate: the text then has one for each, and there is no
-number. The account's currency and the form of its numbers are `ACCOUNT_CURRENCY` and `ACCOUNT_LOCALE`; what is empty is asked of the
-CRM once an hour (HubSpot knows a currency only). Where there is no open deal, the fields are emptied.
+number. The account's currency and the form of its numbers are `ACCOUNT_CURRENCY` and `ACCOUNT_LOCALE`; what is empty is asked of
+the CRM once an hour (HubSpot knows a currency only). Where there is no open deal, the fields are emptied.
 
 **Record**: the kind and id of the record that the fields are for. A write-back to any other cannot be made; where a CRM has copied
 fields while it merged two records, it still says whose they were.
