@@ -42,7 +42,7 @@ def history(database: Database, model: str, now: datetime) -> History:
     with database.read() as session:
         told = recalled(session)
         ours = facts.names_by_us(session)
-    labelled = label_contacts(told, now)
+    labelled = label_contacts(told.filter("own"), now)
     norms = _norms(model, told, labelled)
     features = build(model, labelled.examples, told, norms=norms)
     return History(features.drop([*ours, *(COMPANY + name for name in ours)], strict=False), labelled, told, norms)

@@ -1,5 +1,6 @@
 """Puts the loop together from the settings: the composition root of everything behind the edge."""
 
+from automation.clients.pace import SharedPace
 from automation.clients.registry import build_clients
 from automation.pipeline.context import Loop
 from data.clock import Clock, SystemClock
@@ -11,4 +12,5 @@ from ml.serving.predictor import Predictor
 def build_loop(settings: Settings, *, clock: Clock | None = None) -> Loop:
     """Nothing is opened and nothing is sent yet."""
     predictor = Predictor(settings.models_dir, hot_threshold=settings.hot_threshold, hot_share=settings.hot_share)
-    return Loop(settings, Database(settings.database_url), clock or SystemClock(), predictor, build_clients(settings))
+    database, time = Database(settings.database_url), clock or SystemClock()
+    return Loop(settings, database, time, predictor, build_clients(settings, SharedPace(database, time)))

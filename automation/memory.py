@@ -13,8 +13,9 @@ from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import Verb
 from data.domain.fact import LONGEST_NAME, NAMELESS, Fact, Origin, confirmation, newest, news, text_of, told_by
+from data.domain.identity import key_of, key_of_ref
 from data.domain.relation import link_name, target_of
-from data.warehouse import fact_frames, facts, property_names
+from data.warehouse import fact_frames, facts, identities, property_names
 from data.warehouse.entities import EntityRow
 from data.warehouse.property_names import PropertyName
 
@@ -51,8 +52,11 @@ def targets_of(told: Iterable[tuple[EntityRef, Mapping[str, Any]]]) -> set[Entit
 
 def remember_events(
     session: Session, heard: Sequence[Heard], owners: Mapping[int, EntityRow], targets: Mapping[EntityRef, int], now: datetime
-) -> None:
-    """Stores what events say. The caller holds the rows of their entities, and took `now` after that."""
+) -> set[int]:
+    """Stores what events say, and who is the same by it: these are returned.
+
+    The caller holds the rows of the events' entities, and took `now` after that.
+    """
     late = {each.entity_id for each in heard if _is_late(each, owners, now)}
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
@@ -67,10 +71,14 @@ def remember_events(
                 added.append(confirmed)
                 stored.append(confirmed)
     facts.add(session, added)
+    return _identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
 
 
-def remember_look_ups(session: Session, found: Sequence[LookedUp], targets: Mapping[EntityRef, int]) -> None:
-    """Stores what look-ups say and was not known. The caller holds the rows of their entities."""
+def remember_look_ups(session: Session, found: Sequence[LookedUp], targets: Mapping[EntityRef, int], now: datetime) -> set[int]:
+    """Stores what look-ups say and was not known, and who is the same by it: these are returned.
+
+    The caller holds the rows of their entities, and took `now` after that.
+    """
     before = facts.of_entities(session, {each.entity_id for each in found}) if found else {}
     added: list[Fact] = []
     for each in found:
@@ -86,6 +94,7 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], targets: Mapp
         before[each.entity_id] += fresh
         added += fresh
     facts.add(session, added)
+    return _identify(session, added, {each.entity_id: each.entity for each in found}, now)
 
 
 def names_known(session: Session, rows: Iterable[EntityRow], inputs: Collection[str]) -> dict[int, frozenset[str]]:
@@ -115,14 +124,37 @@ def known(session: Session, rows: Iterable[EntityRow]) -> dict[int, Known]:
     return {number: _known(owners[number], found) for number, found in stored.items()}
 
 
+@dataclass(frozen=True)
+class Told:
+    """Facts under the names that their senders have for them, and (entity, another that is the same, since when)."""
+
+    facts: pl.DataFrame
+    same: list[tuple[int, int, datetime]]
+
+
 def recall(session: Session, entity_ids: Iterable[int], inputs: Collection[str], *, related: bool) -> pl.DataFrame:
-    """All facts of a few entities, under our names: the columns of `fact_frames.SCHEMA`."""
-    return under_our_names(fact_frames.of_entities(session, entity_ids, related=related), property_names.every(session), inputs)
+    """All facts of a few entities and of those that are the same, under our names: the columns of `fact_frames.SCHEMA`, `own`."""
+    return as_known(session, read(session, entity_ids, related=related), inputs)
+
+
+def read(session: Session, entity_ids: Iterable[int], *, related: bool) -> Told:
+    """The same as it was told, for who wants to see that too."""
+    told = fact_frames.of_entities(session, entity_ids, related=related)
+    same = identities.same_as(session, told["entity"].unique().to_list())
+    pairs = [(one, other, since) for one, others in same.items() for other, since in others.items()]
+    if missing := {other for _, other, _ in pairs} - set(told["entity"].unique().to_list()):
+        told = pl.concat([told, fact_frames.of_entities(session, missing, related=False)])
+    return Told(told, pairs)
+
+
+def as_known(session: Session, told: Told, inputs: Collection[str]) -> pl.DataFrame:
+    return _with_the_same(under_our_names(told.facts, property_names.every(session), inputs), told.same)
 
 
 def recall_all(session: Session, inputs: Collection[str]) -> pl.DataFrame:
     """The same of all entities."""
-    return under_our_names(fact_frames.of_all(session), property_names.every(session), inputs)
+    told = under_our_names(fact_frames.of_all(session), property_names.every(session), inputs)
+    return _with_the_same(told, identities.every(session))
 
 
 def under_our_names(frame: pl.DataFrame, names: Sequence[PropertyName], inputs: Collection[str]) -> pl.DataFrame:
@@ -140,6 +172,20 @@ def under_our_names(frame: pl.DataFrame, names: Sequence[PropertyName], inputs: 
                 told = here & (pl.col("name") == feature)
                 frame = frame.with_columns(pl.when(told).then(pl.col("value").replace(words)).otherwise("value").alias("value"))
     return frame
+
+
+def _with_the_same(frame: pl.DataFrame, pairs: Sequence[tuple[int, int, datetime]]) -> pl.DataFrame:
+    """With `own`: false for what was told of another record of the same person or company, which is known of this one too from
+    the moment on at which they were known to be the same.
+    """
+    owned = frame.with_columns(own=pl.lit(value=True))
+    if not pairs:
+        return owned
+    same = pl.DataFrame(pairs, schema={"_one": pl.Int64, "entity": pl.Int64, "_since": frame.schema["known_at"]}, orient="row")
+    theirs = frame.join(same, on="entity").with_columns(
+        entity=pl.col("_one"), known_at=pl.max_horizontal("known_at", "_since"), own=pl.lit(value=False)
+    )
+    return pl.concat([owned, theirs.select(owned.columns)])
 
 
 def _named(frame: pl.DataFrame, here: pl.Expr, keys: str, rows: Sequence[PropertyName]) -> pl.DataFrame:
@@ -211,6 +257,18 @@ def _other_side(each: Heard, fact: Fact, targets: Mapping[EntityRef, int]) -> Fa
     return replace(
         fact, entity_id=target, name=link_name(each.event.entity), target_id=None if fact.value is None else each.entity_id
     )
+
+
+def _identify(session: Session, added: Iterable[Fact], refs: Mapping[int, EntityRef], now: datetime) -> set[int]:
+    """By what was just told of them, which of these entities are known by one key with others."""
+    told: dict[identities.Key, set[int]] = {}
+    for fact in added:
+        if (ref := refs.get(fact.entity_id)) is None:
+            continue  # the other end of a link
+        for key in (key_of(ref.kind, fact.name, fact.value), key_of_ref(ref)):
+            if key is not None:
+                told.setdefault((ref.kind.value, key), set()).add(fact.entity_id)
+    return identities.join(session, told, now) if told else set()
 
 
 def _told(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:

@@ -78,7 +78,7 @@ def check(loop: Loop, model: str, *, trains: bool = False) -> Checked:
         last, tried = trainings.newest(session, model, done=True), trainings.newest(session, model)
         settled = predictions.answers(session, model, _live_since(now, last), now - HORIZON, limit=MOST_SETTLED)
         young = predictions.count_since(session, model, now - HORIZON)
-        facts = recalled(session)
+        facts = recalled(session).filter("own")  # what was told of another record says nothing of this one's end
         traffic = model_traffic.get(session, model)
         compared = None if traffic is None else variants.judge(session, traffic, facts, now)
     drifted = _drift(loop.settings.models_dir, card, recent)

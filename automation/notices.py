@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from automation.destinations.slack import LONGEST_HEADER, LONGEST_LINE, escape
+from automation.destinations.mrkdwn import LONGEST_HEADER, LONGEST_LINE, escape
 from automation.pipeline.context import Loop
 from data.domain.delivery import Alert
 from data.domain.training import TrainingState

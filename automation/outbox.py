@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from automation.allowance import grant_of
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryKind, DeliveryState
@@ -13,7 +14,8 @@ from data.warehouse.leases import LeaseLost
 def lease(loop: Loop, destination: str, *, limit: int, seconds: float) -> tuple[str, list[DeliveryRow]]:
     """Hands n8n what waits for it."""
     with loop.database.write() as session:
-        return leases.lease_for_n8n(session, loop.clock.now(), seconds, destination=destination, limit=limit)
+        now, grant = loop.clock.now(), grant_of(loop, session)
+        return leases.lease_for_n8n(session, now, seconds, destination=destination, limit=limit, grant=grant)
 
 
 def confirm(loop: Loop, delivery_id: str, lease_id: str, receipt: str | None) -> DeliveryRow:

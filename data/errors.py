@@ -13,6 +13,7 @@ LeadloopError
 ├── Rejected            -     a payload or event is set aside, with its stage
 └── VendorError         -     a call to a vendor went wrong
     ├── Retryable             worth another try, perhaps after `retry_after_seconds`
+    │   └── NotNow            the same, and it was not even called: its limit is used up, or it rests
     └── Permanent             the same call will never succeed
 """
 
@@ -101,10 +102,17 @@ class VendorError(LeadloopError):
 class Retryable(VendorError):
     """The vendor could not answer now."""
 
-    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, unsure: bool = False) -> None:
+    def __init__(
+        self, detail: str, *, retry_after_seconds: float | None = None, unsure: bool = False, limited: bool = False
+    ) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+        self.limited = limited  # a limit was met: the vendor is well
         self.unsure = unsure  # the connection broke after the request: the vendor may have done it
+
+
+class NotNow(Retryable):
+    """The vendor is not called now."""
 
 
 class Permanent(VendorError):

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     hubspot_base_url: str = "https://api.hubapi.com"
     hubspot_webhook_url: str = ""
     hubspot_portal_id: str = ""
+    hubspot_calls_per_10_seconds: int = Field(100, ge=2)  # what a private app of the smaller plans may do
 
     # Pipedrive
     pipedrive_api_token: SecretStr = SecretStr("")
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     pipedrive_webhook_user: str = ""
     pipedrive_webhook_password: SecretStr = SecretStr("")
     pipedrive_company_url: str = ""
+    pipedrive_calls_per_2_seconds: int = Field(20, ge=2)  # what a token of the smallest plan may do
 
     # Slack
     slack_token: SecretStr = SecretStr("")

@@ -53,7 +53,7 @@ class Effects:
     def of(cls, parts: Stand, script: Script, wanted: dict[str, float], headers: dict[str, str]) -> "Effects":
         """Looks at the stand-ins and asks the service."""
         effects = cls(script)
-        alerted = Counter(number for message in parts.sandbox.messages() if (number := _contact_of(message)) is not None)
+        alerted = Counter(number for message in parts.sandbox.messages() for number in _contacts_of(message))
         for number in script.contacts:
             record = parts.sandbox.get("hubspot", "contacts", number)
             assert record is not None
@@ -123,12 +123,12 @@ def _alert_seconds(parts: Stand, alerts: list[dict[str, Any]]) -> list[float]:
     return [(arrived - occurred).total_seconds() for arrived, occurred in pairs]
 
 
-def _contact_of(message: dict[str, Any]) -> str | None:
-    """The contact that an alert is about: the last word of its footer. None for n8n's own failure reports."""
+def _contacts_of(message: dict[str, Any]) -> list[str]:
+    """The contacts that an alert or a digest is about: the last word of each footer. None in n8n's own failure reports."""
     if not any(str(block.get("block_id", "")).startswith(BLOCK_PREFIX) for block in message["blocks"]):
-        return None
-    footer = next(block for block in message["blocks"] if block["type"] == "context")
-    return str(footer["elements"][0]["text"]).rsplit(" ", 1)[-1]
+        return []
+    footers = (block for block in message["blocks"] if block["type"] == "context")
+    return [str(footer["elements"][0]["text"]).rsplit(" ", 1)[-1] for footer in footers]
 
 
 def _get(parts: Stand, path: str, headers: dict[str, str]) -> Any:

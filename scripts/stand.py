@@ -166,6 +166,9 @@ def stand(folder: Path, *, overrides: Mapping[str, str] | None = None, ports: Ma
             "SLACK_BASE_URL": addresses.slack,
             "SLACK_CHANNEL": f"#{CHANNEL}",
             "CHAMPION_POLL_SECONDS": "5",
+            # The stand-in counts no calls, and who watches a demo should not wait for a limit that is not there.
+            "HUBSPOT_CALLS_PER_10_SECONDS": "10000",
+            "PIPEDRIVE_CALLS_PER_2_SECONDS": "2000",
             **{name.upper(): value for name, value in (overrides or {}).items()},
         }
         made = Stand(

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
 from data.domain.money import Account
+from data.domain.pace import Rate
 from data.errors import VendorError
 
 TIMEOUT_SECONDS = 10.0
@@ -38,6 +39,9 @@ class Crm(Protocol):
 
     batch_size: int
     write_size: int
+    limit: str
+    """The name of its limit in the paces."""
+    rate: Rate
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         """The records that exist, by id. Raises Retryable or Permanent."""

@@ -13,9 +13,11 @@ from hubspot.crm import companies, contacts, deals, properties
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.pace import Pace, Unpaced
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
 from data.domain.money import Account
+from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 from data.log import get_logger
 
@@ -42,12 +44,14 @@ log = get_logger("clients")
 class HubSpotClient:
     """Implements `automation.clients.base.Crm`. HubSpot takes 100 inputs a batch."""
 
+    limit = "hubspot"
     batch_size = 100
     write_size = 100
 
-    def __init__(self, access_token: str, base_url: str) -> None:
+    def __init__(self, access_token: str, base_url: str, *, pace: Pace | None = None, calls_per_10_seconds: int = 100) -> None:
         # No retries inside the SDK: the outbox retries, and it knows when.
         self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
+        self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
         self._account = AccountAsked(self._ask_account)
@@ -59,7 +63,7 @@ class HubSpotClient:
             properties=list(properties),
             properties_with_history=[],
         )
-        answer = _called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
+        answer = self._called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
         return {row.id: Record(row.id, dict(row.properties)) for row in answer.results}
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
@@ -73,7 +77,7 @@ class HubSpotClient:
             for write in writes
         ]
         body = module.BatchInputSimplePublicObjectBatchInput(inputs=inputs)
-        answer = _called(lambda: self._batch(kind).update(body, _request_timeout=TIMEOUT_SECONDS))
+        answer = self._called(lambda: self._batch(kind).update(body, _request_timeout=TIMEOUT_SECONDS))
         failures = _row_errors(getattr(answer, "errors", None) or [])
         done = {row.id for row in answer.results}
         for write in writes:
@@ -94,7 +98,7 @@ class HubSpotClient:
     def _asked_for_own(self, kind: EntityKind) -> tuple[str, ...]:
         api = self._sdk.crm.properties.core_api
         try:
-            rows = _called(lambda: api.get_all(OBJECTS[kind], _request_timeout=TIMEOUT_SECONDS)).results
+            rows = self._called(lambda: api.get_all(OBJECTS[kind], _request_timeout=TIMEOUT_SECONDS)).results
         except Permanent as error:  # A token without crm.schemas.*.read: the rest of the record can be read all the same.
             log.warning("hubspot.own_properties.refused", kind=kind, reason=error.detail)
             return ()
@@ -110,7 +114,7 @@ class HubSpotClient:
     def _ask_account(self) -> Account:
         # The SDK has no method for it; its own transport has, with the credentials and the host.
         api = self._sdk.crm.properties.core_api.api_client
-        answer = _called(
+        answer = self._called(
             lambda: api.call_api(
                 ACCOUNT_PATH, "GET", auth_settings=["oauth2"], _preload_content=False, _request_timeout=TIMEOUT_SECONDS
             )
@@ -124,16 +128,25 @@ class HubSpotClient:
         """Creates the property group and what is missing of the properties; returns the names that were created."""
         api = self._sdk.crm.properties
         group = properties.PropertyGroupCreate(name=GROUP, label="Leadloop")
-        _called(lambda: api.groups_api.create(OBJECTS[kind], group), passable=ALREADY_THERE)
-        there = {row.name for row in _called(lambda: api.core_api.get_all(OBJECTS[kind])).results}
+        self._called(lambda: api.groups_api.create(OBJECTS[kind], group), passable=ALREADY_THERE)
+        there = {row.name for row in self._called(lambda: api.core_api.get_all(OBJECTS[kind])).results}
         missing = [row for row in wanted if row["name"] not in there]
         for row in missing:
             create = properties.PropertyCreate(group_name=GROUP, **row)
-            _called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
+            self._called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
         return [row["name"] for row in missing]
 
     def _batch(self, kind: EntityKind) -> Any:
         return getattr(self._sdk.crm, OBJECTS[kind]).batch_api
+
+    def _called(self, call: Callable[[], Any], *, passable: int | None = None) -> Any:
+        with self._pace.call(self.limit, self.rate, vendor=self.limit):
+            return _tried(call, passable)
+
+
+def rate_of(calls_per_10_seconds: int) -> Rate:
+    """HubSpot counts calls in windows of ten seconds. Half of a window's may go out at once."""
+    return Rate(calls=calls_per_10_seconds, per_seconds=10.0, burst=max(1, calls_per_10_seconds // 2))
 
 
 def property_text(value: Any) -> str:
@@ -145,7 +158,7 @@ def property_text(value: Any) -> str:
     return str(value)
 
 
-def _called(call: Callable[[], Any], *, passable: int | None = None) -> Any:
+def _tried(call: Callable[[], Any], passable: int | None) -> Any:
     try:
         return call()
     except ERRORS as error:
@@ -159,7 +172,8 @@ def _called(call: Callable[[], Any], *, passable: int | None = None) -> Any:
 def _vendor_error(error: Any) -> VendorError:
     detail = f"HubSpot answered {error.status}: {str(error.body)[:300]}"
     if error.status in (401, 423, 429) or error.status >= 500:  # 401: a token that is being changed, not the row's fault
-        return Retryable(detail, retry_after_seconds=retry_after((error.headers or {}).get("Retry-After")))
+        wait = retry_after((error.headers or {}).get("Retry-After"))
+        return Retryable(detail, retry_after_seconds=wait, limited=error.status == 429)
     return Permanent(detail)
 
 

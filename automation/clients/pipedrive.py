@@ -9,9 +9,11 @@ import httpx
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.pace import Pace, Unpaced
 from automation.sources.pipedrive import flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
+from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 
 PATHS: dict[EntityKind, str] = {
@@ -36,10 +38,12 @@ KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 class PipedriveClient:
     """Implements `automation.clients.base.Crm`. Reads 100 at a time; writes one by one, as the API has no batch."""
 
+    limit = "pipedrive"
     batch_size = 100
     write_size = 5  # one call each: more would outlive a lease when Pipedrive is slow
 
-    def __init__(self, api_token: str, base_url: str) -> None:
+    def __init__(self, api_token: str, base_url: str, *, pace: Pace | None = None, calls_per_2_seconds: int = 20) -> None:
+        self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_2_seconds)
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
@@ -107,13 +111,18 @@ class PipedriveClient:
         return account_of(user.get("default_currency"), user.get("locale")) if isinstance(user, dict) else Account()
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        with self._pace.call(self.limit, self.rate, vendor=self.limit):
+            return self._answer(method, path, **options)
+
+    def _answer(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
         if answer.status_code in (401, 429) or answer.status_code >= 500:
             wait = retry_after(answer.headers.get("Retry-After"))
-            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait)
+            limited = answer.status_code == 429
+            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait, limited=limited)
         try:
             body = answer.json()
         except ValueError:
@@ -121,3 +130,8 @@ class PipedriveClient:
         if not body.get("success"):
             raise Permanent(f"Pipedrive answered {answer.status_code}: {str(body.get('error'))[:300]}")
         return body.get("data") or []
+
+
+def rate_of(calls_per_2_seconds: int) -> Rate:
+    """Pipedrive counts calls in windows of two seconds. Half of a window's may go out at once."""
+    return Rate(calls=calls_per_2_seconds, per_seconds=2.0, burst=max(1, calls_per_2_seconds // 2))

@@ -8,6 +8,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from automation.clients.base import TIMEOUT_SECONDS, retry_after
+from automation.clients.pace import Pace, Unpaced
+from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 
 # Slack's own words for "not now", or for a token that is being changed. All other errors stay until someone acts.
@@ -17,18 +19,30 @@ PASSING = frozenset({
 })  # fmt: skip
 PAGE = 200
 MOST_PAGES = 10
+VENDOR = "slack"
+# One message a second and channel; every other method has a limit of its own, of which this is the strictest that we meet.
+# https://docs.slack.dev/apis/web-api/rate-limits
+MESSAGES = Rate(calls=1, per_seconds=1.0, burst=1)
+METHODS = Rate(calls=20, per_seconds=60.0, burst=10)
+
+
+def limit_of(channel: str) -> str:
+    """The name of the limit of messages to a channel."""
+    return f"slack {channel.removeprefix('#')}"
 
 
 class SlackClient:
     """One workspace. A channel is named as people name it (`#sales`) or by its id."""
 
-    def __init__(self, token: str, base_url: str) -> None:
+    def __init__(self, token: str, base_url: str, *, pace: Pace | None = None) -> None:
+        self._pace = pace or Unpaced()
         self._sdk = WebClient(token=token, base_url=base_url, timeout=int(TIMEOUT_SECONDS), retry_handlers=[])
         self._channel_ids: dict[str, str] = {}
 
     def post(self, channel: str, text: str, blocks: list[dict[str, Any]]) -> str:
         """Posts; returns the message's `ts`. Raises Retryable or Permanent."""
-        answer = self._call("chat.postMessage", json={"channel": channel, "text": text, "blocks": blocks, "unfurl_links": False})
+        body = {"channel": channel, "text": text, "blocks": blocks, "unfurl_links": False}
+        answer = self._call("chat.postMessage", limit=limit_of(channel), rate=MESSAGES, json=body)
         self._channel_ids.setdefault(channel, str(answer["channel"]))
         return str(answer["ts"])
 
@@ -60,7 +74,11 @@ class SlackClient:
                 raise Permanent(f"Slack has no channel {channel} that this bot can see")
         return self._channel_ids[channel]
 
-    def _call(self, method: str, **options: Any) -> dict[str, Any]:
+    def _call(self, method: str, *, limit: str | None = None, rate: Rate | None = None, **options: Any) -> dict[str, Any]:
+        with self._pace.call(limit or f"slack {method}", rate or METHODS, vendor=VENDOR):
+            return self._answer(method, **options)
+
+    def _answer(self, method: str, **options: Any) -> dict[str, Any]:
         try:
             return dict(self._sdk.api_call(method, **options).data)  # type: ignore[arg-type]
         except SlackApiError as error:
@@ -76,5 +94,6 @@ def _vendor_error(method: str, error: SlackApiError) -> VendorError:
     if response.status_code in (401, 429) or response.status_code >= 500 or word in PASSING:
         wait = retry_after(response.headers.get("Retry-After"))
         unsure = response.status_code >= 500  # an error after the work was done looks the same
-        return Retryable(detail, retry_after_seconds=wait, unsure=unsure)
+        limited = response.status_code == 429 or word in {"ratelimited", "rate_limited"}
+        return Retryable(detail, retry_after_seconds=wait, unsure=unsure, limited=limited)
     return Permanent(detail)

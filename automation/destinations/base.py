@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from automation.clients.registry import Clients
 from data.domain.delivery import DeliveryKind
 from data.domain.entity import EntityRef, Known
+from data.domain.pace import Rate
 from data.domain.prediction import Prediction
 from data.errors import VendorError
 from data.settings import Settings
@@ -33,6 +34,15 @@ class Activation:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A vendor's limit by its name in the paces, and how many calls n8n's node makes of it for each delivery."""
+
+    name: str
+    rate: Rate
+    calls: int = 1
+
+
+@dataclass(frozen=True)
 class Sent:
     """What became of one delivery: a receipt, or an error."""
 
@@ -40,6 +50,10 @@ class Sent:
     error: VendorError | None = None
     doubt: str | None = None
     """Why it may have gone out twice, where that could not be ruled out."""
+
+
+def in_chunks(rows: Sequence[DeliveryRow], size: int) -> list[Sequence[DeliveryRow]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class Destination(Protocol):
@@ -62,8 +76,11 @@ class Destination(Protocol):
     def n8n_can(self, activation: Activation) -> bool:
         """Whether n8n's native node can address it."""
 
-    def chunk(self, clients: Clients) -> int:
-        """How many go out before what became of them is stored."""
+    def limit(self, settings: Settings, clients: Clients) -> Limit:
+        """The vendor's limit that n8n's node uses up when it carries a delivery."""
+
+    def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
+        """What goes out together, in order: what became of one batch is stored before the next is sent."""
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
-        """Sends; one answer for each delivery id."""
+        """Sends one batch; one answer for each delivery id."""

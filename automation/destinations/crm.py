@@ -8,7 +8,7 @@ from typing import Any
 
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
-from automation.destinations.base import Activation, Sent
+from automation.destinations.base import Activation, Limit, Sent, in_chunks
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
 from data.domain.entity import EntityKind
 from data.errors import VendorError
@@ -25,6 +25,8 @@ class CrmDestination:
 
     name: str
     n8n_needs_email: bool
+    n8n_calls: int
+    """How often n8n's node calls the CRM for one record: HubSpot's reads the record again that it has written."""
     kind: DeliveryKind = DeliveryKind.WRITE_BACK
 
     def carrier(self, settings: Settings) -> str:
@@ -55,8 +57,12 @@ class CrmDestination:
         fresh = checked_at is not None and checked_at >= activation.now - FRESH_ADDRESS
         return fresh and bool(activation.known.values.get("email"))
 
-    def chunk(self, clients: Clients) -> int:
-        return clients.crms[self.name].write_size
+    def limit(self, settings: Settings, clients: Clients) -> Limit:
+        crm = clients.crms[self.name]
+        return Limit(crm.limit, crm.rate, self.n8n_calls)
+
+    def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
+        return in_chunks(rows, clients.crms[self.name].write_size)
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         crm = clients.crms[self.name]
@@ -79,5 +85,5 @@ def _write(crm: Crm, kind: EntityKind, rows: Sequence[DeliveryRow]) -> dict[str,
     return {row.id: Sent(error=failures.get(row.content["id"])) for row in rows}
 
 
-HUBSPOT = CrmDestination("hubspot", n8n_needs_email=True)
-PIPEDRIVE = CrmDestination("pipedrive", n8n_needs_email=False)
+HUBSPOT = CrmDestination("hubspot", n8n_needs_email=True, n8n_calls=2)
+PIPEDRIVE = CrmDestination("pipedrive", n8n_needs_email=False, n8n_calls=1)

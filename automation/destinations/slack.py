@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from automation.clients.registry import Clients
-from automation.clients.slack import SlackClient
-from automation.destinations.base import Activation, Sent
+from automation.clients.slack import MESSAGES, SlackClient, limit_of
+from automation.destinations import digest
+from automation.destinations.base import Activation, Limit, Sent
+from automation.destinations.mrkdwn import LONGEST_HEADER, LONGEST_LINE, escape
 from data.domain.delivery import Alert, DeliveryKind
 from data.domain.entity import EntityKind
 from data.domain.prediction import Label, percent
@@ -18,9 +20,7 @@ from ml.serving.explain import in_words
 
 BLOCK_PREFIX = "leadloop-"
 TOP_FACTORS = 3
-LONGEST_LINE = 150  # escaped five times as long at most; Slack refuses a section of more than 3,000 characters
 LONGEST_NAME = 500
-LONGEST_HEADER = 150
 # Other clocks differ from ours by seconds; a message is looked for from a little before its delivery was made.
 LOOK_BACK = timedelta(minutes=2)
 
@@ -50,12 +50,26 @@ class SlackDestination:
     def n8n_can(self, activation: Activation) -> bool:
         return True
 
-    def chunk(self, clients: Clients) -> int:
-        return 1
+    def limit(self, settings: Settings, clients: Clients) -> Limit:
+        return Limit(limit_of(settings.slack_channel), MESSAGES)
+
+    def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
+        """Many that wait for one channel become a digest. What may have been posted before is looked for one by one."""
+        fresh: dict[str, list[DeliveryRow]] = {}
+        for row in rows:
+            if not row.lost_leases:
+                fresh.setdefault(row.content["channel"], []).append(row)
+        crowds = [crowd for crowd in fresh.values() if len(crowd) >= digest.FEWEST]
+        together = {row.id for crowd in crowds for row in crowd}
+        return [*([row] for row in rows if row.id not in together), *crowds]
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         assert clients.slack is not None
-        return {row.id: post(clients.slack, row) for row in rows}
+        if len(rows) == 1:
+            return {rows[0].id: post(clients.slack, rows[0])}
+        text, blocks = digest.digest([row.content for row in rows])
+        sent = _posted(clients.slack, rows[0].content["channel"], text, blocks)
+        return {row.id: sent for row in rows}
 
 
 def turns_hot(activation: Activation) -> bool:
@@ -69,11 +83,6 @@ def turns_hot(activation: Activation) -> bool:
         return True
     quiet = timedelta(days=activation.settings.alert_quiet_days)
     return activation.cooled and activation.occurred_at - activation.last_alert_at >= quiet
-
-
-def escape(text: str) -> str:
-    """Slack's three control characters, so that a lead named `<!channel>` wakes nobody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 class Message(Protocol):
@@ -96,8 +105,12 @@ def post(slack: SlackClient, row: Message) -> Sent:
             doubt = f"sent again without a look, it may be there twice: {error.detail}"
         except VendorError as error:
             return Sent(error=error)
+    return _posted(slack, channel, row.content["text"], row.content["blocks"], doubt=doubt)
+
+
+def _posted(slack: SlackClient, channel: str, text: str, blocks: list[dict[str, Any]], *, doubt: str | None = None) -> Sent:
     try:
-        return Sent(receipt=slack.post(channel, row.content["text"], row.content["blocks"]), doubt=doubt)
+        return Sent(receipt=slack.post(channel, text, blocks), doubt=doubt)
     except VendorError as error:
         return Sent(error=error)
 

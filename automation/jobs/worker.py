@@ -8,7 +8,7 @@ from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
 from data.domain.delivery import DeliveryKind, DeliveryState
-from data.errors import Permanent, Retryable
+from data.errors import NotNow, Permanent, Retryable
 from data.log import get_logger
 from data.warehouse import dead_letters, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
@@ -50,13 +50,21 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     with loop.database.write() as session:
         limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
         lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
-    # In chunks that a call can carry, one at a time where each is a message: what became of the first is stored before
-    # the second is sent. Past half of the lease none is begun: somebody else may soon take the rest.
-    for batch in batched(rows, destination.chunk(loop.clients)):
+    # What became of one batch is stored before the next is sent. Past half of the lease none is begun: somebody else may
+    # soon take the rest.
+    batches = destination.batches(loop.clients, rows)
+    for place, batch in enumerate(batches):
+        rest = [row for later in batches[place:] for row in later]
         if loop.clock.now() - taken_at > timedelta(seconds=seconds / 2):
-            log.warning("activate.lease.too_short", destination=destination.name, left=len(rows))
+            log.warning("activate.lease.too_short", destination=destination.name, left=len(rest))
+            _settle(loop, rest, lease_id, _not_now(rest, "the rest of the lease is too short"))
             return
-        _settle(loop, batch, lease_id, _sent(loop, destination, batch))
+        sent = _sent(loop, destination, batch)
+        _settle(loop, batch, lease_id, sent)
+        if (told := next((each.error for each in sent.values() if isinstance(each.error, NotNow)), None)) is not None:
+            rest = rest[len(batch) :]
+            _settle(loop, rest, lease_id, _not_now(rest, told.detail, told.retry_after_seconds))
+            return
 
 
 def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) -> dict[str, Sent]:
@@ -67,8 +75,8 @@ def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) ->
         return {row.id: Sent(error=Retryable(f"an unexpected fault: {type(error).__name__}", unsure=True)) for row in batch}
 
 
-def batched(rows: Sequence[DeliveryRow], size: int) -> list[Sequence[DeliveryRow]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def _not_now(rows: Sequence[DeliveryRow], why: str, seconds: float | None = None) -> dict[str, Sent]:
+    return {row.id: Sent(error=NotNow(why, retry_after_seconds=seconds)) for row in rows}
 
 
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
@@ -91,6 +99,9 @@ def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None
                 log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
             return
         error = sent.error
+        if isinstance(error, NotNow):
+            leases.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
+            return
         stored = leases.fail(
             session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
             max_attempts=loop.settings.max_attempts,

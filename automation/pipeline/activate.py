@@ -14,7 +14,7 @@ from data.domain.entity import Known
 from data.domain.event import Driver
 from data.domain.event_type import Verb, parts_of
 from data.domain.prediction import Label, Prediction
-from data.warehouse import deliveries, predictions
+from data.warehouse import deliveries, identities, predictions
 from data.warehouse.deliveries import Draft
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
@@ -63,6 +63,11 @@ def activate(
         )  # fmt: skip
 
 
+def _person(session: Session, row: PredictionRow) -> set[int]:
+    """The entity and those that are the same: a person who is in two CRMs alerts once."""
+    return {row.entity_id, *identities.same_as(session, [row.entity_id]).get(row.entity_id, ())}
+
+
 def _says_the_same(before: PredictionRow | None, row: PredictionRow) -> bool:
     return before is not None and (before.score, before.model_version) == (row.score, row.model_version)
 
@@ -89,5 +94,5 @@ def _activation(
         occurred_at=row.occurred_at,
         now=loop.clock.now(),
         cooled=earlier is None or earlier.label != Label.HIGH,
-        last_alert_at=deliveries.last_alert_at(session, row.entity_id, destination),
+        last_alert_at=deliveries.last_alert_at(session, _person(session, row), destination),
     )

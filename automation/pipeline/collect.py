@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from automation.fitting import noted
 from automation.memory import GONE, Heard, remember_events, targets_of
+from automation.pipeline import review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
@@ -71,11 +72,13 @@ def parse_payload(loop: Loop, payload_id: int) -> Collected:
         if stored is None or stored.state == PayloadState.PARSED:
             return Collected(0, len(parsed.events), 0, [])
         stored.state = PayloadState.PARSED
-        collected = _store(loop, session, payload, parsed)
+        collected, reviews = _store(loop, session, payload, parsed)
     for reject in parsed.rejects:
         log.info("collect.event.rejected", source=payload.source, payload_id=payload_id, stage=reject.stage, reason=reject.reason)
     log.info("collect.payload.accepted", source=payload.source, payload_id=payload_id, accepted=collected.accepted,
              duplicates=collected.duplicates, rejected=collected.rejected)  # fmt: skip
+    if reviews is not None:
+        parse_payload(loop, reviews)
     return collected
 
 
@@ -87,7 +90,8 @@ def reparse(loop: Loop, session: Session, payload: Payload, position: int | None
             [(place, event) for place, event in parsed.events if place == position],
             [reject for reject in parsed.rejects if reject.position in (position, None)],
         )
-    return _store(loop, session, payload, parsed, letters=False)
+    collected, _ = _store(loop, session, payload, parsed, letters=False)  # the worker parses the reviews
+    return collected
 
 
 def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
@@ -106,7 +110,8 @@ def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
     return parsed
 
 
-def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> Collected:
+def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> tuple[Collected, int | None]:
+    """Stores what was parsed; returns with it the id of a payload of reviews that it gave rise to."""
     assert payload.id is not None
     found = [event for _, event in parsed.events]
     told = targets_of((event.entity, event.properties) for event in found) | {ref for event in found for ref in event.targets}
@@ -120,18 +125,27 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     )
     fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
     heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
-    remember_events(session, heard, owners, ids, now)
+    joined = remember_events(session, heard, owners, ids, now)
     _follow_merges(session, heard, ids)
     _ask_again(session, heard, owners, ids)
     _record_outcomes(session, fresh, now)
     if letters:
         dead_letters.add(session, [_letter(payload, reject, now) for reject in parsed.rejects])
-    return Collected(
+    collected = Collected(
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh),
         rejected=len(parsed.rejects),
         events=[_collected(new[arrival.key], arrival) for arrival in fresh],
     )
+    return collected, _ask_the_same(session, fresh, joined, payload.id, now)
+
+
+def _ask_the_same(session: Session, fresh: list[Arrival], joined: set[int], payload_id: int, now: datetime) -> int | None:
+    """Records of the same person see what was told of one of them: their models are asked anew."""
+    told = {arrival.entity_id for arrival in fresh if arrival.models and arrival.event.verb is not Verb.REVIEWED}
+    if not told and not joined:
+        return None
+    return review.of_the_same(session, told | joined, told, f"payload {payload_id}", now)
 
 
 def _asked(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:

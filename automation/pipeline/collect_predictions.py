@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from automation import memory
 from automation.account import accounts
+from automation.allowance import grant_of
 from automation.deals import open_deals
 from automation.pipeline.activate import About, activate
 from automation.pipeline.context import Loop
@@ -230,7 +231,8 @@ def _lease(desk: Desk, event_ids: Sequence[int], taken: Taken) -> None:
     session = desk.session
     stored = [row.id for row in predictions.of_events(session, event_ids) if row.id is not None]
     now, settings = desk.loop.clock.now(), desk.loop.settings
+    grant = grant_of(desk.loop, session)
     taken.lease_id, taken.deliveries = leases.lease_for_n8n(
-        session, now, settings.lease_seconds, prediction_ids=stored, limit=settings.n8n_lease_limit
+        session, now, settings.lease_seconds, prediction_ids=stored, limit=settings.n8n_lease_limit, grant=grant
     )
     deliveries.hand_to_worker(session, stored, now)

@@ -12,10 +12,11 @@ import polars as pl
 from sqlmodel import Session
 
 from automation import memory, previous
+from automation.pipeline import review
 from automation.pipeline.context import Case, Loop, properties_of
 from data.domain.entity import EntityRef
 from data.domain.event import EventState
-from data.warehouse import entities, events, fact_frames, property_names
+from data.warehouse import entities, events, property_names
 from data.warehouse.events import EventRow
 from ml.features.build import needs_related
 from ml.serving.predictor import Served
@@ -42,9 +43,9 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         ids = {case.event.entity_id for case in ours}
         asked = _asked(ours)
         related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
-        told = fact_frames.of_entities(session, ids, related=related)
-        previous.fill_in(ours, told)
-        return Recalled(ours, memory.under_our_names(told, property_names.every(session), properties_of(asked)))
+        told = memory.read(session, ids, related=related)
+        previous.fill_in(ours, told.facts)
+        return Recalled(ours, memory.as_known(session, told, properties_of(asked)))
 
 
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:
@@ -58,7 +59,9 @@ def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple
 def _remember(session: Session, cases: list[Case], targets: dict[EntityRef, int], now: datetime) -> None:
     owners = entities.by_ids(session, [case.event.entity_id for case in cases])
     found = {each.entity_id: each for case in cases if (each := case.looked_up) is not None}
-    memory.remember_look_ups(session, list(found.values()), targets)
+    joined = memory.remember_look_ups(session, list(found.values()), targets, now)
+    if joined:  # the others see from now on what is known of these; the worker takes the reviews from here
+        review.of_the_same(session, joined, {case.event.entity_id for case in cases}, f"event {cases[0].event_id}", now)
     for number, each in found.items():
         owners[number].looked_up_at = each.at
         session.add(owners[number])

@@ -4,7 +4,7 @@ A review is an event like any other, so it is scored, ordered and delivered like
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from sqlmodel import Session
@@ -13,7 +13,7 @@ from automation.sources import ours
 from data.domain.entity import EntityRef
 from data.domain.event import Driver
 from data.domain.event_type import VERBS, Verb, type_of
-from data.warehouse import payloads
+from data.warehouse import entities, identities, payloads, predictions
 from data.warehouse.payloads import Payload
 
 
@@ -28,6 +28,16 @@ def store(session: Session, refs: Iterable[EntityRef], run: str, now: datetime) 
         return None
     payload = Payload(source=ours.NAME, driver=Driver.WORKER, body=json.dumps(items).encode(), received_at=now)
     return payloads.add(session, payload)
+
+
+def of_the_same(session: Session, entity_ids: Iterable[int], but: Container[int], run: str, now: datetime) -> int | None:
+    """Stores reviews of those of these records, and of those that are the same, that have been scored, without some."""
+    ids = set(entity_ids)
+    ids |= {number for same in identities.same_as(session, ids).values() for number in same}
+    if not (others := {number for number in ids if number not in but}):
+        return None
+    found = entities.by_ids(session, predictions.scored(session, others))
+    return store(session, [row.ref for row in found.values() if row.merged_into_id is None], run, now)
 
 
 def _item(ref: EntityRef, run: str, now: datetime) -> dict[str, object]:

@@ -130,10 +130,10 @@ def hand_to_worker(session: Session, prediction_ids: Iterable[int], now: datetim
     )
 
 
-def last_alert_at(session: Session, entity_id: int, destination: str) -> datetime | None:
-    """When the event happened for which this entity was last alerted on (or is about to be)."""
+def last_alert_at(session: Session, entity_ids: Iterable[int], destination: str) -> datetime | None:
+    """When the event happened for which one of these was last alerted on (or is about to be)."""
     query = select(func.max(DeliveryRow.occurred_at)).where(
-        DeliveryRow.entity_id == entity_id,
+        col(DeliveryRow.entity_id).in_(set(entity_ids)),
         DeliveryRow.destination == destination,
         DeliveryRow.kind == DeliveryKind.ALERT,
         col(DeliveryRow.state).not_in([DeliveryState.SUPERSEDED, DeliveryState.DEAD]),

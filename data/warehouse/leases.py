@@ -4,7 +4,7 @@ A change takes the entity's row lock first, as the third door does when it adds 
 two transactions can both make the one delivery of a (destination, entity, kind) that waits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ from data.warehouse.deliveries import DeliveryRow, new_id
 
 # Messages go out one by one at about one a second: more than these in one lease would outlive it.
 MOST_ALERTS_AT_ONCE = 20
+
+Grant = Callable[[str, int], int]
 
 
 class LeaseLost(Conflict):
@@ -37,8 +39,12 @@ def lease_for_n8n(
     destination: str | None = None,
     prediction_ids: Iterable[int] | None = None,
     limit: int,
+    grant: Grant | None = None,
 ) -> tuple[str, list[DeliveryRow]]:
-    """Hands n8n deliveries that wait for it; at most one to a (destination, entity, kind)."""
+    """Hands n8n deliveries that wait for it; at most one to a (destination, entity, kind).
+
+    `grant`: how many of so many a destination may be given now.
+    """
     query = _pending().where(DeliveryRow.carrier == Carrier.N8N, DeliveryRow.attempts == 0)
     if destination is not None:
         query = query.where(DeliveryRow.destination == destination)
@@ -47,7 +53,7 @@ def lease_for_n8n(
     found = session.exec(query.order_by(col(DeliveryRow.created_at)).limit(limit)).all()
     alerts = [row for row in found if row.kind == DeliveryKind.ALERT][:MOST_ALERTS_AT_ONCE]
     writes = [row for row in found if row.kind != DeliveryKind.ALERT]
-    return _take(session, [*alerts, *writes], Carrier.N8N, now, seconds)
+    return _take(session, _granted([*alerts, *writes], grant), Carrier.N8N, now, seconds)
 
 
 def lease_for_worker(
@@ -121,6 +127,21 @@ def fail(
     return row
 
 
+def put_back(session: Session, delivery_id: str, lease_id: str, now: datetime, *, seconds: float) -> DeliveryRow:
+    """It was not even tried, for its destination may not be called now: it waits without an attempt being counted.
+
+    Raises: as `confirm`.
+    """
+    row = _locked(session, delivery_id)
+    _must_hold(session, row, lease_id, now)
+    row.carrier, row.next_attempt_at = Carrier.WORKER, now + timedelta(seconds=seconds)
+    row.state = DeliveryState.SUPERSEDED if _waiting(session, row) else DeliveryState.PENDING
+    session.add(row)
+    session.flush()
+    _let_the_next_one_go(session, row, now)
+    return row
+
+
 def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None:
     """After a late answer from a lost lease nobody knows what the CRM record says: the newest state goes out again.
 
@@ -166,6 +187,17 @@ def _pending() -> Any:
         .exists()
     )
     return select(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING, ~out).with_for_update(skip_locked=True)
+
+
+def _granted(rows: Sequence[DeliveryRow], grant: Grant | None) -> list[DeliveryRow]:
+    """The first ones of each destination, as many as are granted."""
+    by_destination: dict[str, list[DeliveryRow]] = {}
+    for row in rows:
+        by_destination.setdefault(row.destination, []).append(row)
+    if grant is None:
+        return list(rows)
+    # In one order, for a grant locks its destination's pace until the transaction ends.
+    return [row for name in sorted(by_destination) for row in by_destination[name][: grant(name, len(by_destination[name]))]]
 
 
 def _take(

@@ -181,6 +181,12 @@ def count_since(session: Session, model: str, since: datetime) -> int:
     return session.exec(query).one()
 
 
+def scored(session: Session, entity_ids: Iterable[int]) -> set[int]:
+    """Those of these entities that have ever been scored."""
+    query = select(PredictionRow.entity_id).where(col(PredictionRow.entity_id).in_(set(entity_ids)))
+    return set(session.exec(query.distinct()))
+
+
 def newest(session: Session, limit: int) -> Sequence[PredictionRow]:
     return session.exec(_answers().order_by(col(PredictionRow.id).desc()).limit(limit)).all()
 

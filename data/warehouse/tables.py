@@ -7,10 +7,12 @@ from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
+from data.warehouse.identities import IdentityKey, IdentityMember, SameRow
 from data.warehouse.model_checks import ModelCheckRow
 from data.warehouse.model_traffic import TrafficRow
 from data.warehouse.notices import NoticeRow
 from data.warehouse.outcomes import OutcomeRow
+from data.warehouse.paces import PaceRow
 from data.warehouse.payloads import Payload
 from data.warehouse.predictions import PredictionRow
 from data.warehouse.property_names import PropertyName
@@ -30,4 +32,8 @@ TABLES: tuple[type[SQLModel], ...] = (
     ModelCheckRow,
     TrainingRow,
     NoticeRow,
+    PaceRow,
+    IdentityKey,
+    IdentityMember,
+    SameRow,
 )

@@ -5,7 +5,7 @@ greatest occurred_at (ties: known_at, then id). What we wrote ourselves is no fa
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -58,6 +58,8 @@ class Facts:
     kind: Ints
     occurred: Ints
     visible: Ints
+    own: Bools
+    """Whether it was told of this very record, and not of another one of the same person or company."""
     begins_event: Bools
     """The first visible fact of each event: as many as there were events. Look-ups are none."""
 
@@ -101,8 +103,19 @@ class Facts:
         return self.latest(self.rows(names))
 
     def latest(self, rows: Ints, *, by: Ints | None = None) -> "History":
-        """Of these rows the one that happened last, for each entity, or for each number in `by`."""
-        line = Timeline(self.entity[rows] if by is None else by, self.visible[rows])
+        """Of these rows the one that happened last, for each entity, or for each number in `by`.
+
+        What was told of another record of the same person or company fills gaps only: whatever the record itself says stands.
+        """
+        groups = self.entity[rows] if by is None else by
+        own = self.own[rows]
+        if own.all():
+            return self._latest(rows, groups)
+        others = self._latest(rows[~own], groups[~own])
+        return replace(self._latest(rows[own], groups[own]), others=others, has_value=self.has_value)
+
+    def _latest(self, rows: Ints, groups: Ints) -> "History":
+        line = Timeline(groups, self.visible[rows])
         winner = running_winner(line.groups, self.occurred[rows][line.order])
         return History(line, rows[line.order[winner]])
 
@@ -117,13 +130,26 @@ class Facts:
 
 @dataclass(frozen=True)
 class History:
-    """A property's facts entity by entity, as they became visible; `row`: the one that had the value from then on."""
+    """A property's facts entity by entity, as they became visible; `row`: the one that had the value from then on.
+
+    `others`: what other records of the same say, where there are any.
+    """
 
     line: Timeline
     row: Ints
+    others: "History | None" = None
+    has_value: Bools | None = None
 
     def at(self, entity: Ints, at: Ints) -> Ints:
         """The row that has the property's value at each moment, or NONE."""
+        own = self._own_at(entity, at)
+        if self.others is None or self.has_value is None:
+            return own
+        filled = self.others.at(entity, at)
+        is_gap = (own == NONE) | ~self.has_value[np.maximum(own, 0)]
+        return np.where(is_gap & (filled != NONE), filled, own)
+
+    def _own_at(self, entity: Ints, at: Ints) -> Ints:
         if not len(self.row):
             return np.full(len(entity), NONE)
         last, first = self.line.find(entity, at)
@@ -147,6 +173,7 @@ def prepared(frame: pl.DataFrame) -> Facts:
         kind=_codes(frame["kind"], [kind.value for kind in KINDS]),
         occurred=occurred[order],
         visible=visible[order],
+        own=frame["own"].to_numpy() if "own" in frame.columns else np.ones(len(frame), dtype=np.bool_),
         begins_event=_begins_event(frame),
     )
 

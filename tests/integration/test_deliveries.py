@@ -259,7 +259,8 @@ def test_two_workers_on_one_entity_send_it_once(api: httpx.Client, loop: Loop, s
     with ThreadPoolExecutor(6) as pool:
         for future in [pool.submit(worker.sweep_outbox, loop, destination) for _ in range(3) for destination in (HUBSPOT, SLACK)]:
             future.result()
-    assert len(sandbox.messages()) == 30
+    told = [block["block_id"] for message in sandbox.messages() for block in message["blocks"] if block["type"] == "section"]
+    assert (len(told), len(set(told))) == (30, 30)
     assert set(states(api, "slack") + states(api, "hubspot")) == {"confirmed"}
     assert all(len(record.writes) == 1 for record in sandbox.records("hubspot", "contacts"))
 

@@ -190,3 +190,33 @@ def test_the_properties_behind_columns_are_what_they_are_made_of() -> None:
     assert properties_behind("lead_score", ["sessions_growth_7d", "job", "events_7d", "company_size"]) == (*engagement.TOLD, "job")
     assert needs_related("lead_score", ["company_size"])
     assert not needs_related("lead_score", [*engagement.TOLD, "job", "events_7d"])
+
+
+def beside(told: list[Told], theirs: list[Told]) -> pl.DataFrame:
+    """Facts of the records themselves, and what was told of others of the same person."""
+    own = frame(told).with_columns(own=pl.lit(value=True))
+    return pl.concat([own, frame(theirs).with_columns(own=pl.lit(value=False))])
+
+
+@MODELS
+@FEW
+@given(told=stories(), theirs=stories(), later=stories(), at=st.integers(0, DAYS))
+def test_what_another_record_of_the_same_tells_later_never_changes_a_row(
+    model: str, told: list[Told], theirs: list[Told], later: list[Told], at: int
+) -> None:
+    theirs = [replace(one, id=one.id + 100, event=(one.event or 0) + 100) for one in theirs]
+    after = [replace(one, known=at + 0.5 + one.known, id=one.id + 200, event=(one.event or 0) + 200) for one in later]
+    asked = [(entity, day) for entity, day in ASKED[model] if day <= at] + [(ASKED[model][0][0], at)]
+    rows = [build(model, examples(asked), beside(told, others), wanted=columns_of(model)) for others in (theirs, [*theirs, *after])]
+    assert_frame_equal(*rows)
+
+
+@FEW
+@given(told=stories(), theirs=stories())
+def test_a_record_s_own_values_stand_and_the_others_fill_its_gaps(told: list[Told], theirs: list[Told]) -> None:
+    theirs = [replace(one, id=one.id + 100, event=(one.event or 0) + 100) for one in theirs]
+    asked = examples(ASKED["lead_score"])
+    alone, others, both = (
+        build("lead_score", asked, facts, wanted=["job"])["job"] for facts in (frame(told), frame(theirs), beside(told, theirs))
+    )
+    assert both.to_list() == alone.zip_with(alone.is_not_null(), others).to_list()
