@@ -118,7 +118,7 @@ LEAD = st.fixed_dictionaries(
 def test_what_a_version_says_of_any_lead_passes(whose: str, request: pytest.FixtureRequest) -> None:
     served: Served = request.getfixturevalue(whose)
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(LEAD)
     def holds(row: Row) -> None:
         passes(served, asked(served, row))
@@ -127,7 +127,6 @@ def test_what_a_version_says_of_any_lead_passes(whose: str, request: pytest.Fixt
 
 
 def test_what_a_version_of_an_own_table_says_passes(own_table: Served) -> None:
-    @settings(max_examples=60)
     @given(st.fixed_dictionaries({kind.value: cells for kind, cells in CELLS.items()}))
     def holds(row: Row) -> None:
         passes(own_table, asked(own_table, row))
@@ -152,7 +151,7 @@ def models(draw: st.DrawFn, card: Card) -> tuple[Served, Row]:
 
 
 def test_what_any_version_says_of_any_row_passes(champion: Served) -> None:
-    @settings(max_examples=200)
+    @settings(max_examples=120)
     @given(models(champion.card))
     def holds(drawn: tuple[Served, Row]) -> None:
         passes(drawn[0], asked(*drawn))
