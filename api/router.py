@@ -6,6 +6,7 @@ from api import health
 from api.collector import endpoints as collector
 from api.dead_letters import endpoints as dead_letters
 from api.deliveries import endpoints as deliveries
+from api.events import endpoints as events
 from api.explain import endpoints as explain
 from api.models import endpoints as models
 from api.pages import endpoints as pages
@@ -15,6 +16,7 @@ from api.scoring import endpoints as scoring
 ROUTERS: tuple[APIRouter, ...] = (
     predictive_collector.router,
     collector.router,
+    events.router,
     scoring.router,
     explain.router,
     deliveries.router,

@@ -141,14 +141,31 @@ def known(session: Session, rows: Iterable[EntityRow]) -> dict[int, Known]:
     return {number: _known(owners[number], found) for number, found in stored.items()}
 
 
+@dataclass(frozen=True)
+class Told:
+    """Facts under the names that their senders have for them, and (entity, another that is the same, since when)."""
+
+    facts: pl.DataFrame
+    same: list[tuple[int, int, datetime]]
+
+
 def recall(session: Session, entity_ids: Iterable[int], inputs: Collection[str], *, related: bool) -> pl.DataFrame:
     """All facts of a few entities and of those that are the same, under our names: the columns of `fact_frames.SCHEMA`, `own`."""
+    return as_known(session, read(session, entity_ids, related=related), inputs)
+
+
+def read(session: Session, entity_ids: Iterable[int], *, related: bool) -> Told:
+    """The same as it was told, for who wants to see that too."""
     told = fact_frames.of_entities(session, entity_ids, related=related)
     same = identities.same_as(session, told["entity"].unique().to_list())
     pairs = [(one, other, since) for one, others in same.items() for other, since in others.items()]
     if missing := {other for _, other, _ in pairs} - set(told["entity"].unique().to_list()):
         told = pl.concat([told, fact_frames.of_entities(session, missing, related=False)])
-    return _with_the_same(under_our_names(told, property_names.every(session), inputs), pairs)
+    return Told(told, pairs)
+
+
+def as_known(session: Session, told: Told, inputs: Collection[str]) -> pl.DataFrame:
+    return _with_the_same(under_our_names(told.facts, property_names.every(session), inputs), told.same)
 
 
 def recall_all(session: Session, inputs: Collection[str]) -> pl.DataFrame:

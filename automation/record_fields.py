@@ -10,6 +10,12 @@ FIELDS: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("predicted_factors", "Predicted factors", "Why: the three strongest factors.", "string", "textarea", "text"),
     ("predicted_scored_at", "Predicted: scored at", "When this was scored.", "datetime", "date", "varchar"),
     ("predicted_model_version", "Predicted: model version", "Which version said so.", "string", "text", "varchar"),
+    ("predicted_combined_score", "Predicted: combined score", "All models in one number, 0 to 100.", "number", "number", "double"),
+    ("predicted_combined_from", "Predicted: combined from", "Which models, and their weights.", "string", "text", "varchar"),
+    ("predicted_expected_value", "Predicted: expected value", "Probability x open deals.", "number", "number", "double"),
+    ("predicted_currency", "Predicted: currency", "Of the expected value, as EUR.", "string", "text", "varchar"),
+    ("predicted_expected_value_text", "Predicted: expected value, written", "With its currency.", "string", "text", "varchar"),
+    ("predicted_record", "Predicted: record", "The record that these fields are for.", "string", "text", "varchar"),
 )
 
 HUBSPOT_PROPERTIES: tuple[dict[str, Any], ...] = tuple(

@@ -24,6 +24,11 @@ class Trigger:
 TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, LIVELY, LEAD),)
 
 
+def models_asked(lead_model: str) -> tuple[str, ...]:
+    """Every model that any change asks."""
+    return tuple(dict.fromkeys(_model(trigger, lead_model) for trigger in TRIGGERS))
+
+
 def asked(
     kind: EntityKind, verb: Verb, changed: Mapping[str, Any], *, lead_model: str, inputs: Iterable[str] | None
 ) -> tuple[str, ...]:
@@ -38,5 +43,9 @@ def asked(
             continue
         if verb is Verb.CHANGED and not (foreign if inputs is None else foreign & set(inputs)):
             continue
-        models.append(lead_model if trigger.model == LEAD else trigger.model)
+        models.append(_model(trigger, lead_model))
     return tuple(models)
+
+
+def _model(trigger: Trigger, lead_model: str) -> str:
+    return lead_model if trigger.model == LEAD else trigger.model

@@ -1,5 +1,6 @@
 """Every setting, from the environment or `.env`, prefix `LEADLOOP_`. `docs/settings.md` explains each."""
 
+import math
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from data.domain.money import currency_of, locale_of
 from data.errors import NotConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,6 +109,12 @@ class Settings(BaseSettings):
     hot_share: float = Field(0.05, gt=0, lt=1)
     alert_quiet_days: float = Field(7, ge=0)
     lookup_max_age_hours: float = Field(24, gt=0)
+    prediction_max_age_hours: float = Field(24, gt=0)
+    combined_score_weights: str = ""
+
+    # The account, for money; what is empty is asked of the CRM
+    account_currency: str = ""
+    account_locale: str = ""
 
     # The worker
     sweep_seconds: float = Field(0.5, gt=0, le=60)
@@ -133,6 +141,26 @@ class Settings(BaseSettings):
             raise ValueError("must lie between 0 and 1, or be the word auto")
         return value
 
+    @field_validator("combined_score_weights")
+    @classmethod
+    def _weights_parse(cls, value: str) -> str:
+        parse_weights(value)
+        return value
+
+    @field_validator("account_currency")
+    @classmethod
+    def _currency_is_one(cls, value: str) -> str:
+        if (found := currency_of(value)) is None and value.strip():
+            raise ValueError("must be three letters of ISO 4217, as EUR")
+        return found or ""
+
+    @field_validator("account_locale")
+    @classmethod
+    def _locale_is_one(cls, value: str) -> str:
+        if (found := locale_of(value)) is None and value.strip():
+            raise ValueError("must be a language, with its country where that matters, as en or de_AT")
+        return found or ""
+
     @field_validator("slack_base_url")
     @classmethod
     def _slack_address_ends_in_a_slash(cls, value: str) -> str:
@@ -148,6 +176,11 @@ class Settings(BaseSettings):
     def tokens(self) -> dict[str, frozenset[Scope]]:
         """Bearer token -> its scopes."""
         return parse_tokens(self.api_tokens.get_secret_value())
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Model -> its weight in the combined score, as far as the setting names any."""
+        return parse_weights(self.combined_score_weights)
 
     def environment(self) -> dict[str, str]:
         """The variables that make another process read the same settings."""
@@ -198,3 +231,21 @@ def parse_tokens(text: str) -> dict[str, frozenset[Scope]]:
             known = ", ".join(Scope)
             raise ValueError(f"entry {number} has an unknown scope; the scopes are {known}") from None
     return tokens
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """`model:weight,model:weight` -> model to weight.
+
+    >>> parse_weights("lead_score:2, churn:-1")
+    {'lead_score': 2.0, 'churn': -1.0}
+    """
+    weights: dict[str, float] = {}
+    for number, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        model, _, weight = entry.rpartition(":")
+        try:
+            weights[model.strip()] = float(weight)
+        except ValueError:
+            weights[model.strip()] = math.nan
+        if not model.strip() or not math.isfinite(weights[model.strip()]):
+            raise ValueError(f"entry {number} must read model:weight, as lead_score:2")
+    return weights

@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 
 from api.dependencies import LoopDep, needs
-from api.models.schemas import ModelDetailOut, ModelOut, PromoteIn, TrafficIn
+from api.models.schemas import ModelDetailOut, ModelOut, PredictionSchemaOut, PromoteIn, TrafficIn
 from automation import models
 from automation.pipeline.context import Loop
 from data.settings import Scope
+from ml.models.registry import schema_of
 
 router = APIRouter(prefix="/models", tags=["models"])
 READS, CHANGES = needs(Scope.READ), needs(Scope.ADMIN)
@@ -61,4 +62,5 @@ def _detail(loop: Loop, model: str) -> ModelDetailOut:
         versions=models.versions(loop, model),
         verdict=models.compared(loop, model),
         monitoring=models.monitored(loop, model),
+        prediction_schema=PredictionSchemaOut.of(schema_of(model)),
     )

@@ -1,12 +1,13 @@
 """What the doors to the models take and give."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from automation.models import ModelState, Monitored, VersionState
 from data.domain.traffic import Mode, Traffic
+from ml.models.prediction_schema import PredictionSchema
 from ml.serving.predictor import Served
 from ml.training.verdict import Verdict
 
@@ -40,15 +41,39 @@ class ModelOut(BaseModel):
         return cls.model_validate({**found, **fields, "threshold": served.threshold, "inputs": inputs})
 
 
+class CheckOut(BaseModel):
+    """One thing that must hold of a prediction; `status` of what does not pass."""
+
+    name: str
+    means: str
+    status: int
+
+
+class PredictionSchemaOut(BaseModel):
+    """What the model's predictions look like (`shape`, a JSON Schema), and what is checked of one that is handed in."""
+
+    name: str
+    means: str
+    shape: dict[str, Any]
+    checks: list[CheckOut]
+
+    @classmethod
+    def of(cls, schema: PredictionSchema) -> "PredictionSchemaOut":
+        checks = [CheckOut(name=check.name, means=check.means, status=check.status) for check in schema.checks]
+        return cls(name=schema.name, means=schema.means, shape=schema.shape.model_json_schema(), checks=checks)
+
+
 class ModelDetailOut(ModelOut):
     """The same with the versions that are here, what the gate said of each, and what the outcomes say so far.
 
     `monitoring`: drift (the worst input first) and live performance at the last look, and the last training with its reason.
+    `prediction_schema`: what `POST /collect/predictions` takes for this model.
     """
 
     versions: list[VersionState]
     verdict: Verdict | None
     monitoring: Monitored
+    prediction_schema: PredictionSchemaOut
 
 
 class PromoteIn(BaseModel):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
+from data.domain.money import Account
 from data.domain.pace import Rate
 from data.errors import VendorError
 
@@ -57,3 +58,6 @@ class Crm(Protocol):
 
     def labels(self, kind: EntityKind) -> dict[str, str]:
         """Id -> what people call it, of users, pipelines or stages; LABELS_SECONDS old at most. Raises Retryable or Permanent."""
+
+    def account(self) -> Account:
+        """The account's currency and locale, as far as it says them. Raises nothing: it may be asked at any time."""

@@ -1,5 +1,6 @@
 """HubSpot through its own SDK: batch read, batch update (207 matched row by row), properties."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,10 +11,12 @@ import urllib3
 from hubspot import HubSpot
 from hubspot.crm import companies, contacts, deals, owners, pipelines, properties
 
+from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.pace import Pace, Unpaced
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
+from data.domain.money import Account
 from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 from data.log import get_logger
@@ -36,6 +39,7 @@ GROUP = "leadloop"
 ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
 OWNERS_PAGE = 500
+ACCOUNT_PATH = "/account-info/v3/details"
 
 log = get_logger("clients")
 
@@ -54,6 +58,7 @@ class HubSpotClient:
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
+        self._account = AccountAsked(self._ask_account)
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         module = MODULES[kind]
@@ -137,6 +142,23 @@ class HubSpotClient:
             after = answer.paging.next.after if answer.paging and answer.paging.next else None
             if after is None:
                 return found
+
+    def account(self) -> Account:
+        """HubSpot knows a company currency and no locale."""
+        return self._account()
+
+    def _ask_account(self) -> Account:
+        # The SDK has no method for it; its own transport has, with the credentials and the host.
+        api = self._sdk.crm.properties.core_api.api_client
+        answer = self._called(
+            lambda: api.call_api(
+                ACCOUNT_PATH, "GET", auth_settings=["oauth2"], _preload_content=False, _request_timeout=TIMEOUT_SECONDS
+            )
+        )
+        try:
+            return account_of(json.loads(answer.data).get("companyCurrency"))
+        except (ValueError, AttributeError):
+            raise Retryable("HubSpot answered for its account with something that is no JSON object") from None
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Creates the property group and what is missing of the properties; returns the names that were created."""

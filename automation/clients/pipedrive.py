@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 
+from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.pace import Pace, Unpaced
 from automation.sources.pipedrive import flat
 from data.domain.entity import EntityKind
+from data.domain.money import Account
 from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 
@@ -18,11 +20,16 @@ PATHS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "persons",
     EntityKind.COMPANY: "organizations",
     EntityKind.DEAL: "deals",
+    EntityKind.PRODUCT: "products",
+    EntityKind.ACTIVITY: "activities",
 }
 FIELD_PATHS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "personFields",
     EntityKind.COMPANY: "organizationFields",
     EntityKind.DEAL: "dealFields",
+    EntityKind.LEAD: "dealFields",  # a lead has the fields of the deal that it may become
+    EntityKind.PRODUCT: "productFields",
+    EntityKind.ACTIVITY: "activityFields",
 }
 # No account has as many as a page holds.
 LABEL_PATHS: dict[EntityKind, str] = {
@@ -50,6 +57,7 @@ class PipedriveClient:
         self._asked_at: dict[EntityKind, float] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
+        self._account = AccountAsked(self._ask_account)
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
         rows = self._call("GET", f"/api/v2/{PATHS[kind]}", params={"ids": ",".join(ids), "limit": str(len(ids))})
@@ -110,6 +118,14 @@ class PipedriveClient:
         with self._lock:
             self._keys.pop(kind, None)
         return [row["name"] for row in missing]
+
+    def account(self) -> Account:
+        """As the user sees it whose token this is; `locale` is the form of dates and numbers, not the language."""
+        return self._account()
+
+    def _ask_account(self) -> Account:
+        user = self._call("GET", "/v1/users/me")
+        return account_of(user.get("default_currency"), user.get("locale")) if isinstance(user, dict) else Account()
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         with self._pace.call(self.limit, self.rate, vendor=self.limit):

@@ -14,7 +14,7 @@ from automation.clients.base import Crm, Record
 from automation.enrichments.base import Answers, Asked, Found
 from automation.memory import LookedUp
 from automation.pipeline.context import Loop
-from automation.sources.properties import KEYS, PERSON, USUAL, canonical, vendor_property
+from automation.sources.properties import KEYED, PERSON, USUAL, canonical, vendor_property
 from data.db import unstorable
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityKind, EntityRef
@@ -55,7 +55,7 @@ def _read(loop: Loop, crm: Crm, group: Group, these: Sequence[Asked], answers: A
     try:
         everything = list(dict.fromkeys([*wanted, *USUAL.get(source, ()), *crm.own_properties(kind)]))
         records = crm.read(kind, sorted({each.ref.id for each in these}), everything)
-        names = crm.names(kind) if source in KEYS else {}
+        names = crm.names(kind) if kind in KEYED.get(source, ()) else {}
     except VendorError as error:
         log.warning("enrich.lookup.failed", source=source, reason=error.detail)
         for each in these:

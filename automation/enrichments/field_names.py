@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from automation.enrichments.base import Answers, Asked, Found
 from automation.pipeline.context import Loop
-from automation.sources.properties import KEYS
+from automation.sources.properties import KEYED
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityKind
 from data.errors import VendorError
@@ -15,7 +15,7 @@ def ask(loop: Loop, asked: Sequence[Asked], answers: Answers) -> None:
     """Names the fields of each entity whose CRM has keys for them."""
     groups: dict[tuple[str, EntityKind], list[Asked]] = defaultdict(list)
     for each in asked:
-        if each.ref.source in loop.clients.crms and each.ref.source in KEYS:
+        if each.ref.source in loop.clients.crms and each.ref.kind in KEYED.get(each.ref.source, ()):
             groups[each.ref.source, each.ref.kind].append(each)
     for (source, kind), these in groups.items():
         try:

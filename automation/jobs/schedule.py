@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from automation.destinations.registry import DESTINATIONS
-from automation.jobs import champions, enrichments, notices, watch, worker
+from automation.jobs import champions, enrichments, names, notices, watch, worker
 from automation.pipeline.context import Loop
 from data.settings import Settings
 
@@ -35,5 +35,6 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
         Job("enrichments.sweep", enrichments.EVERY_SECONDS, enrichments.sweep),
         Job("notices.sweep", notices.EVERY_SECONDS, notices.sweep),
+        Job("names.refresh", names.EVERY_SECONDS, names.refresh),
         Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, watcher.stop),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from automation.fitting import noted
 from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline import review
 from automation.pipeline.context import Loop
@@ -117,7 +118,7 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
     owners = entities.lock(session, {ids[ref] for event in found for ref in (event.entity, *event.targets)})
     now = loop.clock.now()  # with the entities in hand: whoever scored one of them before knew nothing of this
-    arrivals = [Arrival(event, ids[event.entity], _asked(loop, event, owners[ids[event.entity]])) for event in found]
+    arrivals = [Arrival(event, ids[event.entity], _asked(loop, event, owners[ids[event.entity]]), noted(event)) for event in found]
     grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
     new = events.add_new(
         session, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now, due=now + timedelta(seconds=grace)

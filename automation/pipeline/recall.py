@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 from sqlmodel import Session
 
-from automation import memory
+from automation import memory, previous
 from automation.pipeline.context import Case, Loop, properties_of
 from automation.pipeline.keep import ids_of, keep, keep_names
 from data.domain.event import EventState
@@ -44,7 +44,9 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         ids = {case.event.entity_id for case in ours}
         asked = _asked(ours)
         related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
-        return Recalled(ours, memory.recall(session, ids, properties_of(asked), related=related))
+        told = memory.read(session, ids, related=related)
+        previous.fill_in(ours, told.facts)
+        return Recalled(ours, memory.as_known(session, told, properties_of(asked)))
 
 
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:

@@ -18,12 +18,14 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
+from automation import fitting
 from automation.memory import names_known
-from automation.pipeline.collect_predictions import Entry, collect_predictions
+from automation.pipeline.collect_predictions import collect_predictions
 from automation.pipeline.context import Case, Loop
 from automation.pipeline.derive import derive
 from automation.pipeline.enrich import enrich
 from automation.pipeline.predict import predict
+from automation.pipeline.prediction_entries import Entry
 from automation.pipeline.recall import recall, still_ours
 from automation.pipeline.trigger import trigger
 from data.domain.delivery import backoff
@@ -60,7 +62,7 @@ def drive(loop: Loop, *, limit: int = 100) -> int:
     entries = [Entry(case.event_id, tuple(case.predictions)) for case in cases if case.predictions]
     if entries:
         for refused in collect_predictions(loop, entries, Driver.WORKER).refused:
-            give_back(loop, refused.event_id, Retryable(refused.error.detail))
+            give_back(loop, entries[refused.index].event_id, Retryable(refused.error.detail))
     return len(cases)
 
 
@@ -147,7 +149,8 @@ def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
     """Stores the models that are asked after all, and what could not be done. Cases whose lease was lost drop out."""
     ours = still_ours(session, cases, lease_id)
     for case, row in ours:
-        row.models, row.notes, row.derived = list(case.models), dict(case.notes), dict(case.derived)
+        row.models, row.notes, row.derived = list(case.models), {**_of_collecting(row), **case.notes}, dict(case.derived)
+        row.previous = {**case.previous, **row.previous}
         case.event = row
         session.add(row)
     session.flush()
@@ -164,6 +167,11 @@ def _try_again_later(session: Session, cases: list[Case], now: datetime) -> None
         if problem.again
     }
     enrichment_tries.add(session, found, now)
+
+
+def _of_collecting(row: EventRow) -> dict[str, str]:
+    """What was noted when it came, and is not found out anew with each try."""
+    return {name: note for name, note in row.notes.items() if name == fitting.NOTE}
 
 
 def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:

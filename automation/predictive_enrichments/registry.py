@@ -1,14 +1,11 @@
-"""TABLE of predictive enrichments, in order. Each adds fields; every name starts with `predicted_`."""
+"""TABLE of predictive enrichments, in order. Each adds fields of its own; every name starts with `predicted_`."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
-
-from automation.predictive_enrichments import lead_fields
-from data.domain.prediction import Prediction
-
-PredictiveEnrichment = Callable[[Prediction, datetime], dict[str, Any]]
+from automation.predictive_enrichments import combined_score, identity, lead_fields, money
+from automation.predictive_enrichments.base import PredictiveEnrichment
 
 PREDICTIVE_ENRICHMENTS: dict[str, PredictiveEnrichment] = {
     "lead_fields": lead_fields.enrich,
+    "combined_score": combined_score.enrich,
+    "money": money.enrich,
+    "identity": identity.enrich,
 }

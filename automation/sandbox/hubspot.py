@@ -28,6 +28,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/crm/v3/objects/{kind}/{number}", _get_one),
         ("PATCH", "/crm/v3/objects/{kind}/{number}", _patch_one),
         ("POST", "/crm/v3/objects/{kind}", _create_one),
+        ("GET", "/account-info/v3/details", _account),
         ("GET", "/crm/v3/properties/{kind}", _list_properties),
         ("POST", "/crm/v3/properties/{kind}", _create_property),
         ("POST", "/crm/v3/properties/{kind}/groups", _create_group),
@@ -100,6 +101,12 @@ def _written(sandbox: Sandbox, kind: str, number: str, properties: dict[str, Any
         return _error(400, "VALIDATION_ERROR", _unknown_message(unknown))
     record = sandbox.write("hubspot", kind, number, properties, through="object")
     return AsciiJson(_object(record, [*properties, *ALWAYS]), status)
+
+
+def _account(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
+    zone = {"timeZone": "Europe/Berlin", "utcOffset": "+01:00", "utcOffsetMilliseconds": 3_600_000}
+    place = {"portalId": 62_515, "accountType": "STANDARD", "uiDomain": "app.hubspot.com", "dataHostingLocation": "na1"}
+    return AsciiJson({**place, **zone, "companyCurrency": sandbox.currency, "additionalCurrencies": []})
 
 
 def _list_properties(sandbox: Sandbox, request: Request, _body: Any) -> Response:

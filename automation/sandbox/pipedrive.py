@@ -12,7 +12,13 @@ from starlette.routing import Route
 from automation.sandbox.http import route
 from automation.sandbox.state import PIPEDRIVE_STANDARD, Record, Sandbox
 
-FIELDS = {"personFields": "persons", "organizationFields": "organizations", "dealFields": "deals"}
+FIELDS = {
+    "personFields": "persons",
+    "organizationFields": "organizations",
+    "dealFields": "deals",
+    "productFields": "products",
+    "activityFields": "activities",
+}
 MOST_IDS = 100
 
 
@@ -21,6 +27,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/api/v2/{kind:str}", _list),
         ("GET", "/api/v2/{kind}/{number}", _get_one),
         ("PATCH", "/api/v2/{kind}/{number}", _patch),
+        ("GET", "/v1/users/me", _me),
         ("GET", "/v1/{fields}", _list_fields),
         ("POST", "/v1/{fields}", _create_field),
     ]
@@ -68,6 +75,11 @@ def _patch(sandbox: Sandbox, request: Request, body: Any) -> Response:
     plain = {name: value for name, value in body.items() if name != "custom_fields"}
     record = sandbox.write("pipedrive", kind, number, {**plain, **named}, through="v2")
     return JSONResponse({"success": True, "data": _row(sandbox, kind, record)})
+
+
+def _me(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
+    user = {"id": 1, "name": "Sales", "email": "sales@example.com", "active_flag": True, "company_id": 31, "lang": 1}
+    return JSONResponse({"success": True, "data": {**user, "default_currency": sandbox.currency, "locale": sandbox.locale}})
 
 
 def _list_fields(sandbox: Sandbox, request: Request, _body: Any) -> Response:

@@ -64,6 +64,7 @@ class Sandbox:
         channels: tuple[str, ...],
         company_data_key: str = "company-data-key",
     ) -> None:
+        self.currency, self.locale = "EUR", "de_DE"
         self.tokens = {"hubspot": hubspot_token, "pipedrive": pipedrive_token, "slack": slack_token}
         self.tokens |= {"hunter": company_data_key, "clearbit": company_data_key}
         self.companies: dict[str, dict[str, Any]] = {}
@@ -73,7 +74,9 @@ class Sandbox:
         self.hubspot: dict[str, dict[str, Record]] = {"contacts": {}, "companies": {}, "deals": {}}
         self.hubspot_properties: dict[str, set[str]] = {kind: set(HUBSPOT_STANDARD) for kind in self.hubspot}
         self.hubspot_datetimes: set[str] = set()
-        self.pipedrive: dict[str, dict[str, Record]] = {"persons": {}, "organizations": {}, "deals": {}}
+        self.pipedrive: dict[str, dict[str, Record]] = {
+            "persons": {}, "organizations": {}, "deals": {}, "products": {}, "activities": {}
+        }  # fmt: skip
         self.pipedrive_fields: dict[str, dict[str, str]] = {kind: {} for kind in self.pipedrive}
         self.channels = {name: Channel(f"C{number:09d}X", name) for number, name in enumerate(channels, 1)}
         self.arrivals: dict[str, datetime] = {}

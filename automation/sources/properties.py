@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from data.domain.entity import EntityKind
+
 PROPERTIES: dict[str, dict[str, str]] = {
     "hubspot": {
         "sessions": "hs_analytics_num_visits",
@@ -43,8 +45,25 @@ USUAL: dict[str, tuple[str, ...]] = {
     "hubspot": ("lifecyclestage", "hs_lead_status", "jobtitle", "industry", "country", "numemployees", "annualrevenue",
                 "num_contacted_notes", "hs_email_open", "hs_email_click"),
 }  # fmt: skip
+# What a deal is worth, and in which currency.
+MONEY: dict[str, tuple[str, str]] = {
+    "hubspot": ("amount", "deal_currency_code"),
+    "pipedrive": ("value", "currency"),
+    "generic": ("amount", "currency"),
+}
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
 KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
+# The kinds of records whose fields the CRM names; a lead has the fields of the deal that it may become.
+KEYED: dict[str, tuple[EntityKind, ...]] = {
+    "pipedrive": (
+        EntityKind.CONTACT,
+        EntityKind.COMPANY,
+        EntityKind.DEAL,
+        EntityKind.LEAD,
+        EntityKind.PRODUCT,
+        EntityKind.ACTIVITY,
+    ),
+}
 ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}
 # They move with every write, or name the record itself, and say nothing.
 HOUSEKEEPING: dict[str, frozenset[str]] = {"hubspot": frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_object_id"})}

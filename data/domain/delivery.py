@@ -4,9 +4,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from data.domain.entity import EntityKind
+from data.domain.event import OUR_PREFIX
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -34,7 +35,7 @@ class Carrier(StrEnum):
 
 
 class PredictedFields(BaseModel):
-    """What is written on a CRM record. Later models add fields; every name starts with `predicted_`."""
+    """What is written on a CRM record. Later models add fields; every name starts with `predicted_`, or it cannot be made."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -44,6 +45,18 @@ class PredictedFields(BaseModel):
     predicted_factors: str | None = None
     predicted_scored_at: str | None = None
     predicted_model_version: str | None = None
+    predicted_combined_score: float | None = None
+    predicted_combined_from: str | None = None
+    predicted_expected_value: float | None = None
+    predicted_currency: str | None = None
+    predicted_expected_value_text: str | None = None
+    predicted_record: str | None = None
+
+    @model_validator(mode="after")
+    def _are_ours(self) -> "PredictedFields":
+        if strangers := sorted(name for name in self.model_extra or () if not name.startswith(OUR_PREFIX)):
+            raise ValueError(f"{strangers[0]!r} does not start with {OUR_PREFIX}: it may be a customer's own")
+        return self
 
 
 class WriteBack(BaseModel):
@@ -56,6 +69,13 @@ class WriteBack(BaseModel):
     email: str | None
     properties: PredictedFields
 
+    @model_validator(mode="after")
+    def _is_the_record_s_own(self) -> "WriteBack":
+        meant, here = self.properties.predicted_record, record_name(self.object, self.id)
+        if meant is not None and meant != here:
+            raise ValueError(f"these fields are for {meant}, not for {here}")
+        return self
+
 
 class Alert(BaseModel):
     """The content of an alert: a Block Kit message. One block's `block_id` carries the delivery's id."""
@@ -66,6 +86,15 @@ class Alert(BaseModel):
     block_id: str
     text: str
     blocks: list[dict[str, Any]]
+
+
+def record_name(kind: EntityKind, number: str) -> str:
+    """How a record is named on itself.
+
+    >>> record_name(EntityKind.CONTACT, "42")
+    'contact 42'
+    """
+    return f"{kind} {number}"
 
 
 def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelta:

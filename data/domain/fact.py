@@ -98,8 +98,8 @@ def told_by(occurred_at: datetime, received_at: datetime) -> datetime:
 def text_of(value: Any) -> str | None:
     """A property's value as the text that a CRM would keep of it; None where it is empty.
 
-    >>> text_of(5), text_of(True), text_of("  "), text_of(["a", 1])
-    ('5', 'true', None, '["a", 1]')
+    >>> text_of(5), text_of(True), text_of("  "), text_of(["a", 1]), text_of(-0.0)
+    ('5', 'true', None, '["a", 1]', '0.0')
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -107,4 +107,4 @@ def text_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return str(value + 0.0 if isinstance(value, float) else value)  # no CRM writes a zero with a sign

@@ -50,18 +50,20 @@ def percent(probability: float, *, decimals: int = 0) -> str:
 
 
 class Factor(BaseModel):
-    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's.
+    """One feature's signed contribution, in log-odds. A version's base value plus all factors is the score's."""
 
-    `points`: the percentage points of the score that are due to it. All of them add up to the score less the base
-    value's own probability. None where whoever made the prediction did not say.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
     feature: str
+    """An input of the version."""
     value: Any = None
+    """What it was."""
     contribution: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
+    """Its share of the log-odds."""
     points: Annotated[float, Field(ge=-MOST_POINTS, le=MOST_POINTS)] | None = None
+    """The percentage points of the score that are due to it; all of them add up to the score less the base value's own
+    probability. None where whoever made the prediction did not say.
+    """
 
 
 class Observed(BaseModel):
@@ -77,21 +79,32 @@ class Observed(BaseModel):
 
 
 class Prediction(BaseModel):
-    """`score` is a probability; `confidence` is max(p, 1 - p)."""
+    """What one version says of one entity: a probability, and how it came about."""
 
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
     model: str
+    """What is predicted."""
     model_version: str
+    """The version that says so."""
     variant: Variant = Variant.CHAMPION
+    """Whether it answers as champion or as challenger."""
     entity: EntityRef | None = None
+    """Whom it is about. Handed in, it must be the entity of its event."""
     score: Probability
+    """The probability that it comes about."""
     label: Label
+    """`high` above the threshold."""
     grade: Grade
+    """The odds of the score over those of the version's base rate."""
     threshold: Probability
+    """The score above which a lead is hot."""
     confidence: Probability
+    """max(p, 1 - p) of the score."""
     base_value: Annotated[float, Field(ge=-LARGEST_LOG_ODDS, le=LARGEST_LOG_ODDS)]
+    """Log-odds before any factor."""
     factors: tuple[Factor, ...]
+    """Every input with its share of the log-odds."""
     as_of: AwareDatetime | None = None
     """The moment whose visible facts it is made of."""
     features: dict[str, Any] = {}

@@ -1,11 +1,13 @@
 """TABLE of the properties that have one meaning whoever sends them, for each kind of entity, and what values they take.
 
-A value of another type is stored as it comes, and counts as missing where a model has learned the property with its type.
-Any other property is the account's own: it is typed where it is learned from.
+A value of another type is set aside with its event where it comes in our own JSON. A CRM's is stored as it comes, noted beside its
+event, and counts as missing where a model has learned the property with its type. Any other property is the account's own: it is
+typed where it is learned from.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from data.domain.entity import EntityKind
 
@@ -21,11 +23,54 @@ class PropertyType(StrEnum):
     RESULT = "open, won or lost"
 
 
+# What a value must be, and one that is.
+WANTED: dict[PropertyType, tuple[str, Any]] = {
+    PropertyType.TEXT: ("one value: a text, a number, true or false", "Abel Ltd"),
+    PropertyType.EMAIL: ("an e-mail address", "ada@example.com"),
+    PropertyType.NUMBER: ("a number", 1200.5),
+    PropertyType.COUNT: ("a number of 0 or more", 4),
+    PropertyType.BOOLEAN: ("true or false", True),
+    PropertyType.MOMENT: ("a date or a time", "2026-01-31T12:00:00Z"),
+    PropertyType.CURRENCY: ("the three letters of a currency", "EUR"),
+    PropertyType.RESULT: ("open, won or lost", "won"),
+}
+
+
+# Texts as they may be, for the examples.
+SAMPLES: dict[str, str] = {
+    "firstname": "Ada",
+    "lastname": "Abel",
+    "name": "Abel Ltd",
+    "phone": "+44 20 7946 0000",
+    "channel": "organic_search",
+    "domain": "abel.example",
+    "industry": "steel",
+    "country": "GB",
+    "stage": "negotiation",
+    "pipeline": "sales",
+    "title": "50 desks",
+    "subject": "Delivery date",
+    "body": "Asked for a price.",
+    "direction": "inbound",
+    "outcome": "call again",
+    "type": "call",
+    "contact_id": "901",
+    "company_id": "70",
+    "deal_id": "5",
+    "owner_id": "3",
+    "pipeline_id": "1",
+}
+
+
 @dataclass(frozen=True)
 class Property:
     name: str
     type: PropertyType
     means: str
+
+    @property
+    def example(self) -> Any:
+        return SAMPLES.get(self.name, WANTED[self.type][1])
 
 
 T = PropertyType

@@ -1,7 +1,7 @@
 """Events: the canonical facts, and the inbox that drivers take them from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class EventRow(SQLModel, table=True):
     targets: list[dict[str, str]] = json_column(list)  # the other entities that it names: kind and id
     by_us: bool = False
     models: list[str] = json_column()
-    notes: dict[str, Any] = json_column()  # enrichment -> what it could not do
+    notes: dict[str, Any] = json_column()  # enrichment -> what it could not do; `schema`: which values are of another type
     derived: dict[str, Any] = json_column()  # enrichment -> what it made of what was known when the event was scored
     state: str = EventState.NEW
     driver: str = Driver.WORKER
@@ -58,6 +58,7 @@ class Arrival:
     event: Event
     entity_id: int
     models: tuple[str, ...]
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -85,7 +86,7 @@ def add_new(
             "targets": [{"kind": target.kind.value, "id": target.id} for target in arrival.event.targets],
             "by_us": arrival.event.by_us,
             "models": list(arrival.models),
-            "notes": {},
+            "notes": arrival.notes,
             "derived": {},
             "state": EventState.NEW.value if arrival.models else EventState.DONE.value,
             "done_at": None if arrival.models else now,

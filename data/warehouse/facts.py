@@ -95,6 +95,19 @@ def links_of(session: Session, entity_ids: Iterable[int], kind: EntityKind) -> d
     return found
 
 
+def naming(session: Session, target_ids: Collection[int], kind: EntityKind) -> dict[int, EntityRow]:
+    """The entities of a kind that have ever named one of these, without those that have become part of another."""
+    if not target_ids:
+        return {}
+    query = (
+        select(EntityRow)
+        .join(FactRow, col(FactRow.entity_id) == EntityRow.id)
+        .where(col(FactRow.target_id).in_(target_ids), EntityRow.kind == kind.value, col(EntityRow.merged_into_id).is_(None))
+        .distinct()
+    )
+    return {row.id: row for row in session.exec(query) if row.id is not None}
+
+
 def names_of(session: Session, entity_ids: Iterable[int]) -> dict[int, set[str]]:
     """The properties that anything is known of, for each entity."""
     found: dict[int, set[str]] = {number: set() for number in entity_ids}

@@ -104,6 +104,22 @@ def newest_of(session: Session, entity_id: int, model: str) -> PredictionRow | N
     return session.exec(query).first()
 
 
+def newest_scores(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+    """The score of each entity's newest event by each model; every id has its entry."""
+    found: dict[int, dict[str, float]] = {number: {} for number in entity_ids}
+    row = PredictionRow
+    newest_first = (col(row.occurred_at).desc(), col(row.event_id).desc())
+    rank = func.row_number().over(partition_by=(col(row.entity_id), col(row.model)), order_by=newest_first).label("rank")
+    ranked = (
+        select(col(row.entity_id).label("entity"), col(row.model).label("model"), col(row.score).label("score"), rank)
+        .where(col(row.entity_id).in_(found), col(row.shadow).is_(False))
+        .subquery()
+    )
+    for entity, model, score in session.execute(select(ranked.c.entity, ranked.c.model, ranked.c.score).where(ranked.c.rank == 1)):
+        found[entity][model] = score
+    return found
+
+
 def before(session: Session, row: PredictionRow) -> PredictionRow | None:
     """The prediction just before this one, in the order of the events."""
     earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)

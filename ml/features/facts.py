@@ -19,6 +19,7 @@ from data.domain.fact import Origin
 from data.domain.relation import LINK
 from ml.features.inputs import LARGEST_NUMBER
 from ml.features.timeline import Bools, Floats, Ints, Timeline, by_group, running_winner
+from ml.features.words import SPACES
 
 DAY = timedelta(days=1) // timedelta(microseconds=1)
 NONE = -1
@@ -188,7 +189,8 @@ def examples_of(frame: pl.DataFrame, kind: EntityKind, wanted: Iterable[str] | N
 
 def numbers(texts: pl.Series) -> Floats:
     """Texts as numbers; NaN where they are none, or none that means anything."""
-    found = texts.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    plain = texts.str.strip_chars(SPACES).str.replace("\u2212", "-", literal=True)
+    found = plain.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
     return np.where(np.abs(found) <= LARGEST_NUMBER, found, np.nan)
 
 

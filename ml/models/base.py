@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from data.domain.entity import EntityKind
 from ml.learners.base import Params
 from ml.learners.registry import LEARNERS
+from ml.models.prediction_schema import PROBABILITY, PredictionSchema
 
 
 def _every_learner() -> Mapping[str, Sequence[Params]]:
@@ -16,7 +17,7 @@ def _every_learner() -> Mapping[str, Sequence[Params]]:
 class Model:
     """What is predicted, of what, and under which MLflow experiment its trainings are logged.
 
-    `learners`: who may compete, with the parameters to start with.
+    `learners`: who may compete, with the parameters to start with. `schema`: what its predictions look like.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Model:
     target: str
     experiment: str
     learners: Mapping[str, Sequence[Params]] = field(default_factory=_every_learner)
+    schema: PredictionSchema = PROBABILITY
 
 
 def of_user_table(name: str, target: str) -> Model:

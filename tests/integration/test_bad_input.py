@@ -113,6 +113,8 @@ ODD = {
     "before our time": generic(at=NOON.replace(year=1970)),
     "no properties": generic() | {"properties": {}},
     "two kinds": generic() | {"type": "deal.changed"},
+    "property of another type": generic(sessions="many"),
+    "number beyond all floats": generic(sessions=10**400),
 }
 
 
@@ -125,8 +127,8 @@ def test_an_odd_item_is_set_aside_and_its_neighbours_are_taken(api: httpx.Client
     assert len(letters(api)) == 1
 
 
-def test_a_number_too_large_for_a_float_is_stored_and_counts_as_missing(api: httpx.Client) -> None:
-    item = generic(**{**HOT, "sessions": 10**400})
+def test_a_number_too_large_for_a_float_is_stored_where_no_type_is_declared(api: httpx.Client) -> None:
+    item = generic(**{**HOT, "visits_by_our_own_count": 10**400})
     event = api.post("/collect/generic?driver=n8n", json=item, headers=bearer(Scope.COLLECT)).json()["events"][0]
     (scored,) = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
     assert 0 < scored["predictions"][0]["score"] < 1

@@ -14,6 +14,7 @@ from automation.destinations.slack import SLACK
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
+from automation.record_fields import FIELDS
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.event import Driver
@@ -25,8 +26,8 @@ from tests.support import COLD, HOT, NOON, FakeClock, bearer
 @pytest.fixture
 def loop(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> Loop:
     """Here the loop has HubSpot and Slack."""
-    for name in ("score", "grade", "label", "factors", "scored_at", "model_version"):
-        sandbox.define_hubspot_property("contacts", f"predicted_{name}")
+    for name, *_ in FIELDS:
+        sandbox.define_hubspot_property("contacts", name)
     return make_loop(addresses)
 
 

@@ -11,17 +11,19 @@ import numpy as np
 import polars as pl
 import pytest
 from sqlalchemy import text
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from automation import memory
 from automation.ask import ask
+from automation.clients.pipedrive import FIELD_PATHS
 from automation.history import history
-from automation.jobs import worker
+from automation.jobs import names, worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.sandbox.player import PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from automation.sources.properties import KEYED
 from automation.training import served_inputs
 from data.db import Database
 from data.domain.entity import EntityKind, EntityRef
@@ -219,6 +221,46 @@ def test_pipedrives_fields_have_the_names_that_the_account_gave_them_once_these_
     assert "predicted_score" not in made.columns
 
 
+PIPEDRIVE_KINDS = {
+    "person": ("persons", EntityKind.CONTACT), "organization": ("organizations", EntityKind.COMPANY),
+    "deal": ("deals", EntityKind.DEAL), "lead": ("deals", EntityKind.LEAD), "product": ("products", EntityKind.PRODUCT),
+    "activity": ("activities", EntityKind.ACTIVITY),
+}  # fmt: skip
+
+
+def test_every_kind_whose_fields_pipedrive_names_is_asked_for_them() -> None:
+    assert set(KEYED["pipedrive"]) == set(FIELD_PATHS) == {kind for _, kind in PIPEDRIVE_KINDS.values()}
+
+
+def test_fields_of_records_that_ask_no_model_have_names_too(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    meta = {"version": "2.0", "action": "create", "company_id": "1", "entity_id": "9", "timestamp": NOON.isoformat()}
+    for name, (place, _) in PIPEDRIVE_KINDS.items():
+        key = sandbox.define_pipedrive_field(place, f"Our {place}")
+        data = {"id": 9, "custom_fields": {key: {"type": "varchar", "value": name}}}
+        post(loop, "pipedrive", {"meta": {**meta, "entity": name, "id": name}, "data": data, "previous": None})
+    assert not [name for name in frame(loop)["name"] if name.startswith("Our")]
+    statuses = iter([None, 500])
+    sandbox.fault = lambda _vendor, _path: next(statuses, None)
+    names.refresh(loop)
+    told = {(row["kind"], row["name"], row["value"]) for row in frame(loop).iter_rows(named=True)}
+    expected = {(kind.value, f"Our {place}", name) for name, (place, kind) in PIPEDRIVE_KINDS.items()}
+    assert expected - told == {("company", "Our organizations", "organization")}, "the second kind could not be asked"
+    clock.move(hours=1)
+    names.refresh(loop)
+    names.refresh(loop)
+    told = {(row["kind"], row["name"], row["value"]) for row in frame(loop).iter_rows(named=True)}
+    assert expected <= told
+    number = frame(loop).filter(pl.col("kind") == "deal")["entity"][0]
+    assert features(loop, "Our deals", entity=number, model="win_probability") == ("deal",)
+
+
+def test_where_no_crm_is_configured_nobody_is_asked(loop: Loop) -> None:
+    names.refresh(loop)
+
+
 def test_a_prediction_keeps_its_moment_and_its_inputs_whoever_carries_it(api: httpx.Client, loop: Loop) -> None:
     post(loop, "generic", generic("ada", **HOT))
     worker.sweep_inbox(loop)
@@ -245,7 +287,7 @@ def test_features_that_are_no_inputs_are_refused(api: httpx.Client, loop: Loop) 
     scored = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
     scored[0]["predictions"][0]["features"]["shoe_size"] = 43
     (refused,) = api.post("/collect/predictions", json=scored, headers=bearer(Scope.PREDICTIONS)).json()["rejected"]
-    assert (refused["status"], refused["field"]) == (422, "predictions.features")
+    assert (refused["status"], refused["field"]) == (422, "predictions.0.features")
     assert "shoe_size" in refused["detail"]
 
 
@@ -388,13 +430,19 @@ def put_model_of_norms(models_dir: Path, stage_days: dict[str, float]) -> None:
 
 
 def test_a_value_of_another_kind_counts_as_missing_and_that_is_stored_with_its_event(loop: Loop) -> None:
-    post(loop, "generic", generic("ada", **{**HOT, "page_views": "lots", "sessions": "n/a"}))
+    told = {"hs_analytics_source": "REFERRALS", "hs_analytics_num_visits": "n/a", "hs_analytics_num_page_views": "lots"}
+    post(loop, "hubspot", *(hubspot("contact", 1, **{name: value}) for name, value in told.items()))
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
-        (event,) = session.exec(select(EventRow)).all()
-        (prediction,) = session.exec(select(PredictionRow)).all()
-    assert event.notes == {"features": "not of the kind that lead_score takes, so missing: page_views"}
+        *_, event = session.exec(select(EventRow).order_by(col(EventRow.id))).all()
+        *_, prediction = session.exec(select(PredictionRow).order_by(col(PredictionRow.id))).all()
+    assert event.properties == {"hs_analytics_num_page_views": "lots"}, "as it came"
+    assert event.notes == {
+        "schema": "hs_analytics_num_page_views: must be a number of 0 or more, as 4, not 'lots'",
+        "features": "not of the kind that lead_score takes, so missing: page_views",
+    }
     assert (prediction.features["page_views"], prediction.features["sessions"]) == (None, None)
+    assert prediction.features["channel"] == "referral"
 
 
 def test_a_user_s_own_model_in_the_loop_is_held_against_what_is_known_of_contacts(make_loop: LoopFactory) -> None:

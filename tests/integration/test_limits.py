@@ -16,6 +16,7 @@ from automation.destinations.slack import SLACK
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
+from automation.record_fields import FIELDS
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
@@ -32,8 +33,8 @@ from tests.support import HOT, NOON, FakeClock, bearer, until
 @pytest.fixture
 def loop(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock) -> Loop:
     """HubSpot allows four calls in ten seconds here, two of them at once; who waits moves the clock."""
-    for name in ("score", "grade", "label", "factors", "scored_at", "model_version"):
-        sandbox.define_hubspot_property("contacts", f"predicted_{name}")
+    for name, *_ in FIELDS:
+        sandbox.define_hubspot_property("contacts", name)
     bare = make_loop(addresses, hubspot_calls_per_10_seconds=4)
     pace = SharedPace(bare.database, clock, 3.0, lambda seconds: clock.move(seconds=seconds))
     return replace(bare, clients=build_clients(bare.settings, pace))

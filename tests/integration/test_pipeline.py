@@ -14,6 +14,7 @@ from automation.destinations.crm import HUBSPOT
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
+from automation.record_fields import FIELDS
 from automation.replay import replay_letter
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
@@ -246,9 +247,8 @@ def test_a_new_contact_is_not_scored_by_a_fragment_while_the_crm_cannot_be_read(
 
 def test_an_event_that_comes_late_still_reaches_the_score(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
     loop = make_loop(addresses)
-    sandbox.define_hubspot_property("contacts", "predicted_score")
-    for name in ("grade", "label", "factors", "scored_at", "model_version"):
-        sandbox.define_hubspot_property("contacts", f"predicted_{name}")
+    for name, *_ in FIELDS:
+        sandbox.define_hubspot_property("contacts", name)
     sandbox.put("hubspot", "contacts", "1", {"email": "1@example.com", "hs_analytics_num_visits": "1"})
     post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "1")])
     worker.sweep_inbox(loop)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import polars as pl
+import pytest
 from sqlalchemy import text
 from sqlmodel import col, select
 
@@ -14,6 +15,8 @@ from automation.pipeline.context import Loop
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from automation.sources import hubspot as hubspot_source
+from automation.sources import pipedrive as pipedrive_source
 from data.domain.event import Driver
 from data.domain.event_type import TYPES
 from data.warehouse import fact_frames
@@ -162,3 +165,104 @@ def test_what_is_restored_is_read_anew(make_loop: LoopFactory, addresses: Addres
     post(loop, "hubspot", [hubspot("contact.restore", objectId=1, second=2)])
     worker.sweep_inbox(loop)
     assert features(loop, "lead_score", number, "channel") == {"channel": "referral"}
+
+
+def previous(loop: Loop) -> list[dict[str, Any]]:
+    """What is stored of each event's former values, in the order in which they came."""
+    with loop.database.read() as session:
+        return [row.previous for row in session.exec(select(EventRow).order_by(col(EventRow.id)))]
+
+
+def changed(name: str, value: Any, *, second: int, of: str = "contact", **more: Any) -> dict[str, Any]:
+    return hubspot(f"{of}.propertyChange", second=second, objectId=1, propertyName=name, propertyValue=value, **more)
+
+
+def test_what_hubspot_does_not_say_of_before_is_filled_in_from_what_is_known(loop: Loop, clock: FakeClock) -> None:
+    clock.move(seconds=60)
+    visits, pages = "hs_analytics_num_visits", "hs_analytics_num_page_views"
+    post(loop, "hubspot", [changed(visits, "1", second=1), changed(pages, "9", second=1)])
+    post(
+        loop, "hubspot", [changed(visits, "4", second=5), changed(visits, "2", second=3), changed(visits, "5", second=5, eventId=2)]
+    )
+    post(loop, "hubspot", [changed("dealstage", "a", second=1, of="deal"), changed("dealstage", "b", second=2, of="deal")])
+    worker.sweep_inbox(loop)
+    assert previous(loop) == [
+        {}, {},  # nothing is known of before
+        {visits: "2"}, {visits: "1"},  # in the order in which they happened, whichever came first
+        {visits: "4"},  # at the same moment as another: the one that was stored first was before
+        {}, {},  # deals ask no model yet, so nobody reads their facts
+    ]  # fmt: skip
+
+
+def test_what_a_look_up_said_before_is_a_former_value_and_what_the_sender_says_stays(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.put("hubspot", "contacts", "1", {"email": "1@example.com", "hs_analytics_source": "REFERRALS"})
+    post(loop, "hubspot", [hubspot("contact.creation", objectId=1)])
+    worker.sweep_inbox(loop)
+    clock.move(seconds=60)
+    post(loop, "hubspot", [changed("hs_analytics_source", "OFFLINE", second=30)])
+    post(loop, "hubspot", [changed("hs_analytics_source", "PAID_SEARCH", second=50)])
+    more = told("contact.changed", "contact", "ada@example.com", key="x", properties={"sessions": 4}, previous={"sessions": 3})
+    post(loop, "generic", [generic("ada@example.com", sessions=1), more])
+    worker.sweep_inbox(loop)
+    assert previous(loop) == [
+        {}, {"hs_analytics_source": "REFERRALS"}, {"hs_analytics_source": "OFFLINE"}, {}, {"sessions": 3}
+    ]  # fmt: skip
+
+
+HUBSPOT_OBJECTS = ("contact", "company", "deal", "lead", "ticket", "note", "call", "meeting", "email", "task")
+# HubSpot lets these be merged into one another; of a person alone it erases all.
+MERGED_BY_HUBSPOT = ("contact", "company", "deal", "lead", "ticket")
+
+
+@pytest.mark.parametrize("name", HUBSPOT_OBJECTS)
+def test_every_topic_of_hubspot_becomes_events(name: str) -> None:
+    """By the object's own name, and by the number of its type, as newer apps are told."""
+    number = next(number for theirs, number, _ in hubspot_source.OBJECTS if theirs == name)
+    verbs = {"creation": "created", "propertyChange": "changed", "deletion": "deleted", "restore": "restored"}
+    verbs |= {"merge": "merged"} if name in MERGED_BY_HUBSPOT else {}
+    verbs |= {"privacyDeletion": "erased"} if name == "contact" else {}
+    more = {"propertyName": "a", "propertyValue": "1", "primaryObjectId": 2, "mergedObjectIds": [3], "newObjectId": 9}
+    for action, verb in verbs.items():
+        for kind, type_id in ((name, None), ("object", number)):
+            item = hubspot(
+                f"{kind}.{action}", objectId=9, objectTypeId=type_id, **(more if action in {"merge", "propertyChange"} else {})
+            )
+            ((_, event),) = hubspot_source.parse(json.dumps([item]).encode()).events
+            assert (event.type, event.entity.id) == (f"{name}.{verb}", "9")
+    for removed, verb in ((False, "associated"), (True, "dissociated")):
+        sides = {"fromObjectId": 9, "toObjectId": 5, "fromObjectTypeId": number, "toObjectTypeId": "0-2"}
+        item = hubspot("object.associationChange", associationRemoved=removed, **sides)
+        ((_, event),) = hubspot_source.parse(json.dumps([item]).encode()).events
+        assert (event.type, str(event.targets[0])) == (f"{name}.{verb}", "hubspot company 5")
+
+
+PIPEDRIVE_OBJECTS = {
+    "person": "contact", "organization": "company", "deal": "deal", "lead": "lead", "activity": "activity", "note": "note",
+    "product": "product", "user": "user", "pipeline": "pipeline", "stage": "stage",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PIPEDRIVE_OBJECTS)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_every_topic_of_pipedrive_becomes_events_with_current_and_previous_values(name: str, bulk: bool) -> None:
+    meta = {"version": "2.0", "entity": name, "company_id": "1", "timestamp": NOON.isoformat(), "entity_id": "9", "id": "u",
+            "is_bulk_edit": bulk}  # fmt: skip
+    data, before = {"id": 9, "name": "B", "custom_fields": {}}, {"name": "A"}
+
+    def parsed(**change: Any) -> Any:
+        item = {"meta": {**meta, **change}, "data": None if change["action"] == "delete" else data, "previous": before}
+        ((_, event),) = pipedrive_source.parse(json.dumps(item).encode()).events
+        return event
+
+    ours = PIPEDRIVE_OBJECTS[name]
+    assert parsed(action="create").type == f"{ours}.created"
+    change = parsed(action="change")
+    assert (change.type, change.properties, change.previous) == (f"{ours}.changed", {"name": "B"}, {"name": "A"})
+    assert (parsed(action="delete").type, parsed(action="delete").previous) == (f"{ours}.deleted", {"name": "A"})
+    if f"{ours}.merged" in TYPES:
+        stays, goes = parsed(action="change", merged_from_id="8"), parsed(action="delete", merged_to_id="10")
+        assert {stays.type, goes.type} == {f"{ours}.merged"}
+        assert (stays.entity.id, stays.targets[0].id, goes.entity.id, goes.targets[0].id) == ("9", "8", "10", "9")

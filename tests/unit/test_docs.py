@@ -1,6 +1,8 @@
 """The documents say what the code does: every setting, command, source and workflow is in its place."""
 
+import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ from automation.sources import ours
 from automation.sources.registry import SOURCES
 from data.domain.prediction import GRADES
 from data.settings import ROOT, Settings
-from ml.features.inputs import InputKind
+from ml.features.inputs import Input, InputKind
 from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
 from ml.learners.registry import LEARNERS
+from ml.models.prediction_checks import Given
+from ml.models.prediction_schema import PROBABILITY
 from ml.monitoring import drift, live
 from ml.monitoring.reference import SMALLEST_SHARE
 from ml.monitoring.when import Limits, Why
@@ -26,9 +30,11 @@ from ml.training.contest import FEWEST_UNSEEN
 from ml.training.labels import HORIZON, MOST_MOMENTS
 from ml.training.split import FEWEST_FOR_HOLDOUT
 from ml.training.verdict import FEWEST_OF_EACH
-from scripts import events_page
+from ml.version import Card
+from scripts import events_page, predictions_page
 from scripts.cli import app
 from scripts.models import models_app
+from tests.support import NOON
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 ONE_SHOT = {"n8n-files", "n8n-import"}
@@ -37,6 +43,22 @@ ONE_SHOT = {"n8n-files", "n8n-import"}
 def test_the_events_page_is_made_of_the_tables() -> None:
     remedy = "run python -m scripts.events_page"
     assert events_page.PAGE.read_text() == events_page.page(), remedy
+    assert events_page.SCHEMA.read_text() == events_page.schema(), remedy
+
+
+def test_the_predictions_page_is_made_of_the_tables() -> None:
+    remedy = "run python -m scripts.predictions_page"
+    assert predictions_page.PAGE.read_text() == predictions_page.page(), remedy
+
+
+def test_the_example_of_a_prediction_is_one() -> None:
+    (example,) = json.loads(predictions_page.INTRO.split("```json\n")[1].split("```")[0])
+    (raw,) = example["predictions"]
+    prediction = PROBABILITY.read(raw)
+    card = Card.model_construct(base_rate=0.1, inputs=(Input(name="sessions", kind=InputKind.NUMBER),))
+    moments = {"happened_at": NOON, "now": NOON, "max_age": timedelta(hours=1)}
+    assert prediction.entity is not None
+    assert PROBABILITY.fault(Given(prediction, card, prediction.entity, **moments)) is None
 
 
 def section(title: str) -> list[str]:

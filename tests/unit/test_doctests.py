@@ -17,6 +17,11 @@ WITH_EXAMPLES = (
     "data.domain.company_profile",
     "data.domain.enrichment",
     "data.domain.web_domain",
+    "automation.predictive_enrichments.combined_score",
+    "data.domain.delivery",
+    "data.domain.money",
+    "data.settings",
+    "ml.models.prediction_checks",
 )
 
 

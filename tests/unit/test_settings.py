@@ -171,3 +171,33 @@ def test_another_process_reads_the_same_settings_from_the_environment(monkeypatc
     for name, value in ours.environment().items():
         monkeypatch.setenv(name, value)
     assert settings() == ours
+
+
+@pytest.mark.parametrize(
+    ("given_", "kept"),
+    [
+        ({"account_currency": " eur "}, {"account_currency": "EUR"}),
+        ({"account_locale": "de-at"}, {"account_locale": "de_AT"}),
+        ({"account_currency": " ", "account_locale": ""}, {"account_currency": "", "account_locale": ""}),
+        ({"combined_score_weights": "lead_score:2, churn:-.5,"}, {"weights": {"lead_score": 2.0, "churn": -0.5}}),
+        ({}, {"weights": {}}),
+    ],
+    ids=str,
+)
+def test_money_and_weights_are_read_as_they_are_meant(given_: dict[str, str], kept: dict[str, Any]) -> None:
+    assert {name: getattr(settings(**given_), name) for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("account_currency", "Euro", "three letters"),
+        ("account_locale", "xx_XX", "a language"),
+        ("combined_score_weights", "lead_score", "entry 1 must read model:weight"),
+        ("combined_score_weights", "a:1,:2", "entry 2 must read model:weight"),
+        ("combined_score_weights", "a:inf", "entry 1 must read model:weight"),
+    ],
+)
+def test_what_is_no_currency_locale_or_weight_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(NotConfigured, match=f"LEADLOOP_{name.upper()}: .*{said}"):
+        settings(**{name: value})

@@ -100,10 +100,16 @@ def test_every_field_that_is_read_is_one_that_the_api_gives(name: str, openapi: 
     assert checked >= {"report_failure": 0}.get(name, 5)
 
 
-@pytest.mark.parametrize("name", ["route_hubspot_events", "route_pipedrive_events", "score_lead"])
-def test_every_field_that_we_make_is_written_back(name: str) -> None:
+# What is made of more than the answer to a form: the record's deals, and the record itself.
+NOT_OF_A_FORM = {"predicted_expected_value", "predicted_currency", "predicted_expected_value_text", "predicted_record"}
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"), [("route_hubspot_events", set()), ("route_pipedrive_events", set()), ("score_lead", NOT_OF_A_FORM)]
+)
+def test_every_field_that_we_make_is_written_back(name: str, left_out: set[str]) -> None:
     text = (n8n.WORKFLOWS / f"{name}.json").read_text()
-    assert all(f'"{field[0]}"' in text for field in FIELDS)
+    assert {field[0] for field in FIELDS if f'"{field[0]}"' in text} == {field[0] for field in FIELDS} - left_out
 
 
 def test_high_score_tests_the_label_and_no_number_of_its_own() -> None:
