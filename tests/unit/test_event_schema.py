@@ -170,7 +170,7 @@ def test_the_collector_reads_what_programs_write(kind: PropertyType, value: Any)
     assert fits(kind, value)
 
 
-@pytest.mark.parametrize("source", SOURCES.keys() - {"leadloop"})
+@pytest.mark.parametrize("source", sorted(SOURCES.keys() - {"leadloop"}))
 def test_every_declared_property_is_known_under_its_sender_s_name(source: str) -> None:
     for kind, declared in PROPERTIES.items():
         entity = EntityRef(source=source, kind=kind, id="1")
