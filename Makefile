@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup setup-test demo serve test check bench lint types imports fast slow lock clean
+.PHONY: help setup setup-test demo serve test check bench chaos lint types imports fast slow lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,6 +25,9 @@ check: setup-test lint types imports fast  ## Lint, types, imports and the fast 
 
 bench: setup-test  ## Benchmarks; make bench ARGS=models (or rungs, noise) measures the models against their peers
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup-test  ## 50,000 events under fire: bad habits on, processes and database killed (half an hour)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: setup-test
 	$(BIN)/ruff check .

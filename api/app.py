@@ -7,22 +7,25 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from api import errors
+from api.guard import Guard
 from api.middleware import BodyLimit, Correlation
 from api.router import ROUTERS
 from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
 from automation.loop import build_loop
 from automation.pipeline.context import Loop
-from data import log
+from data import log, redaction
 from data.migrations import upgrade
 from data.settings import Settings, load_settings
 
-# On PostgreSQL the worker is a process of its own; serving still has to hear of new champions.
-SERVING_JOBS = frozenset({"champions.pull", "champions.refresh"})
+# On PostgreSQL the worker is a process of its own; serving still has to hear of new champions,
+# and only it knows whose tokens were used.
+SERVING_JOBS = frozenset({"champions.pull", "champions.refresh", "tokens.note_use"})
 
 
 def create_app(settings: Settings, *, loop: Loop | None = None, jobs: Container[str] | None = None) -> FastAPI:
     """The service. `jobs` names the timed jobs of this process; by default all on SQLite, SERVING_JOBS on PostgreSQL."""
+    redaction.hide(settings.secrets())
     only = jobs if jobs is not None or settings.is_sqlite else SERVING_JOBS
 
     @asynccontextmanager
@@ -43,6 +46,7 @@ def create_app(settings: Settings, *, loop: Loop | None = None, jobs: Container[
     )
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Guard)
     app.add_middleware(Correlation)
     for router in ROUTERS:
         app.include_router(router)

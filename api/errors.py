@@ -1,5 +1,6 @@
 """The error family -> application/problem+json (RFC 9457)."""
 
+import math
 import re
 from http import HTTPStatus
 from typing import Any
@@ -9,10 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from data.errors import LeadloopError
+from api.callers import asked_by
+from data.errors import LeadloopError, TooMany, Unauthorized
 from data.log import get_logger
+from data.redaction import shortened
 
 log = get_logger("api")
+LONGEST_CAUSE = 200
 CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -37,15 +41,37 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _ours(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, LeadloopError)
+def problem_of(error: LeadloopError) -> JSONResponse:
+    """One of our errors as its document."""
     kind = "urn:leadloop:" + CAMEL.sub("-", type(error).__name__).lower()
-    return problem(error.status, error.title, error.detail, field=error.field, kind=kind)
+    answer = problem(error.status, error.title, error.detail, field=error.field, kind=kind)
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return answer
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LeadloopError)
+    return problem_of(_refused(request, error) if isinstance(error, Unauthorized) else error)
+
+
+def _refused(request: Request, error: LeadloopError) -> LeadloopError:
+    """Whoever is refused again and again is told to wait instead. Good credentials pass all the while: a proxy or an n8n
+    has one address for many senders, and a guesser among them must not lock the others out.
+    """
+    asked = asked_by(request.scope)
+    log.info("api.caller.refused", address=asked.address, path=request.url.path, reason=error.detail)
+    if wait := asked.wait_if_refused():
+        return TooMany("too many calls from this address had no good credentials", retry_after_seconds=wait)
+    return error
 
 
 def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    if first["type"] == "json_invalid":  # its place is that of a letter, and no field
+        where = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+        return problem(422, "The request does not fit.", where, field="body", kind="urn:leadloop:bad-input")
     path = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     field = ".".join(path) or "body"
     # The message only: the input itself may be a secret, or unprintable.
@@ -54,7 +80,10 @@ def _invalid(_request: Request, error: Exception) -> Response:
 
 def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail))
+    detail = str(error.detail)
+    if error.status_code == 400 and error.__cause__ is not None:  # FastAPI says only that the body cannot be read
+        detail = f"the body is not JSON: {shortened(str(error.__cause__), LONGEST_CAUSE)}"
+    return problem(error.status_code, HTTPStatus(error.status_code).phrase, detail)
 
 
 def _unexpected(_request: Request, error: Exception) -> Response:

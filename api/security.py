@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from data.errors import Forbidden, Unauthorized
+from automation.access import Caller
+from data.errors import Forbidden, LeadloopError, Unauthorized
 from data.settings import Scope
 
 REPLAY_WINDOW = timedelta(minutes=5)
@@ -54,33 +55,43 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
     return (user, password) if separator else None
 
 
-def bearer_token(header: str) -> str | None:
+def token_of(header: bytes) -> bytes | None:
     """The token of an Authorization header: `Bearer TOKEN`, or HTTP Basic with the token as password (browsers)."""
-    kind, _, value = header.partition(" ")
-    if kind.lower() == "bearer":
-        return value.strip()
-    credentials = basic_credentials(header)
-    return credentials[1] if credentials else None
+    kind, _, value = header.partition(b" ")
+    if kind.lower() == b"bearer":
+        return value.strip() or None
+    credentials = basic_credentials(header.decode("latin-1"))
+    return (credentials[1].encode() or None) if credentials else None
 
 
-def check_token(header: str, tokens: Mapping[str, frozenset[Scope]], needed: Scope) -> None:
-    """A token with the scope, or with `admin`. Every known token is compared, whichever fits.
+@dataclass(frozen=True)
+class Identity:
+    """Whom a request's token belongs to, or why that is not known: none was given, it is no good, or nobody could be asked."""
 
-    Raises:
-        Unauthorized: missing or unknown.
-        Forbidden: known, without the scope.
-    """
-    given = bearer_token(header)
-    if not given:
-        raise Unauthorized("a bearer token is missing: send Authorization: Bearer TOKEN")
-    scopes: frozenset[Scope] = frozenset()
-    for token, its_scopes in tokens.items():
-        if hmac.compare_digest(_digest(token), _digest(given)):
-            scopes = its_scopes
-    if not scopes:
-        raise Unauthorized("the token is not known here")
-    if needed not in scopes and Scope.ADMIN not in scopes:
-        raise Forbidden(f"the token lacks the scope {needed}")
+    caller: Caller | None = None
+    given: bool = False
+    error: LeadloopError | None = None
+
+    def need(self, scope: Scope) -> Caller:
+        """The caller, if the token may do this. What was revoked, has expired or never was is told alike.
+
+        Raises:
+            Unauthorized: none was given, or it is no good.
+            Forbidden: it is good, without the scope.
+            NotReady, TooMany: it could not be found out.
+        """
+        if self.error is not None:
+            raise self.error
+        if not self.given:
+            raise Unauthorized("a bearer token is missing: send Authorization: Bearer TOKEN")
+        if self.caller is None:
+            raise Unauthorized("the token is not known here, or no longer good")
+        if not self.caller.may(scope):
+            raise Forbidden(f"the token lacks the scope {scope}")
+        return self.caller
+
+
+UNKNOWN = Identity()
 
 
 def _check_age(timestamp: str, now: datetime) -> None:

@@ -13,10 +13,10 @@ from data.domain.company_profile import is_profile_name
 from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import Verb
-from data.domain.fact import LONGEST_NAME, NAMELESS, Fact, Origin, confirmation, newest, news, text_of, told_by
+from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, newest, news, placed, text_of
 from data.domain.identity import key_of, key_of_ref
 from data.domain.relation import link_name, target_of
-from data.warehouse import fact_frames, facts, identities, property_names
+from data.warehouse import events, fact_frames, facts, identities, property_names
 from data.warehouse.entities import EntityRow
 from data.warehouse.property_names import PropertyName
 
@@ -39,6 +39,7 @@ class LookedUp:
     """What was answered about one entity, true at a moment. `asked`: the names that were asked for.
 
     `of_record`: it is the CRM's own record, under the CRM's names; otherwise what others know, under names that no CRM has.
+    `created_at`: when the CRM made the record, where it says so.
     """
 
     entity: EntityRef
@@ -46,6 +47,7 @@ class LookedUp:
     values: Mapping[str, Any]
     asked: frozenset[str]
     of_record: bool = True
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ def remember_events(
 
     The caller holds the rows of the events' entities, and took `now` after that.
     """
-    late = {each.entity_id for each in heard if _is_late(each, owners, now)}
+    moments = _moments(session, heard, now)
+    late = {each.entity_id for each in heard if _is_late(each, owners, moments)}
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
     gone = facts.names_of(session, deleted) if deleted else {}
     added: list[Fact] = []
     for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
-        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, now):
+        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
             stored = before.get(each.entity_id, [])
@@ -83,7 +86,7 @@ def remember_events(
                 added.append(confirmed)
                 stored.append(confirmed)
     facts.add(session, added)
-    return _identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
+    return identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
 
 
 def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[EntityRef, int], now: datetime) -> Learned:
@@ -96,7 +99,7 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[
     told_of = set()
     for each in found:
         number = ids[each.entity]
-        told = _told(each.entity.source, each.values) if each.of_record else _texts(each.values)
+        told = told_texts(each.entity.source, each.values) if each.of_record else _texts(each.values)
         fresh = [
             replace(
                 fact,
@@ -110,7 +113,7 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[
         added += fresh
         told_of |= {each.entity for _ in fresh[:1]}
     facts.add(session, added)
-    joined = _identify(session, added, {ids[each.entity]: each.entity for each in found}, now)
+    joined = identify(session, added, {ids[each.entity]: each.entity for each in found}, now)
     return Learned(frozenset(told_of), frozenset(joined))
 
 
@@ -235,14 +238,30 @@ def _known(row: EntityRow, stored: Iterable[Fact]) -> Known:
     )
 
 
-def _is_late(each: Heard, owners: Mapping[int, EntityRow], now: datetime) -> bool:
+def _moments(session: Session, heard: Sequence[Heard], now: datetime) -> dict[int, datetime]:
+    """When each event happened, for us: where a sender's clock is ahead, set right in the sender's own order."""
+    if not heard:
+        return {}
+    first = min(each.event.occurred_at for each in heard)
+    others = facts.dated(session, events.dated_ahead(session, {each.entity_id for each in heard}, first))
+    found: dict[int, datetime] = {}
+    for each in sorted(heard, key=lambda one: one.event.occurred_at, reverse=True):
+        known = others.setdefault(each.entity_id, [])
+        found[each.event_id] = placed(each.event.occurred_at, now, known)
+        known.append(Dated(each.event.occurred_at, found[each.event_id]))
+    return found
+
+
+def _is_late(each: Heard, owners: Mapping[int, EntityRow], moments: Mapping[int, datetime]) -> bool:
     asked = owners[each.entity_id].looked_up_at
-    return asked is not None and told_by(each.event.occurred_at, now) < asked
+    return asked is not None and moments[each.event_id] < asked
 
 
-def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], now: datetime) -> list[Fact]:
+def _facts_of(
+    each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], happened_at: datetime, now: datetime
+) -> list[Fact]:
     event = each.event
-    told = _told(event.entity.source, event.properties)
+    told = told_texts(event.entity.source, event.properties)
     links: dict[str, int] = {}
     if event.verb in GONE:
         told = dict.fromkeys(gone)  # whatever was known of it is no more
@@ -256,7 +275,7 @@ def _facts_of(each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int]
             entity_id=each.entity_id,
             name=name,
             value=value,
-            occurred_at=told_by(event.occurred_at, now),
+            occurred_at=happened_at,
             known_at=now,
             origin=Origin.EVENT,
             by_us=event.by_us or name.startswith(OUR_PREFIX),
@@ -276,7 +295,7 @@ def _other_side(each: Heard, fact: Fact, targets: Mapping[EntityRef, int]) -> Fa
     )
 
 
-def _identify(session: Session, added: Iterable[Fact], refs: Mapping[int, EntityRef], now: datetime) -> set[int]:
+def identify(session: Session, added: Iterable[Fact], refs: Mapping[int, EntityRef], now: datetime) -> set[int]:
     """By what was just told of them, which of these entities are known by one key with others."""
     told: dict[identities.Key, set[int]] = {}
     for fact in added:
@@ -288,7 +307,8 @@ def _identify(session: Session, added: Iterable[Fact], refs: Mapping[int, Entity
     return identities.join(session, told, now) if told else set()
 
 
-def _told(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:
+def told_texts(source: str, properties: Mapping[str, Any]) -> dict[str, str | None]:
+    """A CRM's properties as the texts that are stored of them, without those that say nothing."""
     idle = HOUSEKEEPING.get(source, frozenset())
     return _texts({name: value for name, value in properties.items() if name not in idle and not is_profile_name(name)})
 

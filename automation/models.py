@@ -16,6 +16,7 @@ from automation.training import REGISTRY_LOCK
 from data.domain.traffic import Mode, Traffic, changed
 from data.errors import LeadloopError, NotFound, Refused
 from data.log import get_logger
+from data.redaction import shortened
 from data.warehouse import model_traffic, trainings
 from ml import copies, model_registry, tracking
 from ml.model_registry import Lock, Standing
@@ -235,7 +236,7 @@ def _version(folder: Any, name: str, named: dict[str, str | None]) -> VersionSta
     try:
         card, decision = read_card(folder), copies.read_decision(folder)
     except (OSError, ValueError, LeadloopError) as error:
-        log.error("models.copy.unreadable", folder=str(folder), reason=f"{type(error).__name__}: {error}"[:300])
+        log.error("models.copy.unreadable", folder=str(folder), reason=shortened(f"{type(error).__name__}: {error}", 300))
         return None
     aliases = tuple(alias for alias, version in named.items() if version == name)
     fields = card.model_dump(include={"version", "learner", "trained_at", "rows_train", "rows_holdout", "metrics"})

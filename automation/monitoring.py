@@ -15,6 +15,7 @@ from automation.pipeline.context import Loop
 from automation.settled import one_each, settled
 from data.domain.traffic import Traffic
 from data.log import get_logger
+from data.redaction import shortened
 from data.settings import Settings
 from data.warehouse import model_checks, model_traffic, predictions, trainings
 from data.warehouse.model_checks import ModelCheckRow
@@ -177,7 +178,9 @@ def _rows(models_dir: Path, model: str, version: str) -> pl.DataFrame | None:
     try:
         rows = read_rows(models_dir / model / version)
     except (OSError, pl.exceptions.PolarsError) as error:  # the next training fetches the copy anew
-        log.warning("monitoring.rows.not_read", model=model, version=version, reason=f"{type(error).__name__}: {error}"[:300])
+        log.warning(
+            "monitoring.rows.not_read", model=model, version=version, reason=shortened(f"{type(error).__name__}: {error}", 300)
+        )
         return None
     return None if rows is None else rows.holdout
 

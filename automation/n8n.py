@@ -125,7 +125,8 @@ def render(settings: Settings, folder: Path, *, service_url: str) -> tuple[Path,
     """Writes credentials (readable by this user only) and workflows as n8n's own import takes them."""
     folder.mkdir(parents=True, exist_ok=True)
     secrets, flows = folder / "credentials.json", folder / "workflows.json"
-    secrets.touch(mode=0o600)
+    secrets.unlink(missing_ok=True)  # one that others may read would stay so
+    secrets.touch(mode=0o600, exist_ok=False)
     secrets.write_text(json.dumps(credentials(settings)))
     flows.write_text(json.dumps([filled(path, settings, service_url) for path in workflow_files()]))
     return secrets, flows
@@ -226,8 +227,11 @@ def _free_port() -> int:
 
 
 def _base_env() -> dict[str, str]:
-    """The user's environment, with this Node.js first and without our own settings: n8n needs none of our secrets."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADLOOP_")}
+    """The user's environment, with this Node.js first and without our own settings: n8n needs none of our secrets.
+
+    MLflow, where this process has used it, has put its address there too, password and all.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEADLOOP_", "MLFLOW_"))}
     return {**kept, "PATH": f"{_node().parent}{os.pathsep}{kept.get('PATH', '')}"}
 
 

@@ -6,6 +6,7 @@ from automation.allowance import grant_of
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryKind, DeliveryState
+from data.redaction import redacted
 from data.warehouse import dead_letters, deliveries, leases
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import LeaseLost
@@ -41,8 +42,9 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
     try:
         with loop.database.write() as session:
             now = loop.clock.now()
+            told = redacted(error)
             row = leases.fail(
-                session, delivery_id, lease_id, now, error=error, permanent=permanent, max_attempts=loop.settings.max_attempts
+                session, delivery_id, lease_id, now, error=told, permanent=permanent, max_attempts=loop.settings.max_attempts
             )
             if row.kind == DeliveryKind.ALERT and row.state == DeliveryState.PENDING and not row.lost_leases:
                 row.lost_leases = 1  # Slack may have taken it all the same: it is looked for before it is sent again

@@ -59,9 +59,10 @@ def overview(loop: Loop) -> Overview:
         wanted = [row.entity_id for rows in (newest_events, newest_predictions, newest_deliveries) for row in rows]
         rows = entities.by_ids(session, wanted)
         return Overview(
-            events=newest_events,
-            predictions=newest_predictions,
-            deliveries=newest_deliveries,
+            # Without those who are erased between one look and the next.
+            events=[row for row in newest_events if row.entity_id in rows],
+            predictions=[row for row in newest_predictions if row.entity_id in rows],
+            deliveries=[row for row in newest_deliveries if row.entity_id in rows],
             dead_letters=dead_letters.listed(session, limit=ROWS),
             entities=rows,
             known=known(session, rows.values()),

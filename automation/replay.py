@@ -67,7 +67,7 @@ def _again(loop: Loop, session: Session, letter: DeadLetter) -> tuple[bool, str]
     if letter.event_id is not None:
         done = events.revive(session, letter.event_id, now)
         return True, "back in the inbox" if done else "the event went on meanwhile"
-    payload = payloads.get(session, letter.payload_id) if letter.payload_id is not None else None
+    payload = payloads.get(session, letter.payload_id, lock=True) if letter.payload_id is not None else None
     if payload is None:
         return False, "its payload is gone"
     collected = reparse(loop, session, payload, letter.position)

@@ -11,6 +11,7 @@ from data.db import Database
 from data.domain.training import TrainingState
 from data.errors import LeadloopError
 from data.log import get_logger
+from data.redaction import redacted
 from data.warehouse import trainings
 from data.warehouse.trainings import TrainingRow
 from ml.model_registry import Registered
@@ -21,6 +22,7 @@ from ml.training.gate import Decision
 log = get_logger("training")
 
 LOCK = "training"
+ACTOR = "job:models.watch"  # a name that nobody can give a token
 DIED = "its process ended without a word"
 
 
@@ -61,7 +63,7 @@ def remembered(
             trainings.end(session, diary.training_id, TrainingState.INTERRUPTED, clock.now(), error="it was interrupted by hand")
         raise
     except Exception as error:
-        said = error.detail if isinstance(error, LeadloopError) else f"{type(error).__name__}: {error}"
+        said = error.detail if isinstance(error, LeadloopError) else redacted(f"{type(error).__name__}: {error}")
         with database.write() as session:
             trainings.end(session, diary.training_id, TrainingState.FAILED, clock.now(), error=said)
         log.error("training.failed", model=model, reason=said)
@@ -90,7 +92,9 @@ def retrain(loop: Loop, model: str, reason: Reason, examples: int) -> TrainingRo
             mlflow = training.registry(settings)
             found = training.read_examples(loop.database, model, now, keep=keep)
             trained = training.train_on(model, found, now=now, budget_seconds=settings.retrain_budget_seconds)
-            diary.registered, _ = training.register(settings, mlflow, loop.database, MODELS[model], trained, loop.clock)
+            diary.registered, _ = training.register(
+                settings, mlflow, loop.database, MODELS[model], trained, loop.clock, actor=ACTOR
+            )
             summary = diary.registered.decision.summary
     except Exception as error:  # it is stored and told; the next look comes as planned
         log.exception("training.failed", model=model, kind=type(error).__name__)

@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from automation import memory
+from automation import audit, memory
 from automation.history import history
 from data.clock import Clock
 from data.db import Database
+from data.domain.audit import Action
 from data.errors import BadInput, LeadloopError
 from data.migrations import upgrade
 from data.settings import Settings
@@ -98,12 +99,14 @@ def register(
     trained: Trained,
     clock: Clock,
     *,
+    actor: str,
     own_table: bool = False,
     extra: Mapping[str, float] | None = None,
 ) -> tuple[Registered, str]:
     """Logs it to MLflow and asks the gate; the registered version and the run. Raises as `ml.model_registry.register` does.
 
-    `own_table`: its inputs are the columns of a user's table, and not what the loop makes.
+    What the gate makes champion is in the audit trail as the deed of `actor`, who had it trained. `own_table`: its inputs are
+    the columns of a user's table, and not what the loop makes.
     """
     logged = tracking.log_run(
         mlflow, trained, experiment=model.experiment, artifacts_dir=settings.mlflow_artifacts_dir, extra_metrics=extra or {}
@@ -117,6 +120,9 @@ def register(
         served=served_inputs(settings, database, trained.card) if own_table else None,
         lock=partial(database.exclusive, REGISTRY_LOCK),
     )
+    if registered.decision.promote:
+        version, before = registered.card.version, registered.decision.champion
+        audit.record(database, clock, actor, Action.PROMOTE, model.name, version=version, before=before, by="the gate")
     return registered, logged.run_id
 
 

@@ -24,6 +24,11 @@ class Trigger:
 TRIGGERS: tuple[Trigger, ...] = (Trigger(EntityKind.CONTACT, LIVELY, LEAD),)
 
 
+def kinds_that_ask(model: str, lead_model: str) -> frozenset[EntityKind]:
+    """The kinds of entities whose changes ask a model."""
+    return frozenset(trigger.kind for trigger in TRIGGERS if _model(trigger, lead_model) == model)
+
+
 def models_asked(lead_model: str) -> tuple[str, ...]:
     """Every model that any change asks."""
     return tuple(dict.fromkeys(_model(trigger, lead_model) for trigger in TRIGGERS))

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from data.errors import BadInput, NotReady
 from data.lock import PATIENCE_SECONDS, file_lock, wait_until
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
+CHECKPOINT_TRIES, CHECKPOINT_PAUSE_SECONDS = 25, 0.2
 NUL = "\x00"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -155,6 +157,44 @@ class Database:
                 with suppress(DBAPIError):  # the connection is gone, and the lock with it
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
+    @property
+    def files(self) -> list[Path]:
+        """The database's own files, where it is one on this machine."""
+        path = self.engine.url.database if self.is_sqlite else None
+        found = [Path(f"{path}{end}") for end in ("", "-wal")] if path and path != ":memory:" else []
+        return [one for one in found if one.is_file()]
+
+    def checkpoint(self) -> bool:
+        """Brings SQLite's log into its file, so that what was overwritten is so there too; whether nothing is left in the log.
+
+        Whoever reads an older state keeps the log in use: waited for, but not for ever. PostgreSQL sees to its log by itself.
+        """
+        for _ in range(CHECKPOINT_TRIES if self.is_sqlite else 0):
+            busy, *_ = self._directly("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not busy:
+                return True
+            time.sleep(CHECKPOINT_PAUSE_SECONDS)
+        return not self.is_sqlite
+
+    def vacuum(self, tables: Iterable[str]) -> None:
+        """Lets go of the room of deleted rows: SQLite writes its whole file anew, PostgreSQL looks through these tables."""
+        if self.is_sqlite:
+            self._directly("VACUUM")
+            return
+        with _away_is_not_ready(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for table in sorted(tables):
+                connection.execute(text(f'VACUUM "{table}"'))
+
+    def _directly(self, statement: str) -> tuple[Any, ...]:
+        """Outside any transaction, which these statements do not stand."""
+        with self._turn, _away_is_not_ready():
+            connection = self.engine.raw_connection()
+            try:
+                found = connection.cursor().execute(statement).fetchone()
+            finally:
+                connection.close()
+            return tuple(found or ())
+
     def check(self) -> None:
         """Raises NotReady unless the database answers and has our schema."""
         with self.read() as session:
@@ -183,17 +223,20 @@ def _is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 
 
-def insert_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]], unique: Sequence[str]) -> set[Any]:
+def insert_new(
+    session: Session, table: type[SQLModel], rows: Sequence[dict[str, Any]], unique: Sequence[str], *, where: Any = None
+) -> set[Any]:
     """Inserts the rows whose unique key is new; returns the key tuples that were inserted.
 
-    A repeat is dropped by the database itself, so two processes cannot both believe they were first.
+    A repeat is dropped by the database itself, so two processes cannot both believe they were first. `where`: of an index
+    that is unique only there.
     """
     if not rows:
         return set()
     dialect = session.get_bind().dialect.name
     build = postgresql.insert if dialect == "postgresql" else sqlite.insert
     columns = [getattr(table, name) for name in unique]
-    statement = build(table).on_conflict_do_nothing(index_elements=unique).returning(*columns)
+    statement = build(table).on_conflict_do_nothing(index_elements=unique, index_where=where).returning(*columns)
     return {tuple(row) for row in session.execute(statement, list(rows))}
 
 
@@ -223,12 +266,14 @@ def _has_nul(value: Any) -> bool:
 
 
 def _engine(url: str, *, is_sqlite: bool) -> Engine:
+    # `hide_parameters`: what is stored is customers' data, and has no place in an error that is logged.
     if not is_sqlite:
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_TIMEOUT_MS / 1000})
+    seconds = SQLITE_BUSY_TIMEOUT_MS / 1000
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": seconds}, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine
@@ -241,6 +286,7 @@ def _on_sqlite_connect(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")  # An acknowledged event survives a power cut.
     cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # What is deleted is overwritten with zeros; not all builds do so by themselves.
     cursor.close()
 
 

@@ -8,6 +8,7 @@ LeadloopError
 ├── Conflict            409   a lease that is foreign, expired or used up
 ├── Refused             409   not as things stand: the gate is closed, there is nothing to go back to
 ├── TooLarge            413
+├── TooMany             429   this caller asks too often, or its address was refused too often
 ├── NotReady            503   no served version, database away
 ├── NotConfigured       500   a setting is missing
 ├── Rejected            -     a payload or event is set aside, with its stage
@@ -17,6 +18,8 @@ LeadloopError
     └── Permanent             the same call will never succeed
 """
 
+from data.redaction import redacted
+
 
 class LeadloopError(Exception):
     """Leadloop could not do this."""
@@ -24,8 +27,9 @@ class LeadloopError(Exception):
     status = 500
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        # Here, since from here it goes into answers, logs, the database and a terminal alike.
+        self.detail = redacted(detail)
+        super().__init__(self.detail)
         self.field = field
 
     @property
@@ -73,6 +77,16 @@ class TooLarge(LeadloopError):
     """The body is too large."""
 
     status = 413
+
+
+class TooMany(LeadloopError):
+    """Too many requests."""
+
+    status = 429
+
+    def __init__(self, detail: str, *, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotReady(LeadloopError):

@@ -1,20 +1,28 @@
 """Every setting, from the environment or `.env`, prefix `LEADLOOP_`. `docs/settings.md` explains each."""
 
+import base64
+import ipaddress
 import math
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from data import redaction
 from data.domain.money import currency_of, locale_of
 from data.errors import NotConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "data" / "var"
 SQLITE = "sqlite:///"
+
+# A repeat is known by the event that is stored. HubSpot sends an event again for 24 hours, others for less; a day more for
+# events whose clock is ahead by up to one, and one for n8n, whose failed runs people start again.
+SHORTEST_EVENTS_DAYS = 3.0
 
 
 class Scope(StrEnum):
@@ -35,27 +43,51 @@ def _rooted(url: str) -> str:
     """Resolves a relative SQLite path against the project's root, so that any working folder will do."""
     if url.startswith(SQLITE) and not url.startswith(SQLITE + "/") and url != SQLITE:
         return SQLITE + str(ROOT / url.removeprefix(SQLITE))
-    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    return _an_address(url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1))
+
+
+def _an_address(url: str) -> str:
+    """Refused here, where nothing of it is told: who opened it would say what it could not read, a piece of the password."""
+    from sqlalchemy import make_url  # here, since `--help` should not wait for it
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("is no database address; in a password write @ as %40, / as %2F, : as %3A") from None
+    return url
 
 
 def _mlflow_rooted(url: str) -> str:
     return _rooted(url) if url.startswith(SQLITE) else url
 
 
+def _addresses(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "*":
+            ipaddress.ip_network(part)  # its message names what does not fit
+    return text
+
+
 class Settings(BaseSettings):
     """Field names are the environment names in lower case, without the prefix."""
 
-    model_config = SettingsConfigDict(env_prefix="LEADLOOP_", env_file=ROOT / ".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LEADLOOP_", env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    # Storage
-    database_url: Annotated[str, AfterValidator(_rooted)] = "sqlite:///data/var/leadloop.db"
-    mlflow_tracking_uri: Annotated[str, AfterValidator(_mlflow_rooted)] = "sqlite:///data/var/mlflow.db"
+    # Storage. Both addresses may hold a password, so they do not show.
+    database_url: Annotated[str, AfterValidator(_rooted)] = Field("sqlite:///data/var/leadloop.db", repr=False)
+    mlflow_tracking_uri: Annotated[str, AfterValidator(_mlflow_rooted)] = Field("sqlite:///data/var/mlflow.db", repr=False)
     var_dir: Annotated[Path, AfterValidator(lambda path: ROOT / path)] = VAR
 
     # The service
     api_tokens: SecretStr = SecretStr("")
     public_url: str = "http://127.0.0.1:8000"
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
+    rate_limit_per_second: float = Field(2000, ge=0)  # of one caller, in each process; 0: none
+    failed_logins_per_minute: float = Field(60, gt=0)  # of one address: then 429 in the place of 401
+    trusted_proxies: Annotated[str, AfterValidator(_addresses)] = "127.0.0.1,::1"  # whose X-Forwarded-For is believed
     log_json: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -73,6 +105,7 @@ class Settings(BaseSettings):
     pipedrive_base_url: str = "https://api.pipedrive.com"
     pipedrive_webhook_user: str = ""
     pipedrive_webhook_password: SecretStr = SecretStr("")
+    pipedrive_webhook_url: str = ""
     pipedrive_company_url: str = ""
     pipedrive_calls_per_2_seconds: int = Field(20, ge=2)  # what a token of the smallest plan may do
 
@@ -118,6 +151,7 @@ class Settings(BaseSettings):
 
     # The worker
     sweep_seconds: float = Field(0.5, gt=0, le=60)
+    reconcile_minutes: float = Field(15, gt=0, le=24 * 60)
     champion_poll_seconds: float = Field(15, gt=0, le=3600)
     max_attempts: int = Field(30, ge=1, le=1000)  # with the back-off, about four hours
 
@@ -131,6 +165,13 @@ class Settings(BaseSettings):
     retrain_timeout_seconds: float = Field(3600, gt=0)
     retrain_cores: int = Field(1, ge=1)
 
+    # How long what is kept, in days; 0: for ever
+    retain_payloads_days: float = Field(90, ge=0)
+    retain_dead_letters_days: float = Field(90, ge=0)  # of those that were replayed
+    retain_deliveries_days: float = Field(180, ge=0)
+    retain_predictions_days: float = Field(400, ge=0)  # a year can be compared with the one before
+    retain_events_days: float = Field(0, ge=0)  # with what they told: the models learn from it
+
     # n8n itself, for `leadloop n8n`
     n8n_port: int = Field(5678, ge=1, le=65535)
 
@@ -139,6 +180,14 @@ class Settings(BaseSettings):
     def _threshold_is_a_probability(cls, value: float | Literal["auto"]) -> float | Literal["auto"]:
         if value != "auto" and not 0 < value < 1:
             raise ValueError("must lie between 0 and 1, or be the word auto")
+        return value
+
+    @field_validator("retain_events_days")
+    @classmethod
+    def _events_outlive_their_repeats(cls, value: float) -> float:
+        if 0 < value < SHORTEST_EVENTS_DAYS:
+            why = "an event that comes again after it is gone is taken for a new one"
+            raise ValueError(f"must be 0 (for ever) or at least {SHORTEST_EVENTS_DAYS:g}: {why}")
         return value
 
     @field_validator("combined_score_weights")
@@ -177,6 +226,14 @@ class Settings(BaseSettings):
         """Bearer token -> its scopes."""
         return parse_tokens(self.api_tokens.get_secret_value())
 
+    def secrets(self) -> set[str]:
+        """Every value that must not be told: the secret settings, each token, passwords in addresses."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)} | self.tokens.keys()
+        found |= {password for url in (self.database_url, self.mlflow_tracking_uri) for password in _passwords(url)}
+        basic = f"{self.pipedrive_webhook_user}:{self.pipedrive_webhook_password.get_secret_value()}"
+        return {*found, base64.b64encode(basic.encode()).decode()} - {""}
+
     @cached_property
     def weights(self) -> dict[str, float]:
         """Model -> its weight in the combined score, as far as the setting names any."""
@@ -205,17 +262,21 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Reads the settings. A wrong one becomes one line that names the variable and what it must be.
 
+    Their secrets are hidden from then on: no log, error or answer of this process tells them.
+
     Raises:
         NotConfigured: a value does not fit.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
             f"LEADLOOP_{'_'.join(str(part) for part in item['loc'][:1]).upper()}: {item['msg']}"
             for item in error.errors(include_input=False)
         )
         raise NotConfigured(f"{problems}. Correct it in the environment or in .env (docs/settings.md).") from None
+    redaction.hide(settings.secrets())
+    return settings
 
 
 def parse_tokens(text: str) -> dict[str, frozenset[Scope]]:
@@ -249,3 +310,9 @@ def parse_weights(text: str) -> dict[str, float]:
         if not model.strip() or not math.isfinite(weights[model.strip()]):
             raise ValueError(f"entry {number} must read model:weight, as lead_score:2")
     return weights
+
+
+def _passwords(url: str) -> set[str]:
+    """The password of an address as it is written there and as it is meant."""
+    written = urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    return {written, unquote(written)} - {""}

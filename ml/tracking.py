@@ -14,6 +14,7 @@ from typing import Any
 
 from data.errors import LeadloopError, NotFound, NotReady
 from data.lock import file_lock
+from data.redaction import shortened
 from data.settings import ROOT, SQLITE
 from ml.features.inputs import InputKind
 from ml.training import plots
@@ -136,7 +137,7 @@ def _address() -> str:
 
 def in_short(error: Exception) -> str:
     """An error's kind and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+    return shortened(f"{type(error).__name__}: {error}".strip().splitlines()[0], 300)
 
 
 def log_run(mlflow: Any, trained: Trained, *, experiment: str, artifacts_dir: Path, extra_metrics: Mapping[str, float]) -> Logged:

@@ -5,17 +5,22 @@ import errno
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from data.domain.audit import Action
 from data.errors import LeadloopError
+from data.redaction import redacted
 from ml.version import LONGEST_NAME, is_plain
+from scripts.access import audit, tokens_app
 from scripts.connections import hubspot_app, n8n_app, pipedrive_app
 from scripts.environment import settings_for_command
 from scripts.models import models_app
+from scripts.privacy import erase, prune
 from scripts.terminal import plain
 
 app = typer.Typer(
@@ -28,6 +33,10 @@ app.add_typer(n8n_app, name="n8n")
 app.add_typer(hubspot_app, name="hubspot")
 app.add_typer(pipedrive_app, name="pipedrive")
 app.add_typer(models_app, name="models")
+app.add_typer(tokens_app, name="tokens")
+app.command()(audit)
+app.command()(erase)
+app.command()(prune)
 
 console = Console()
 errors = Console(stderr=True)
@@ -56,14 +65,14 @@ def serve(
     """Run the API and the first page; on SQLite also the scheduler and the worker, in one process."""
     import uvicorn
 
+    from api.server import options_for
+
     settings = settings_for_command(logs=True)
     if workers > 1 and settings.is_sqlite:
         raise Usage("--workers above 1 needs PostgreSQL: SQLite has one writer. Set LEADLOOP_DATABASE_URL.")
     if not settings.tokens:
-        errors.print(
-            "No API token is set, so every call will be refused: set LEADLOOP_API_TOKENS (see .env.example).", markup=False
-        )
-    uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers, log_config=None, access_log=False)
+        errors.print("LEADLOOP_API_TOKENS is empty, so only tokens made with `leadloop tokens create` are let in.", markup=False)
+    uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers, **options_for(settings))
 
 
 @app.command()
@@ -143,6 +152,53 @@ def score(
 
 
 @app.command()
+def backfill(
+    source: Annotated[str, typer.Argument(help="hubspot or pipedrive.")],
+) -> None:
+    """Load a CRM's past: records, histories, links, activities. Goes on where it was stopped; a second run changes nothing."""
+    from scripts.history import run_backfill
+
+    raise typer.Exit(0 if run_backfill(settings_for_command(), source, console) else 1)
+
+
+@app.command()
+def rescore(
+    model: Annotated[str | None, typer.Option(help="Which model; without it the one that scores leads.")] = None,
+) -> None:
+    """Score everything open anew, and write back what has changed, in batches."""
+    from scripts.rescoring import run_rescore
+
+    run_rescore(settings_for_command(), model, console)
+
+
+@app.command(name="import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV (also .gz, .zip), Parquet or JSONL.")],
+    mapping: Annotated[Path, typer.Option(help="What its columns mean, in YAML: docs/history.md.")],
+) -> None:
+    """Load a file that was taken out of a CRM, as the past of its records. Status 1 if a row was set aside."""
+    from scripts.history import run_import
+
+    raise typer.Exit(0 if run_import(settings_for_command(), file, mapping, console) else 1)
+
+
+@app.command()
+def backup(to: Annotated[Path, typer.Option(help="A folder that does not exist yet; it is readable by you alone.")]) -> None:
+    """Copy database, models and MLflow's files into a folder, while the service runs."""
+    from scripts.backup import run_backup
+
+    run_backup(settings_for_command(), to, console)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `leadloop backup` wrote.")]) -> None:
+    """Put a back-up into an empty database and folder, with the service stopped."""
+    from scripts.backup import run_restore
+
+    run_restore(settings_for_command(), folder, console)
+
+
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End when all has arrived; status 0 only if it did.")] = False,
     events: Annotated[int, typer.Option(min=1, max=20_000, help="How many events (or rows of --csv) to play.")] = 300,
@@ -169,14 +225,25 @@ def sandbox(
     play: Annotated[int, typer.Option(min=0, help="How many HubSpot events of the synthetic CRM to play.")] = 0,
     to: Annotated[str, typer.Option(help="Where to send them: the address that HubSpot would call and sign.")] = "",
     secret: Annotated[str, typer.Option(help="What to sign them with: your LEADLOOP_HUBSPOT_CLIENT_SECRET.")] = "",
+    habits: Annotated[str, typer.Option(help="Bad habits to switch on: all, or names with commas between; list says which.")] = "",
     seed: Seed = 0,
 ) -> None:
-    """Run the stand-in HubSpot, Pipedrive and Slack alone, until Ctrl-C; with --play they send signed events too."""
-    from scripts.sandbox import Playing, run_sandbox
+    """Run the stand-in HubSpot, Pipedrive and Slack alone, until Ctrl-C; with --play they send signed events too.
 
+    With --habits they answer and send as badly as the real ones at their worst; which request is hit is drawn by --seed.
+    """
+    from scripts.sandbox import Playing, chosen_habits, list_habits, run_sandbox
+
+    if habits == "list":
+        list_habits(console)
+        return
     if play and not (to and secret):
         raise Usage("--play needs --to ADDRESS and --secret SECRET")
-    run_sandbox(port, console, Playing(play, to, secret, seed) if play else None)
+    try:
+        chosen = chosen_habits(habits, seed)
+    except ValueError as error:
+        raise Usage(f"--habits: {error}") from None
+    run_sandbox(port, console, Playing(play, to, secret, seed) if play else None, chosen)
 
 
 @app.command()
@@ -185,6 +252,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
 ) -> None:
     """Send what was set aside through today's code once more, from the stored bytes."""
+    from automation.audit import command_line_actor, recorded
     from automation.jobs.champions import refresh
     from automation.loop import build_loop
     from automation.replay import replay_all
@@ -195,7 +263,12 @@ def replay(
     loop = build_loop(settings_for_command())
     upgrade(loop.database)
     refresh(loop)
-    found = replay_all(loop, dry_run=dry_run)
+    if dry_run:
+        found = replay_all(loop, dry_run=True)
+    else:
+        with recorded(loop.database, loop.clock, command_line_actor(), Action.REPLAY, "dead letters") as details:
+            found = replay_all(loop)
+            details |= {"tried": len(found), "replayed": sum(row.done for row in found)}
     for row in found:
         console.print(f"{row.letter_id}: {'replayed' if row.done else 'stays'}: {row.detail}", markup=False)
     console.print(f"{sum(row.done for row in found)} of {len(found)} dead letters {'would go' if dry_run else 'went'} through.")
@@ -210,11 +283,20 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except (typer.TyperException, typer.Abort, KeyboardInterrupt, LeadloopError, OSError, ImportError) as error:
-        if debug:
-            raise
         message, status = _told(error)
-        errors.print(f"leadloop: {plain(message)}", markup=False, highlight=False, soft_wrap=True)
+        _print_traceback() if debug else _print_line(message)
+    except Exception:
+        _print_traceback()  # our fault, so all of it is shown; but its secrets
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _print_line(message: str) -> None:
+    errors.print(f"leadloop: {plain(redacted(message))}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_traceback() -> None:
+    sys.stderr.write(redacted(traceback.format_exc()))
 
 
 def _told(error: BaseException) -> tuple[str, int]:

@@ -1,12 +1,16 @@
 """`leadloop n8n`, `leadloop hubspot`, `leadloop pipedrive`: what is set up once, on the other side of the service."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from data.domain.audit import Action
 from data.errors import LeadloopError
+from data.settings import Settings
 from scripts.environment import settings_for_command
 
 n8n_app = typer.Typer(help="The pinned n8n: install it, import the workflows, start it.", no_args_is_help=True)
@@ -14,27 +18,46 @@ hubspot_app = typer.Typer(help="Your HubSpot account.", no_args_is_help=True)
 pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True)
 console = Console()
 
+# What a private app is subscribed to: every topic is understood, and these are of use.
+TOPICS = (
+    "contact: creation, deletion, privacyDeletion, merge, restore, associationChange, and propertyChange of what models read",
+    "company, deal: creation, deletion, merge, restore, associationChange, propertyChange",
+    "lead, ticket, note, call, meeting, email, task (as objects): creation, propertyChange, deletion, associationChange",
+)
+
 
 @hubspot_app.command("setup")
 def hubspot_setup() -> None:
-    """Create the property group and the predicted_ properties of contacts."""
+    """Create the property group and the predicted_ properties of contacts; say which webhooks to subscribe to."""
     from automation.clients.hubspot import HubSpotClient
     from automation.record_fields import HUBSPOT_PROPERTIES
 
     settings = settings_for_command()
     token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
-    _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
+    with _recorded(settings, "HubSpot's properties") as details:
+        details["created"] = _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
+    url = settings.hubspot_webhook_url or f"{settings.public_url.rstrip('/')}/collect/hubspot"
+    console.print(f"In the private app, under Webhooks, send to {url} (HubSpot has no API for this):", markup=False)
+    for names in TOPICS:
+        console.print(f"  {names}", markup=False)
 
 
 @pipedrive_app.command("setup")
 def pipedrive_setup() -> None:
-    """Create the predicted_ fields of persons."""
+    """Create the predicted_ fields of persons, and the webhook that tells everything."""
     from automation.clients.pipedrive import PipedriveClient
     from automation.record_fields import PIPEDRIVE_FIELDS
 
     settings = settings_for_command()
     token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
-    _create_fields(PipedriveClient(token, settings.pipedrive_base_url), PIPEDRIVE_FIELDS)
+    user = _wanted(settings.pipedrive_webhook_user, "LEADLOOP_PIPEDRIVE_WEBHOOK_USER")
+    password = _wanted(settings.pipedrive_webhook_password.get_secret_value(), "LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")
+    url = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/pipedrive"
+    client = PipedriveClient(token, settings.pipedrive_base_url)
+    with _recorded(settings, "Pipedrive's fields and webhook") as details:
+        details["created"] = _create_fields(client, PIPEDRIVE_FIELDS)
+        details["webhook_created"] = made = client.ensure_webhook(url, user, password)
+    console.print(f"{'Pipedrive tells' if made else 'Pipedrive told already'} everything to {url}", markup=False)
 
 
 @n8n_app.command("install")
@@ -53,7 +76,7 @@ def n8n_import() -> None:
     settings = settings_for_command()
     n8n.install(console.print)
     place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
-    with n8n.database(place) as db, console.status("Importing ..."):
+    with _recorded(settings, "n8n's workflows"), n8n.database(place) as db, console.status("Importing ..."):
         names = n8n.import_workflows(settings, place, db, service_url=settings.public_url)
     console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
 
@@ -64,7 +87,8 @@ def n8n_render(to: Annotated[Path, typer.Option(help="A folder for credentials.j
     from automation import n8n
 
     settings = settings_for_command()
-    paths = n8n.render(settings, to, service_url=settings.public_url)
+    with _recorded(settings, "n8n's workflows and credentials, as files"):
+        paths = n8n.render(settings, to, service_url=settings.public_url)
     console.print(f"Wrote {', '.join(str(path) for path in paths)}", markup=False)
 
 
@@ -81,11 +105,29 @@ def n8n_start() -> None:
         raise typer.Exit(n8n.run(place, db))
 
 
-def _create_fields(crm: Any, fields: Any) -> None:
+@contextmanager
+def _recorded(settings: Settings, target: str) -> Iterator[dict[str, Any]]:
+    """The command in the audit trail, however it ends."""
+    from automation import audit
+    from data.clock import SystemClock
+    from data.db import Database
+    from data.migrations import upgrade
+
+    database = Database(settings.database_url)
+    try:
+        upgrade(database)
+        with audit.recorded(database, SystemClock(), audit.command_line_actor(), Action.SETUP, target) as details:
+            yield details
+    finally:
+        database.dispose()
+
+
+def _create_fields(crm: Any, fields: Any) -> list[str]:
     from data.domain.entity import EntityKind
 
-    made = crm.ensure_properties(EntityKind.CONTACT, fields)
+    made: list[str] = crm.ensure_properties(EntityKind.CONTACT, fields)
     console.print(f"Created: {', '.join(made) or 'nothing, all was there'}.")
+    return made
 
 
 def _wanted(value: str, name: str) -> str:

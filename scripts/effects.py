@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from automation.destinations.slack import BLOCK_PREFIX
+from automation.destinations.digest import BLOCK_PREFIX
 from automation.predictive_enrichments.lead_fields import SCORE_DIGITS
 from automation.sources.properties import canonical
 from data.errors import BadInput

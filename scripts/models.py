@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from data.domain.audit import Action
 from data.errors import LeadloopError
 from data.settings import load_settings
 
@@ -96,9 +97,12 @@ def promote(
 ) -> None:
     """Make a version champion. Running services follow within CHAMPION_POLL_SECONDS, those on this machine at once."""
     from automation import models
+    from automation.audit import command_line_actor, recorded
 
     with _loop() as loop:
-        found = models.promote(loop, model, version, force=force)
+        details = {"version": version, "force": force}
+        with recorded(loop.database, loop.clock, command_line_actor(), Action.PROMOTE, model, **details):
+            found = models.promote(loop, model, version, force=force)
         console.print(f"Version {version} of {model} is champion. Back with: leadloop models rollback {model}", markup=False)
         console.print(f"Before it: {found.previous or 'none'}.")
 
@@ -107,9 +111,12 @@ def promote(
 def rollback(model: Name) -> None:
     """Put the champion before this one back, as it was; nothing is trained."""
     from automation import models
+    from automation.audit import command_line_actor, recorded
 
     with _loop() as loop:
-        found = models.rollback(loop, model)
+        with recorded(loop.database, loop.clock, command_line_actor(), Action.ROLLBACK, model) as details:
+            found = models.rollback(loop, model)
+            details["version"] = found.aliases["champion"]
         console.print(f"Version {found.aliases['champion']} of {model} is champion again.", markup=False)
 
 

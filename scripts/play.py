@@ -84,6 +84,7 @@ def play_world(
         progress(len(batch))
         if pause_seconds:
             time.sleep(pause_seconds)
+    player.flush()
     return script
 
 

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from automation.clients.hubspot import HubSpotClient
 from automation.record_fields import HUBSPOT_PROPERTIES
-from automation.sandbox.player import HubSpotPlayer
+from automation.sandbox.habits import TABLE, Habits, named
+from automation.sandbox.player import HubSpotPlayer, echoing
 from automation.sandbox.server import Addresses, running
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
@@ -31,10 +32,10 @@ class Playing:
     seed: int
 
 
-def run_sandbox(port: int, console: Console, playing: Playing | None = None) -> None:
-    """Runs until Ctrl-C; says how to point Leadloop and n8n here."""
+def run_sandbox(port: int, console: Console, playing: Playing | None = None, habits: Habits | None = None) -> None:
+    """Runs until Ctrl-C; says how to point Leadloop and n8n here, and which bad habits are on."""
     end_tidily()
-    box = Sandbox(hubspot_token=HUBSPOT, pipedrive_token=PIPEDRIVE, slack_token=SLACK, channels=(CHANNEL,))
+    box = Sandbox(hubspot_token=HUBSPOT, pipedrive_token=PIPEDRIVE, slack_token=SLACK, channels=(CHANNEL,), habits=habits)
     with tempfile.TemporaryDirectory() as folder, running(box, Path(folder), port=free_port(port)) as addresses:
         for name, line in (
             ("What was received", f"{addresses.base_url}/"),
@@ -44,14 +45,17 @@ def run_sandbox(port: int, console: Console, playing: Playing | None = None) -> 
             ("Hunter", f"LEADLOOP_HUNTER_BASE_URL={addresses.hunter} LEADLOOP_HUNTER_API_KEY={box.tokens['hunter']}"),
             ("Clearbit", f"LEADLOOP_CLEARBIT_BASE_URL={addresses.clearbit} LEADLOOP_CLEARBIT_API_KEY={box.tokens['clearbit']}"),
             ("For n8n's nodes", f"HTTPS_PROXY={addresses.proxy_url} NODE_EXTRA_CA_CERTS={addresses.ca_file}"),
+            ("Bad habits", ", ".join(box.habits.on()) or "none"),
         ):
             console.print(f"{name:20}{line}", highlight=False, soft_wrap=True)
-        if playing is not None:
-            play(box, addresses, playing, console)
-        until_interrupted()
+        if playing is None:
+            until_interrupted()
+            return
+        with echoing(play(box, addresses, playing, console)):
+            until_interrupted()
 
 
-def play(box: Sandbox, addresses: Addresses, playing: Playing, console: Console) -> None:
+def play(box: Sandbox, addresses: Addresses, playing: Playing, console: Console) -> HubSpotPlayer:
     """Plays the synthetic CRM as HubSpot would, and says how it was answered."""
     HubSpotClient(HUBSPOT, addresses.hubspot).ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)
     player = HubSpotPlayer(box, playing.url, playing.secret)
@@ -59,3 +63,19 @@ def play(box: Sandbox, addresses: Addresses, playing: Playing, console: Console)
         play_world(player, events=playing.events, seed=playing.seed, progress=progress)
     counts = Counter(player.played.statuses)
     console.print("Answers: " + ", ".join(f"{status or 'none'} {count} times" for status, count in sorted(counts.items())))
+    return player
+
+
+def chosen_habits(given: str, seed: int) -> Habits:
+    """The bad habits that a user names.
+
+    Raises:
+        ValueError: there is no such habit.
+    """
+    return named((name.strip() for name in given.split(",") if name.strip()), seed=seed)
+
+
+def list_habits(console: Console) -> None:
+    for name, habit in TABLE.items():
+        usual = "on" if habit.usual is True else f"{habit.usual:g}"
+        console.print(f"{name:20}{usual:>6}  {habit.means}", highlight=False, soft_wrap=True)

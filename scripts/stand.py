@@ -67,7 +67,7 @@ class Stand:
 
     def run(self, *arguments: str) -> None:
         """Runs one `leadloop` command under this stand's settings, its output on ours."""
-        done = subprocess.run(self.cli(*arguments), env=self._process_env(), cwd=ROOT, check=False)
+        done = subprocess.run(self.cli(*arguments), env=self.process_env(), cwd=ROOT, check=False)
         if done.returncode:
             raise NotReady(f"leadloop {arguments[0]} failed with status {done.returncode}")
 
@@ -103,7 +103,7 @@ class Stand:
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         log = self._stack.enter_context((self.folder / "service.log").open("ab"))
-        return subprocess.Popen(self.cli(*arguments), env=self._process_env(), cwd=ROOT, stdout=log, stderr=log)
+        return subprocess.Popen(self.cli(*arguments), env=self.process_env(), cwd=ROOT, stdout=log, stderr=log)
 
     def prepare_n8n(self, publish: Sequence[str] = n8n.PUBLISHED) -> None:
         """Installs n8n if need be, gives it a database, and imports the workflows."""
@@ -124,7 +124,7 @@ class Stand:
         self.n8n_process.send_signal(signal.SIGKILL)
         self.n8n_process.wait()
 
-    def _process_env(self) -> dict[str, str]:
+    def process_env(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADLOOP_")}
         return {**kept, **self.env}
 

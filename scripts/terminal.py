@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 # Control characters, line and paragraph ends, and what turns the direction of writing (Unicode's categories).
 STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -38,6 +38,31 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Any]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total)
         yield lambda step: bar.advance(task, step)
+
+
+@contextmanager
+def counting(console: Console, title: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Bars for things of several kinds, of which there may be nobody knows how many; plain lines elsewhere."""
+    if not console.is_terminal:
+        told: dict[str, int] = {}
+
+        def plain(what: str, done: int, total: int | None) -> None:
+            if done >= 2 * told.get(what, 0) or done == total:
+                told[what] = max(done, 1)
+                console.print(f"{title}: {done:,} {what}" + (f" of {total:,}" if total is not None else ""))
+
+        yield plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def shown(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(f"{title}: {what}", total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield shown
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from automation import retraining, training
+from automation import audit, retraining, training
 from data.clock import SystemClock
 from data.db import Database
 from data.errors import BadInput
@@ -156,9 +156,10 @@ def _registered(
 ) -> tuple[Result, Registered]:
     database = Database(settings.database_url)
     with console.status("Logging to MLflow, and comparing with the champion ..."):
-        extra = {f"ceiling_{name}": value for name, value in ceiling.items()}
+        upgrade(database)
+        extra, actor = {f"ceiling_{name}": value for name, value in ceiling.items()}, audit.command_line_actor()
         registered, run_id = training.register(
-            settings, mlflow, database, model, trained, SystemClock(), own_table=own_table, extra=extra
+            settings, mlflow, database, model, trained, SystemClock(), actor=actor, own_table=own_table, extra=extra
         )
     database.dispose()
     title, reasons = verdict_of(trained)

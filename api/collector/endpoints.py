@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from api.callers import asked_by
 from api.dependencies import LoopDep
 from api.sources.base import Inbound
 from api.sources.registry import AUTHENTICATORS
@@ -46,7 +47,7 @@ async def post_collect(
     driver: Annotated[Driver, Query(description="Who walks the events through the other doors first")] = Driver.WORKER,
 ) -> Collected:
     """Takes a payload from a sender (`hubspot`, `pipedrive`, `generic`)."""
-    inbound = Inbound(request.method, dict(request.headers), await request.body())
+    inbound = Inbound(request.method, dict(request.headers), await request.body(), asked_by(request.scope).identity)
     return await run_in_threadpool(_collect, loop, source, inbound, driver)
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
-from api.dependencies import LoopDep, needs
-from automation import replay
+from api.dependencies import ADMIN, Admin, LoopDep, needs
+from automation import audit, replay
+from data.domain.audit import Action
 from data.settings import Scope
 from data.warehouse.dead_letters import DeadLetter, DeadLetterState
 
@@ -48,10 +49,13 @@ def get_dead_letters(
     return [_out(letter) for letter in replay.listed(loop, state=state, limit=limit, before=before)]
 
 
-@router.post("/{letter_id}/replay", dependencies=[needs(Scope.ADMIN)])
-def post_replay(letter_id: Annotated[int, Path(ge=0, lt=2**63)], loop: LoopDep) -> ReplayOut:
+@router.post("/{letter_id}/replay", dependencies=[ADMIN])
+def post_replay(letter_id: Annotated[int, Path(ge=0, lt=2**63)], loop: LoopDep, caller: Admin) -> ReplayOut:
     """Sends it through today's code once more. It stays open if it still does not fit."""
-    replayed = replay.replay_letter(loop, letter_id)
+    target = f"dead letter {letter_id}"
+    with audit.recorded(loop.database, loop.clock, caller.name, Action.REPLAY, target) as details:
+        replayed = replay.replay_letter(loop, letter_id)
+        details["replayed"] = replayed.done
     return ReplayOut(id=letter_id, replayed=replayed.done, detail=replayed.detail)
 
 

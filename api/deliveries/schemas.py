@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from data.db import unstorable
-from data.domain.delivery import Alert, DeliveryKind, DeliveryState, WriteBack
+from data.domain.delivery import Alert, DeliveryKind, DeliveryState, Ending, WriteBack
 from data.warehouse.deliveries import DeliveryRow
 
 
@@ -30,7 +30,7 @@ class DeliveryOut(BaseModel):
     kind: DeliveryKind
     state: DeliveryState
     carrier: str
-    content: WriteBack | Alert
+    content: WriteBack | Alert | Ending
     occurred_at: datetime
     attempts: int
     lease_id: str | None

@@ -1,16 +1,22 @@
 """The models over HTTP: what serves, what could, and what changes it."""
 
+from contextlib import AbstractContextManager
+from typing import Any
+
 from fastapi import APIRouter
 
-from api.dependencies import LoopDep, needs
+from api.dependencies import ADMIN, Admin, LoopDep, needs
 from api.models.schemas import ModelDetailOut, ModelOut, PredictionSchemaOut, PromoteIn, TrafficIn
-from automation import models
+from automation import audit, models
+from automation.access import Caller
 from automation.pipeline.context import Loop
+from data.domain.audit import Action
 from data.settings import Scope
 from ml.models.registry import schema_of
+from ml.version import CHAMPION
 
 router = APIRouter(prefix="/models", tags=["models"])
-READS, CHANGES = needs(Scope.READ), needs(Scope.ADMIN)
+READS, CHANGES = needs(Scope.READ), ADMIN
 
 
 @router.get("", dependencies=[READS])
@@ -27,31 +33,39 @@ def get_model(model: str, loop: LoopDep) -> ModelDetailOut:
 
 
 @router.post("/{model}/promote", dependencies=[CHANGES])
-def post_promote(model: str, body: PromoteIn, loop: LoopDep) -> ModelDetailOut:
+def post_promote(model: str, body: PromoteIn, loop: LoopDep, caller: Admin) -> ModelDetailOut:
     """Makes a version champion. 409 if the gate did not let it pass, 404 if there is none, 503 if MLflow is away."""
-    models.promote(loop, model, body.version, force=body.force)
+    with _recorded(loop, caller, Action.PROMOTE, model, version=body.version, force=body.force):
+        models.promote(loop, model, body.version, force=body.force)
     return _detail(loop, model)
 
 
 @router.post("/{model}/rollback", dependencies=[CHANGES])
-def post_rollback(model: str, loop: LoopDep) -> ModelDetailOut:
+def post_rollback(model: str, loop: LoopDep, caller: Admin) -> ModelDetailOut:
     """Puts the champion before this one back. 409 if there is none, 503 if MLflow is away."""
-    models.rollback(loop, model)
+    with _recorded(loop, caller, Action.ROLLBACK, model) as details:
+        details["version"] = models.rollback(loop, model).aliases.get(CHAMPION)
     return _detail(loop, model)
 
 
 @router.post("/{model}/reload", dependencies=[CHANGES])
-def post_reload(model: str, loop: LoopDep) -> ModelDetailOut:
+def post_reload(model: str, loop: LoopDep, caller: Admin) -> ModelDetailOut:
     """Looks for a new champion now; `load_error` says if it cannot be loaded."""
-    models.reload(loop, model)
+    with _recorded(loop, caller, Action.RELOAD, model) as details:
+        details["version"] = models.reload(loop, model).serving
     return _detail(loop, model)
 
 
 @router.put("/{model}/traffic", dependencies=[CHANGES])
-def put_traffic(model: str, body: TrafficIn, loop: LoopDep) -> ModelDetailOut:
+def put_traffic(model: str, body: TrafficIn, loop: LoopDep, caller: Admin) -> ModelDetailOut:
     """Gives the challenger its share of the entities: `live`, in `shadow`, or `off`. 409 if there is no challenger."""
-    models.set_traffic(loop, model, body.mode, body.challenger)
+    with _recorded(loop, caller, Action.TRAFFIC, model, mode=body.mode, share=body.challenger):
+        models.set_traffic(loop, model, body.mode, body.challenger)
     return _detail(loop, model)
+
+
+def _recorded(loop: Loop, caller: Caller, action: Action, model: str, **details: Any) -> AbstractContextManager[dict[str, Any]]:
+    return audit.recorded(loop.database, loop.clock, caller.name, action, model, **details)
 
 
 def _detail(loop: Loop, model: str) -> ModelDetailOut:

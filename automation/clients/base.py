@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
@@ -21,10 +22,11 @@ def retry_after(value: object) -> float | None:
 
 @dataclass(frozen=True)
 class Record:
-    """One record as the CRM has it, under the CRM's own property names."""
+    """One record as the CRM has it, under the CRM's own property names. `created_at`: when the CRM made it."""
 
     id: str
     properties: dict[str, Any]
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Crm(Protocol):
     """The name of its limit in the paces."""
     rate: Rate
 
-    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
-        """The records that exist, by id. Raises Retryable or Permanent."""
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record | VendorError]:
+        """The records that exist, by id, or why one that may exist was not given out. Raises Retryable or Permanent."""
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
         """Writes; returns the failures by record id. Raises Retryable or Permanent where the call failed as a whole."""

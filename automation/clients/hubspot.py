@@ -4,12 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import urllib3
 from hubspot import HubSpot
-from hubspot.crm import companies, contacts, deals, owners, pipelines, properties
+from hubspot.crm import companies, contacts, deals, objects, owners, pipelines, properties
+from hubspot.crm.associations import v4 as associations
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
@@ -20,11 +22,20 @@ from data.domain.money import Account
 from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 from data.log import get_logger
+from data.redaction import shortened
 
 OBJECTS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "contacts",
     EntityKind.COMPANY: "companies",
     EntityKind.DEAL: "deals",
+    EntityKind.LEAD: "leads",
+    EntityKind.TICKET: "tickets",
+    EntityKind.PRODUCT: "products",
+    EntityKind.NOTE: "notes",
+    EntityKind.CALL: "calls",
+    EntityKind.MEETING: "meetings",
+    EntityKind.EMAIL: "emails",
+    EntityKind.TASK: "tasks",
 }
 MODULES: dict[EntityKind, Any] = {EntityKind.CONTACT: contacts, EntityKind.COMPANY: companies, EntityKind.DEAL: deals}
 ERRORS: tuple[type[Exception], ...] = (
@@ -34,12 +45,16 @@ ERRORS: tuple[type[Exception], ...] = (
     properties.exceptions.ApiException,
     owners.exceptions.ApiException,
     pipelines.exceptions.ApiException,
+    objects.exceptions.ApiException,
+    associations.exceptions.ApiException,
 )
 GROUP = "leadloop"
 ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
 OWNERS_PAGE = 500
 ACCOUNT_PATH = "/account-info/v3/details"
+# HubSpot's categories of what passes by itself: a row of a batch that is refused so goes out again. All others stay.
+PASSING = frozenset({"INTERNAL_ERROR", "RATE_LIMITS", "CONFLICT", "LOCKED"})
 
 log = get_logger("clients")
 
@@ -53,22 +68,23 @@ class HubSpotClient:
 
     def __init__(self, access_token: str, base_url: str, *, pace: Pace | None = None, calls_per_10_seconds: int = 100) -> None:
         # No retries inside the SDK: the outbox retries, and it knows when.
-        self._sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
-        self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
+        self.sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
+        self.pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
         self._account = AccountAsked(self._ask_account)
 
-    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record | VendorError]:
         module = MODULES[kind]
         body = module.BatchReadInputSimplePublicObjectId(
             inputs=[module.SimplePublicObjectId(id=number) for number in ids],
             properties=list(properties),
             properties_with_history=[],
         )
-        answer = self._called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
-        return {row.id: Record(row.id, dict(row.properties)) for row in answer.results}
+        answer = self.called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
+        refused = {number: error for number, error in row_errors(answer).items() if isinstance(error, Retryable)}
+        return {**refused, **{row.id: Record(row.id, dict(row.properties), utc(row.created_at)) for row in answer.results}}
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
         module = MODULES[kind]
@@ -81,8 +97,8 @@ class HubSpotClient:
             for write in writes
         ]
         body = module.BatchInputSimplePublicObjectBatchInput(inputs=inputs)
-        answer = self._called(lambda: self._batch(kind).update(body, _request_timeout=TIMEOUT_SECONDS))
-        failures = _row_errors(getattr(answer, "errors", None) or [])
+        answer = self.called(lambda: self._batch(kind).update(body, _request_timeout=TIMEOUT_SECONDS))
+        failures = row_errors(answer)
         done = {row.id for row in answer.results}
         for write in writes:
             if write.id not in done and write.id not in failures:
@@ -100,9 +116,9 @@ class HubSpotClient:
         return found[1]
 
     def _asked_for_own(self, kind: EntityKind) -> tuple[str, ...]:
-        api = self._sdk.crm.properties.core_api
+        api = self.sdk.crm.properties.core_api
         try:
-            rows = self._called(lambda: api.get_all(OBJECTS[kind], _request_timeout=TIMEOUT_SECONDS)).results
+            rows = self.called(lambda: api.get_all(OBJECTS[kind], _request_timeout=TIMEOUT_SECONDS)).results
         except Permanent as error:  # A token without crm.schemas.*.read: the rest of the record can be read all the same.
             log.warning("hubspot.own_properties.refused", kind=kind, reason=error.detail)
             return ()
@@ -124,8 +140,8 @@ class HubSpotClient:
         try:
             if kind is EntityKind.USER:
                 return self._owners()
-            api = self._sdk.crm.pipelines.pipelines_api
-            rows = self._called(lambda: api.get_all(OBJECTS[EntityKind.DEAL], _request_timeout=TIMEOUT_SECONDS)).results
+            api = self.sdk.crm.pipelines.pipelines_api
+            rows = self.called(lambda: api.get_all(OBJECTS[EntityKind.DEAL], _request_timeout=TIMEOUT_SECONDS)).results
         except Permanent as error:  # A token without crm.objects.owners.read or crm.objects.deals.read: the ids have to do.
             log.warning("hubspot.labels.refused", kind=kind, reason=error.detail)
             return {}
@@ -133,10 +149,10 @@ class HubSpotClient:
         return {row.id: row.label for row in named}
 
     def _owners(self) -> dict[str, str]:
-        api, found, after = self._sdk.crm.owners.owners_api, {}, None
+        api, found, after = self.sdk.crm.owners.owners_api, {}, None
         while True:
             page = {"limit": OWNERS_PAGE} if after is None else {"limit": OWNERS_PAGE, "after": after}
-            answer = self._called(partial(api.get_page, **page, _request_timeout=TIMEOUT_SECONDS))
+            answer = self.called(partial(api.get_page, **page, _request_timeout=TIMEOUT_SECONDS))
             for row in answer.results:
                 found[row.id] = " ".join(filter(None, (row.first_name, row.last_name))) or row.email or row.id
             after = answer.paging.next.after if answer.paging and answer.paging.next else None
@@ -149,8 +165,8 @@ class HubSpotClient:
 
     def _ask_account(self) -> Account:
         # The SDK has no method for it; its own transport has, with the credentials and the host.
-        api = self._sdk.crm.properties.core_api.api_client
-        answer = self._called(
+        api = self.sdk.crm.properties.core_api.api_client
+        answer = self.called(
             lambda: api.call_api(
                 ACCOUNT_PATH, "GET", auth_settings=["oauth2"], _preload_content=False, _request_timeout=TIMEOUT_SECONDS
             )
@@ -162,27 +178,33 @@ class HubSpotClient:
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Creates the property group and what is missing of the properties; returns the names that were created."""
-        api = self._sdk.crm.properties
+        api = self.sdk.crm.properties
         group = properties.PropertyGroupCreate(name=GROUP, label="Leadloop")
-        self._called(lambda: api.groups_api.create(OBJECTS[kind], group), passable=ALREADY_THERE)
-        there = {row.name for row in self._called(lambda: api.core_api.get_all(OBJECTS[kind])).results}
+        self.called(lambda: api.groups_api.create(OBJECTS[kind], group), passable=ALREADY_THERE)
+        there = {row.name for row in self.called(lambda: api.core_api.get_all(OBJECTS[kind])).results}
         missing = [row for row in wanted if row["name"] not in there]
         for row in missing:
             create = properties.PropertyCreate(group_name=GROUP, **row)
-            self._called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
+            self.called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
         return [row["name"] for row in missing]
 
     def _batch(self, kind: EntityKind) -> Any:
-        return getattr(self._sdk.crm, OBJECTS[kind]).batch_api
+        return getattr(self.sdk.crm, OBJECTS[kind]).batch_api
 
-    def _called(self, call: Callable[[], Any], *, passable: int | None = None) -> Any:
-        with self._pace.call(self.limit, self.rate, vendor=self.limit):
+    def called(self, call: Callable[[], Any], *, passable: int | None = None) -> Any:
+        """A call of the SDK within the pace; its errors become ours."""
+        with self.pace.call(self.limit, self.rate, vendor=self.limit):
             return _tried(call, passable)
 
 
 def rate_of(calls_per_10_seconds: int) -> Rate:
     """HubSpot counts calls in windows of ten seconds. Half of a window's may go out at once."""
     return Rate(calls=calls_per_10_seconds, per_seconds=10.0, burst=max(1, calls_per_10_seconds // 2))
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment as the SDK gives it: with no zone, it is in UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def property_text(value: Any) -> str:
@@ -192,6 +214,18 @@ def property_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def row_errors(answer: Any) -> dict[str, VendorError]:
+    """Of a batch's answer, 200 or 207: the rows that were refused, and why."""
+    found: dict[str, VendorError] = {}
+    for error in getattr(answer, "errors", None) or []:
+        context = error.context or {}
+        # The trace id is our own row; errors about unknown ids come with `ids` instead.
+        for row in (*context.get("objectWriteTraceId", ()), *context.get("ids", ())):
+            kind = Retryable if error.category in PASSING else Permanent
+            found[str(row)] = kind(shortened(f"HubSpot refused this row: {error.category}: {error.message}", 500))
+    return found
 
 
 def _tried(call: Callable[[], Any], passable: int | None) -> Any:
@@ -206,18 +240,8 @@ def _tried(call: Callable[[], Any], passable: int | None) -> Any:
 
 
 def _vendor_error(error: Any) -> VendorError:
-    detail = f"HubSpot answered {error.status}: {str(error.body)[:300]}"
+    detail = f"HubSpot answered {error.status}: {shortened(str(error.body), 300)}"
     if error.status in (401, 423, 429) or error.status >= 500:  # 401: a token that is being changed, not the row's fault
         wait = retry_after((error.headers or {}).get("Retry-After"))
         return Retryable(detail, retry_after_seconds=wait, limited=error.status == 429)
     return Permanent(detail)
-
-
-def _row_errors(errors: Sequence[Any]) -> dict[str, VendorError]:
-    found: dict[str, VendorError] = {}
-    for error in errors:
-        context = error.context or {}
-        # The trace id is our own row; errors about unknown ids come with `ids` instead.
-        for row in (*context.get("objectWriteTraceId", ()), *context.get("ids", ())):
-            found[str(row)] = Permanent(f"HubSpot refused this row: {error.category}: {error.message}"[:500])
-    return found

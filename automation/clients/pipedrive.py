@@ -10,11 +10,12 @@ import httpx
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.pace import Pace, Unpaced
-from automation.sources.pipedrive import flat
+from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
 from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
+from data.redaction import shortened
 
 PATHS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "persons",
@@ -59,9 +60,9 @@ class PipedriveClient:
         self._lock = threading.Lock()
         self._account = AccountAsked(self._ask_account)
 
-    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record]:
+    def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record | VendorError]:
         rows = self._call("GET", f"/api/v2/{PATHS[kind]}", params={"ids": ",".join(ids), "limit": str(len(ids))})
-        return {str(row["id"]): Record(str(row["id"]), flat(row)) for row in rows}
+        return {str(row["id"]): Record(str(row["id"]), flat(row), created_at(row)) for row in rows}
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
         keys = {name: key for key, name in self.names(kind).items()}
@@ -119,6 +120,21 @@ class PipedriveClient:
             self._keys.pop(kind, None)
         return [row["name"] for row in missing]
 
+    def ensure_webhook(self, url: str, user: str, password: str) -> bool:
+        """Has everything that happens told to an address, with HTTP Basic; whether that is new.
+
+        https://developers.pipedrive.com/docs/api/v1/Webhooks: one that was not answered for three days is gone, and made anew.
+        """
+        there = self._call("GET", "/v1/webhooks")
+        if any(row.get("subscription_url") == url and row.get("is_active") in (1, True) for row in there):
+            return False
+        body = {
+            "name": "Leadloop", "subscription_url": url, "event_action": "*", "event_object": "*", "version": "2.0",
+            "http_auth_user": user, "http_auth_password": password,
+        }  # fmt: skip
+        self._call("POST", "/v1/webhooks", json=body)
+        return True
+
     def account(self) -> Account:
         """As the user sees it whose token this is; `locale` is the form of dates and numbers, not the language."""
         return self._account()
@@ -127,11 +143,19 @@ class PipedriveClient:
         user = self._call("GET", "/v1/users/me")
         return account_of(user.get("default_currency"), user.get("locale")) if isinstance(user, dict) else Account()
 
+    def page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """One page of a list: its rows, and what is said of the next one. Raises Retryable or Permanent."""
+        body = self._body("GET", path, params=query)
+        return body.get("data") or [], body.get("additional_data") or {}
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        return self._body(method, path, **options).get("data") or []
+
+    def _body(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         with self._pace.call(self.limit, self.rate, vendor=self.limit):
             return self._answer(method, path, **options)
 
-    def _answer(self, method: str, path: str, **options: Any) -> Any:
+    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -145,8 +169,8 @@ class PipedriveClient:
         except ValueError:
             raise Retryable(f"Pipedrive answered {answer.status_code} with something that is not JSON") from None
         if not body.get("success"):
-            raise Permanent(f"Pipedrive answered {answer.status_code}: {str(body.get('error'))[:300]}")
-        return body.get("data") or []
+            raise Permanent(f"Pipedrive answered {answer.status_code}: {shortened(str(body.get('error')), 300)}")
+        return dict(body)
 
 
 def rate_of(calls_per_2_seconds: int) -> Rate:

@@ -1,4 +1,4 @@
-"""Slack through its own SDK: post a message, and look whether it was posted already."""
+"""Slack through its own SDK: post a message, look whether it was posted already, change and delete it."""
 
 import http.client
 from datetime import datetime
@@ -17,6 +17,7 @@ PASSING = frozenset({
     "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
     "invalid_auth", "not_authed", "token_expired", "token_revoked",
 })  # fmt: skip
+NO_MESSAGE = "message_not_found"
 PAGE = 200
 MOST_PAGES = 10
 VENDOR = "slack"
@@ -46,18 +47,38 @@ class SlackClient:
         self._channel_ids.setdefault(channel, str(answer["channel"]))
         return str(answer["ts"])
 
+    def update(self, channel: str, ts: str, text: str, blocks: list[dict[str, Any]]) -> str:
+        """Puts another text into a message; returns its `ts`. Raises Retryable or Permanent."""
+        body = {"channel": self._channel_id(channel), "ts": ts, "text": text, "blocks": blocks}
+        return str(self._call("chat.update", json=body)["ts"])
+
     def find(self, channel: str, block_id: str, since: datetime) -> str | None:
         """The `ts` of the message that has this block, if it was posted since. Raises Retryable or Permanent."""
-        where = {"channel": self._channel_id(channel), "oldest": f"{since.timestamp():.6f}", "limit": PAGE}
+        found = self.message(channel, block_id, since)
+        return str(found["ts"]) if found is not None else None
+
+    def message(self, channel: str, block_id: str, since: datetime, *, ts: str | None = None) -> dict[str, Any] | None:
+        """The message that has this block, if it was posted since, or is the one of this `ts`. Raises Retryable or Permanent."""
+        where: dict[str, Any] = {"channel": self._channel_id(channel), "oldest": f"{since.timestamp():.6f}", "limit": PAGE}
+        if ts is not None:
+            where |= {"oldest": ts, "latest": ts, "inclusive": "true"}
         for _ in range(MOST_PAGES):
             answer = self._call("conversations.history", params=where)
             for message in answer.get("messages", []):
                 if any(block.get("block_id") == block_id for block in message.get("blocks", [])):
-                    return str(message["ts"])
+                    return dict(message)
             if not (cursor := answer.get("response_metadata", {}).get("next_cursor")):
                 return None
             where["cursor"] = cursor
         raise Permanent(f"more than {PAGE * MOST_PAGES} messages since {since:%H:%M:%S}: stopped looking")
+
+    def delete(self, channel: str, ts: str) -> None:
+        """Deletes a message that this bot posted; one that is not there any more is deleted. Raises Retryable or Permanent."""
+        try:
+            self._call("chat.delete", json={"channel": self._channel_id(channel), "ts": ts})
+        except Permanent as error:
+            if NO_MESSAGE not in error.detail:
+                raise
 
     def _channel_id(self, channel: str) -> str:
         """`conversations.history` takes ids only."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sqlmodel import Session
+
 from automation.clients.registry import Clients
 from data.domain.delivery import DeliveryKind
 from data.domain.entity import EntityRef, Known
@@ -80,6 +82,11 @@ class Destination(Protocol):
 
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         """The vendor's limit that n8n's node uses up when it carries a delivery."""
+
+    def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+        """Completes what can be known only now, in the transaction that takes them out; what became of those that need not go,
+        or cannot go yet.
+        """
 
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
         """What goes out together, in order: what became of one batch is stored before the next is sent."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlmodel import Session
+
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
 from automation.destinations.base import Activation, Limit, Sent, in_chunks
@@ -60,6 +62,9 @@ class CrmDestination:
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         crm = clients.crms[self.name]
         return Limit(crm.limit, crm.rate, self.n8n_calls)
+
+    def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+        return {}
 
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
         return in_chunks(rows, clients.crms[self.name].write_size)

@@ -5,25 +5,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from sqlmodel import Session
+
 from automation.clients.registry import Clients
 from automation.clients.slack import MESSAGES, SlackClient, limit_of
-from automation.destinations import digest
+from automation.destinations import digest, endings
 from automation.destinations.base import Activation, Limit, Sent
+from automation.destinations.digest import BLOCK_PREFIX
 from automation.destinations.mrkdwn import LONGEST_HEADER, LONGEST_LINE, escape
-from data.domain.delivery import Alert, DeliveryKind
+from data.domain.delivery import Alert, DeliveryKind, DeliveryState, Ending
 from data.domain.entity import EntityKind
 from data.domain.prediction import Label, percent
-from data.errors import Permanent, VendorError
+from data.errors import NotNow, Permanent, VendorError
 from data.settings import Settings
+from data.warehouse import deliveries
 from data.warehouse.deliveries import DeliveryRow
 from ml.sentiment.scorer import Mood
 from ml.serving.explain import in_words
 
-BLOCK_PREFIX = "leadloop-"
 TOP_FACTORS = 3
 LONGEST_NAME = 500
 # Other clocks differ from ours by seconds; a message is looked for from a little before its delivery was made.
 LOOK_BACK = timedelta(minutes=2)
+ALERT_SECONDS = 5.0  # after this it is looked again whether an alert has arrived
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,16 @@ class SlackDestination:
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         return Limit(limit_of(settings.slack_channel), MESSAGES)
 
+    def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
+        """The messages of endings, out of all alerts that went out as one with theirs."""
+        found = {row.id: _prepared(session, row) for row in rows if row.kind == DeliveryKind.ENDING}
+        return {number: sent for number, sent in found.items() if sent is not None}
+
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
         """Many that wait for one channel become a digest. What may have been posted before is looked for one by one."""
         fresh: dict[str, list[DeliveryRow]] = {}
         for row in rows:
-            if not row.lost_leases:
+            if row.kind == DeliveryKind.ALERT and not row.lost_leases:
                 fresh.setdefault(row.content["channel"], []).append(row)
         crowds = [crowd for crowd in fresh.values() if len(crowd) >= digest.FEWEST]
         together = {row.id for crowd in crowds for row in crowd}
@@ -67,7 +76,8 @@ class SlackDestination:
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         assert clients.slack is not None
         if len(rows) == 1:
-            return {rows[0].id: post(clients.slack, rows[0])}
+            send = _update if rows[0].kind == DeliveryKind.ENDING else post
+            return {rows[0].id: send(clients.slack, rows[0])}
         text, blocks = digest.digest([row.content for row in rows])
         sent = _posted(clients.slack, rows[0].content["channel"], text, blocks)
         return {row.id: sent for row in rows}
@@ -107,6 +117,57 @@ def post(slack: SlackClient, row: Message) -> Sent:
         except VendorError as error:
             return Sent(error=error)
     return _posted(slack, channel, row.content["text"], row.content["blocks"], doubt=doubt)
+
+
+def _prepared(session: Session, row: DeliveryRow) -> Sent | None:
+    alert = deliveries.get(session, row.content["alert_id"])
+    if alert is None or alert.state in {DeliveryState.DEAD, DeliveryState.SUPERSEDED}:
+        return Sent(doubt="its alert never went out")
+    if alert.state != DeliveryState.CONFIRMED:
+        return Sent(error=NotNow("its alert is still on its way", retry_after_seconds=ALERT_SECONDS))
+    if alert.receipt is None:
+        return Sent(doubt="whoever sent its alert did not say which message it is")
+    alerts = deliveries.of_message(session, alert.destination, alert.receipt)
+    ends = {each.prediction_id: Ending.model_validate(each.content) for each in _endings(session, alerts)}
+    known = {each.content["block_id"]: ends[each.prediction_id] for each in alerts if each.prediction_id in ends}
+    text, blocks = endings.message_of(
+        [each.content for each in alerts], {block: (end.result, end.ended_at) for block, end in known.items()}
+    )
+    row.content = {**row.content, "message": {"ts": alert.receipt, "text": text, "blocks": blocks}}
+    session.add(row)
+    return None
+
+
+def _endings(session: Session, alerts: Sequence[DeliveryRow]) -> list[DeliveryRow]:
+    return deliveries.endings_of(session, [alert.prediction_id for alert in alerts], SLACK.name)
+
+
+def _update(slack: SlackClient, row: DeliveryRow) -> Sent:
+    message = row.content["message"]
+    try:
+        return Sent(receipt=slack.update(row.content["channel"], message["ts"], message["text"], message["blocks"]))
+    except VendorError as error:
+        return Sent(error=error)
+
+
+def take_back(slack: SlackClient, channel: str, block_id: str, since: datetime, ts: str | None) -> None:
+    """Deletes an alert: the message, or its part of a digest. One that is not found was never posted, or is gone.
+
+    Raises: Retryable or Permanent.
+    """
+    try:
+        found = slack.message(channel, block_id, since, ts=ts)
+    except Permanent:
+        if ts is None:
+            raise
+        slack.delete(channel, ts)  # what can't be read may still be deleted; of a digest, with what else it told
+        return
+    if found is None:
+        return
+    if (rest := digest.without(found["blocks"], block_id)) is None:
+        slack.delete(channel, str(found["ts"]))
+    else:
+        slack.update(channel, str(found["ts"]), *rest)
 
 
 def _posted(slack: SlackClient, channel: str, text: str, blocks: list[dict[str, Any]], *, doubt: str | None = None) -> Sent:

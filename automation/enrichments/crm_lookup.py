@@ -64,6 +64,8 @@ def _read(loop: Loop, crm: Crm, group: Group, these: Sequence[Asked], answers: A
     for each in these:
         if (record := records.get(each.ref.id)) is None:
             answers.put(each.entity_id, Found(gone=NotFound(f"{each.ref} does not exist in {source}")))
+        elif isinstance(record, VendorError):
+            answers.put(each.entity_id, Found(problem=Problem.of(record)))
         else:
             looked_up = _looked_up(loop, each.ref, record, names, wanted, asked_at)
             answers.put(each.entity_id, Found(look_ups=(looked_up,), names=names))
@@ -77,4 +79,5 @@ def _looked_up(
     storable = {name: value for name, value in record.properties.items() if unstorable({name: value}) is None}
     ours = canonical(ref.source, {names.get(key, key): value for key, value in storable.items()}, inputs)
     missing = {vendor_property(ref.source, name) for name in {*PERSON[ref.source], *inputs} - ours.keys()}
-    return LookedUp(ref, at, {**dict.fromkeys(missing), **storable}, frozenset({*wanted, *missing}))
+    values = {**dict.fromkeys(missing), **storable}
+    return LookedUp(ref, at, values, frozenset({*wanted, *missing}), created_at=record.created_at)

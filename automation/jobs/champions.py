@@ -3,6 +3,7 @@
 from automation.pipeline.context import Loop
 from data.errors import NotReady
 from data.log import get_logger
+from data.redaction import shortened
 from data.warehouse import model_traffic
 from ml import model_registry, tracking
 
@@ -20,7 +21,7 @@ def pull(loop: Loop) -> None:
         lacking = [(error.model, error.version) for error in loop.predictor.load_errors()]
         model_registry.pull_champions(mlflow, settings.models_dir, anew=lacking)
     except Exception as error:  # Whatever is wrong with the tracking store must not stop the serving.
-        log.warning("champions.pull.failed", reason=f"{type(error).__name__}: {error}"[:300])
+        log.warning("champions.pull.failed", reason=shortened(f"{type(error).__name__}: {error}", 300))
     refresh(loop, again=True)
 
 

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from automation.enrichments.base import Answers, Asked, Found, answers_of
 from automation.enrichments.registry import ASKING
+from automation.erasure.records import looked_up_without_erased
 from automation.memory import names_known
 from automation.pipeline import review
 from automation.pipeline.collect import parse_payload
@@ -77,7 +78,8 @@ def _settle(
     loop: Loop, session: Session, name: str, rows: Sequence[EnrichmentTry], asked: Sequence[Asked], found: Mapping[int, Found]
 ) -> int | None:
     """Stores what was found, and what is to be tried once more; returns the payload of the reviews, if there are any."""
-    look_ups = [look_up for each in found.values() for look_up in each.look_ups]
+    told = [look_up for each in found.values() for look_up in each.look_ups]
+    look_ups = list(filter(None, map(looked_up_without_erased(session, told, loop.clock.now()), told)))
     ids = ids_of(session, look_ups, loop.clock.now())
     entities.lock(session, {*(each.entity_id for each in asked), *(ids[look_up.entity] for look_up in look_ups)})
     now = loop.clock.now()

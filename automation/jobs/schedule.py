@@ -4,10 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from automation import endings, tokens
 from automation.destinations.registry import DESTINATIONS
-from automation.jobs import champions, enrichments, names, notices, watch, worker
+from automation.jobs import champions, enrichments, names, notices, privacy, reconcile, watch, worker
 from automation.pipeline.context import Loop
 from data.settings import Settings
+
+# A service that has just started has a backlog to see to first.
+FIRST_RECONCILE_SECONDS = 60.0
+ENDINGS_SECONDS = 5.0  # people read them; a look without one is a single small query
+TOKEN_USE_SECONDS = 30.0  # a use is told to the minute
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,8 @@ class Job:
     every_seconds: float
     run: Callable[[Loop], None]
     first_after_seconds: float = 0.0
+    once: bool = False
+    """Each turn of it happens in one of all processes."""
     stop: Callable[[], None] = lambda: None
     """Called when the scheduler ends, for a job that has started a process."""
 
@@ -33,8 +41,13 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         ),
         Job("champions.pull", settings.champion_poll_seconds, champions.pull),
         Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
+        Job("endings.sweep", ENDINGS_SECONDS, endings.sweep),
         Job("enrichments.sweep", enrichments.EVERY_SECONDS, enrichments.sweep),
+        Job("tokens.note_use", TOKEN_USE_SECONDS, tokens.note_use, TOKEN_USE_SECONDS),
         Job("notices.sweep", notices.EVERY_SECONDS, notices.sweep),
+        Job("privacy.sweep", privacy.EVERY_SECONDS, privacy.sweep),
+        Job("retention.prune", privacy.PRUNE_SECONDS, privacy.prune, privacy.PRUNE_FIRST_AFTER_SECONDS, once=True),
         Job("names.refresh", names.EVERY_SECONDS, names.refresh),
-        Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, watcher.stop),
+        Job("crm.reconcile", 60 * settings.reconcile_minutes, reconcile.sweep, FIRST_RECONCILE_SECONDS, once=True),
+        Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, stop=watcher.stop),
     )

@@ -1,5 +1,6 @@
 """APScheduler with the jobs of schedule.py. Each job runs once at a time; a run that is late is not made up for."""
 
+import logging
 from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +12,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 from automation.jobs.schedule import Job, jobs
 from automation.pipeline.context import Loop
 from data.log import get_logger
+from data.warehouse import job_runs
 
 log = get_logger("scheduler")
+# A sweep that still runs when its next turn comes is no news: that turn is left out.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def build_scheduler(loop: Loop, *, only: Container[str] | None = None) -> BackgroundScheduler:
@@ -46,6 +50,15 @@ class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
 def _guarded(job: Job, loop: Loop) -> Any:
     """A job's failure is logged and the next run comes as planned."""
     try:
-        job.run(loop)
+        if not job.once or _is_ours(job, loop):
+            job.run(loop)
     except Exception:
         log.exception("scheduler.job.failed", job=job.name)
+
+
+def _is_ours(job: Job, loop: Loop) -> bool:
+    """Whether this process is the first to take this turn: turns are counted from 1970 on, in every process alike."""
+    now = loop.clock.now()
+    turn = now.timestamp() // job.every_seconds
+    with loop.database.write() as session:
+        return job_runs.is_first(session, job.name, datetime.fromtimestamp(turn * job.every_seconds, UTC), now)

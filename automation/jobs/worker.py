@@ -8,7 +8,7 @@ from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
 from data.domain.delivery import DeliveryKind, DeliveryState
-from data.errors import NotNow, Permanent, Retryable
+from data.errors import NotFound, NotNow, Permanent, Retryable
 from data.log import get_logger
 from data.warehouse import dead_letters, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
@@ -50,6 +50,9 @@ def sweep_outbox(loop: Loop, destination: Destination) -> None:
     with loop.database.write() as session:
         limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
         lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
+        settled = destination.prepare(session, rows)
+    _settle(loop, [row for row in rows if row.id in settled], lease_id, settled)
+    rows = [row for row in rows if row.id not in settled]
     # What became of one batch is stored before the next is sent. Past half of the lease none is begun: somebody else may
     # soon take the rest.
     batches = destination.batches(loop.clients, rows)
@@ -83,6 +86,8 @@ def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[s
     for row in rows:
         try:
             _settle_one(loop, row, lease_id, sent[row.id])
+        except NotFound as error:  # whoever it was about was erased meanwhile
+            log.warning("activate.delivery.gone", delivery_id=row.id, reason=error.detail)
         except LeaseLost as error:
             log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
             with loop.database.write() as session:

@@ -35,17 +35,16 @@ def activate(
     """Makes the deliveries of a stored prediction.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
-    is known by now, then speaks for the entity's newest event; where it says nothing new it makes no delivery. Nor does a
-    review of which the same version says the same as before.
+    is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery. Nor does
+    a review of which the same version says the same as before.
 
     The caller holds the entity's row.
     """
     newest = predictions.newest_of(session, row.entity_id, row.model)
     assert newest is not None
     assert row.id is not None
-    if newest.id != row.id and newest.score == row.score:
-        return
-    if parts_of(event.type)[1] is Verb.REVIEWED and _says_the_same(predictions.before(session, row), row):
+    is_late, is_review = newest.id != row.id, parts_of(event.type)[1] is Verb.REVIEWED
+    if (is_late or is_review) and _says_the_same(predictions.made_before(session, row), row):
         return
     for destination in DESTINATIONS.values():
         if not destination.configured(loop.clients):

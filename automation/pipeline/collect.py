@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from automation.erasure.guard import without_erased
 from automation.fitting import noted
 from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline import review
@@ -19,14 +20,19 @@ from data.domain.event_type import Verb
 from data.domain.outcome import outcome_of
 from data.errors import NotFound, Rejected
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, entities, events, outcomes, payloads
+from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, outcomes, payloads, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
+from data.warehouse.erasures import Origin
 from data.warehouse.events import Arrival
 from data.warehouse.payloads import Payload, PayloadState
 
 log = get_logger("collect")
 
+# A mebibyte has room for half a million items that do not fit: a row for each would hold everybody else up for minutes.
+MOST_LETTERS = 1000
+# A webhook takes seconds. What was told later than this may have been missing where somebody was scored.
+LATE = timedelta(minutes=1)
 ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
@@ -69,11 +75,11 @@ def parse_payload(loop: Loop, payload_id: int) -> Collected:
     parsed = _parse(loop, payload, payload.received_at)
     with loop.database.write() as session:
         stored = payloads.get(session, payload_id, lock=True)
-        if stored is None or stored.state == PayloadState.PARSED:
+        if stored is None or stored.state != PayloadState.RECEIVED:
             return Collected(0, len(parsed.events), 0, [])
         stored.state = PayloadState.PARSED
-        collected, reviews = _store(loop, session, payload, parsed)
-    for reject in parsed.rejects:
+        collected, reviews = _store(loop, session, stored, parsed, payload.received_at)
+    for reject in parsed.rejects[:MOST_LETTERS]:
         log.info("collect.event.rejected", source=payload.source, payload_id=payload_id, stage=reject.stage, reason=reject.reason)
     log.info("collect.payload.accepted", source=payload.source, payload_id=payload_id, accepted=collected.accepted,
              duplicates=collected.duplicates, rejected=collected.rejected)  # fmt: skip
@@ -84,13 +90,9 @@ def parse_payload(loop: Loop, payload_id: int) -> Collected:
 
 def reparse(loop: Loop, session: Session, payload: Payload, position: int | None) -> Collected:
     """Parses a payload again for a replay, only the item at `position` where one is named."""
-    parsed = _parse(loop, payload, loop.clock.now())
-    if position is not None:
-        parsed = Parsed(
-            [(place, event) for place, event in parsed.events if place == position],
-            [reject for reject in parsed.rejects if reject.position in (position, None)],
-        )
-    collected, _ = _store(loop, session, payload, parsed, letters=False)  # the worker parses the reviews
+    now = loop.clock.now()
+    parsed = _parse(loop, payload, now)
+    collected, _ = _store(loop, session, payload, parsed, now, position=position, letters=False)  # the worker parses the reviews
     return collected
 
 
@@ -110,9 +112,24 @@ def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
     return parsed
 
 
-def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, letters: bool = True) -> tuple[Collected, int | None]:
-    """Stores what was parsed; returns with it the id of a payload of reviews that it gave rise to."""
+def _store(
+    loop: Loop,
+    session: Session,
+    payload: Payload,
+    parsed: Parsed,
+    at: datetime,
+    *,
+    position: int | None = None,
+    letters: bool = True,
+) -> tuple[Collected, int | None]:
+    """Stores what was parsed, or one item of it; returns with it the id of a payload of reviews that it gave rise to.
+
+    The caller holds the payload's row.
+    """
     assert payload.id is not None
+    parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, at))
+    if position is not None:
+        parsed = _only(parsed, position)
     found = [event for _, event in parsed.events]
     told = targets_of((event.entity, event.properties) for event in found) | {ref for event in found for ref in event.targets}
     ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
@@ -126,26 +143,46 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, *, le
     fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
     heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
     joined = remember_events(session, heard, owners, ids, now)
-    _follow_merges(session, heard, ids)
+    _follow_merges(session, heard, ids, now)
     _ask_again(session, heard, owners, ids)
     _record_outcomes(session, fresh, now)
+    _erase(session, heard, now)
     if letters:
-        dead_letters.add(session, [_letter(payload, reject, now) for reject in parsed.rejects])
+        dead_letters.add(session, [_letter(payload, reject, now) for reject in _letters_worth(parsed.rejects)])
     collected = Collected(
         accepted=len(fresh),
-        duplicates=len(arrivals) - len(fresh),
+        duplicates=len(arrivals) - len(fresh) + erased,
         rejected=len(parsed.rejects),
         events=[_collected(new[arrival.key], arrival) for arrival in fresh],
     )
-    return collected, _ask_the_same(session, fresh, joined, payload.id, now)
+    return collected, _ask_others(loop, session, fresh, joined, payload.id, now)
 
 
-def _ask_the_same(session: Session, fresh: list[Arrival], joined: set[int], payload_id: int, now: datetime) -> int | None:
-    """Records of the same person see what was told of one of them: their models are asked anew."""
+def _ask_others(loop: Loop, session: Session, fresh: list[Arrival], joined: set[int], payload_id: int, now: datetime) -> int | None:
+    """Whoever is scored by what was told of another is asked about anew: records of the same person, and, of what was told
+    late, contacts that were scored meanwhile without it.
+    """
     told = {arrival.entity_id for arrival in fresh if arrival.models and arrival.event.verb is not Verb.REVIEWED}
-    if not told and not joined:
+    late = {arrival.entity_id: arrival.event.occurred_at for arrival in fresh if now - arrival.event.occurred_at > LATE}
+    missed = predictions.scored_since(session, late) if late and loop.reads_related else set()
+    if not told and not joined and not missed:
         return None
-    return review.of_the_same(session, told | joined, told, f"payload {payload_id}", now)
+    return review.of_the_same(session, told | joined, told, f"payload {payload_id}", now, besides=missed)
+
+
+def _letters_worth(rejects: list[Reject]) -> list[Reject]:
+    """Each by itself up to MOST_LETTERS; one for all the others, whose bytes are in the payload."""
+    if len(rejects) <= MOST_LETTERS:
+        return rejects
+    said = f"{len(rejects) - MOST_LETTERS:,} more items of this payload do not fit; a replay of this one tries all of it again"
+    return [*rejects[:MOST_LETTERS], Reject(None, VALIDATE, said, b"")]
+
+
+def _only(parsed: Parsed, position: int) -> Parsed:
+    return Parsed(
+        [(place, event) for place, event in parsed.events if place == position],
+        [reject for reject in parsed.rejects if reject.position in (position, None)],
+    )
 
 
 def _asked(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
@@ -162,10 +199,13 @@ def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
     return CollectedEvent(event_id, event.type, event.entity.model_dump(mode="json"), list(arrival.models))
 
 
-def _follow_merges(session: Session, heard: list[Heard], ids: dict[EntityRef, int]) -> None:
+def _follow_merges(session: Session, heard: list[Heard], ids: dict[EntityRef, int], now: datetime) -> None:
+    """What has become one with another is known of it from now on."""
     for each in heard:
         if each.event.verb is Verb.MERGED:
-            entities.merge(session, [ids[target] for target in each.event.targets], each.entity_id)
+            gone = [ids[target] for target in each.event.targets]
+            entities.merge(session, gone, each.entity_id)
+            identities.unite(session, each.entity_id, gone, now)
 
 
 def _ask_again(session: Session, heard: list[Heard], owners: dict[int, EntityRow], ids: dict[EntityRef, int]) -> None:
@@ -186,6 +226,13 @@ def _record_outcomes(session: Session, fresh: list[Arrival], now: datetime) -> N
     found = [(arrival, outcome_of(arrival.event)) for arrival in fresh]
     rows = [(arrival.entity_id, o.result.value, o.occurred_at) for arrival, o in found if o is not None]
     outcomes.add_new(session, rows, now)
+
+
+def _erase(session: Session, heard: list[Heard], now: datetime) -> None:
+    """The worker erases whoever asked for it at their CRM, within seconds."""
+    for each in heard:
+        if each.event.verb is Verb.ERASED:
+            erasures.ask(session, each.event.entity, Origin.EVENT, now)
 
 
 def _letter(payload: Payload, reject: Reject, now: datetime) -> DeadLetter:

@@ -14,6 +14,7 @@ from automation import memory
 from automation.account import accounts
 from automation.allowance import grant_of
 from automation.deals import open_deals
+from automation.erasure.judge import mentions_in
 from automation.pipeline.activate import About, activate
 from automation.pipeline.context import Loop
 from automation.pipeline.enrich_predictions import enrich_predictions
@@ -22,6 +23,7 @@ from automation.predictive_enrichments.base import Scored
 from automation.triggers import models_asked
 from data.domain.event import Driver, EventState
 from data.domain.fact import told_by
+from data.domain.mention import in_json
 from data.domain.money import Account, Money
 from data.domain.prediction import Prediction
 from data.errors import BadInput, LeadloopError, NotFound
@@ -101,6 +103,7 @@ def _sources(entries: Iterable[Entry | Unread]) -> set[str]:
 def _desk(loop: Loop, session: Session, driver: Driver, ids: Sequence[int], known_accounts: Mapping[str, Account]) -> Desk:
     rows = events.by_ids(session, ids)
     held = entities.lock(session, [row.entity_id for row in rows.values()])
+    rows = {number: row for number, row in rows.items() if row.entity_id in held}  # the others were erased meanwhile
     known = memory.known(session, held.values())
     answered: dict[int, set[str]] = {number: set() for number in rows}
     for stored in predictions.of_events(session, rows):
@@ -179,7 +182,7 @@ def _card(desk: Desk, prediction: Prediction) -> Card | None:
 def _store(desk: Desk, row: EventRow, found: Sequence[Prediction]) -> None:
     assert row.id is not None
     session, now, about = desk.session, desk.loop.clock.now(), desk.about[row.entity_id]
-    new = [prediction for prediction in found if prediction.model not in desk.answered[row.id]]
+    new = [_without_erased(session, prediction) for prediction in found if prediction.model not in desk.answered[row.id]]
     scores = desk.scores[row.entity_id] | {prediction.model: prediction.score for prediction in new}
     for prediction in new:
         fields = enrich_predictions(_scored(desk, row, prediction, scores, now))
@@ -195,6 +198,13 @@ def _store(desk: Desk, row: EventRow, found: Sequence[Prediction]) -> None:
         if lease_id:
             entities.release(session, [row.entity_id], lease_id)
     desk.scores[row.entity_id] = scores
+
+
+def _without_erased(session: Session, prediction: Prediction) -> Prediction:
+    """Its inputs may be words that were written before somebody in them was erased."""
+    told = prediction.model_dump(mode="json", include={"features", "factors"})
+    mentions = mentions_in(session, told)
+    return Prediction.model_validate({**prediction.model_dump(), **in_json(told, mentions.out_of)}) if mentions else prediction
 
 
 def _scored(desk: Desk, row: EventRow, prediction: Prediction, scores: Mapping[str, float], now: datetime) -> Scored:

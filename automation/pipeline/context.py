@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from automation.access import Access
 from automation.clients.registry import Clients
 from automation.memory import LookedUp
 from automation.patience import Patience
@@ -17,7 +19,7 @@ from data.domain.prediction import Prediction
 from data.settings import Settings
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
-from ml.features.build import properties_behind
+from ml.features.build import needs_related, properties_behind
 from ml.serving.predictor import Choice, Predictor, Served
 
 
@@ -32,6 +34,11 @@ class Loop:
     clients: Clients
     patience: Patience = field(default_factory=Patience)
 
+    @cached_property
+    def access(self) -> Access:
+        """Who the callers' tokens belong to, as far as this process remembers."""
+        return Access(self.settings, self.database, self.clock)
+
     def inputs(self) -> tuple[str, ...]:
         """The properties that the inputs of the lead model's champion are made of, and of the challenger that has traffic; none
         while there is no champion.
@@ -39,6 +46,12 @@ class Loop:
         model = self.settings.lead_model
         found = (self.predictor.served().get(model), self.predictor.challengers().get(model))
         return properties_of([served for served in found if served is not None])
+
+    @property
+    def reads_related(self) -> bool:
+        """Whether any version that answers is given facts of other records, as of a contact's company and deals."""
+        found = (*self.predictor.served().values(), *self.predictor.challengers().values())
+        return any(needs_related(served.card.model, served.card.input_names) for served in found)
 
 
 def properties_of(versions: Iterable[Served]) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ nothing is.)
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 from sqlmodel import Session
 
 from automation import memory, previous
+from automation.erasure.records import looked_up_without_erased
 from automation.pipeline.context import Case, Loop, properties_of
 from automation.pipeline.keep import ids_of, keep, keep_names
 from data.domain.event import EventState
@@ -30,8 +32,9 @@ class Recalled:
 
 def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
     """Fills in `case.as_of`. Cases whose lease was lost meanwhile drop out."""
-    found = [look_up for case in cases for look_up in case.look_ups]
     with loop.database.write() as session:
+        cases = _without_erased(session, cases, loop.clock.now())
+        found = [look_up for case in cases for look_up in case.look_ups]
         known = ids_of(session, found, loop.clock.now())
         # With those besides of whom something was found (their companies): all at once, in one order.
         entities.lock(session, {*(case.event.entity_id for case in cases), *(known[each.entity] for each in found)})
@@ -49,11 +52,23 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         return Recalled(ours, memory.as_known(session, told, properties_of(asked)))
 
 
+def _without_erased(session: Session, cases: list[Case], now: datetime) -> list[Case]:
+    """A case about somebody who was erased before drops out: the erasure that is asked for takes its event too."""
+    storable = looked_up_without_erased(session, [look_up for case in cases for look_up in case.look_ups], now)
+    left = []
+    for case in cases:
+        kept = [found for look_up in case.look_ups if (found := storable(look_up)) is not None]
+        if len(kept) == len(case.look_ups):
+            case.look_ups = kept
+            left.append(case)
+    return left
+
+
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:
     """Locks the entities; the cases whose lease still holds, each with its event as it is stored now."""
     entities.lock(session, [case.event.entity_id for case in cases])
     rows = events.by_ids(session, [case.event_id for case in cases])
-    pairs = [(case, rows[case.event_id]) for case in cases]
+    pairs = [(case, rows[case.event_id]) for case in cases if case.event_id in rows]  # one that is gone was erased
     return [(case, row) for case, row in pairs if row.state == EventState.NEW and row.lease_id == lease_id]
 
 

@@ -30,19 +30,26 @@ def store(session: Session, refs: Iterable[EntityRef], run: str, now: datetime) 
     return payloads.add(session, payload)
 
 
-def of_the_same(session: Session, entity_ids: Iterable[int], but: Container[int], run: str, now: datetime) -> int | None:
+def of_the_same(
+    session: Session, entity_ids: Iterable[int], but: Container[int], run: str, now: datetime, *, besides: Iterable[int] = ()
+) -> int | None:
     """Stores reviews of those of these records, and of those that are the same, that have been scored, without some."""
     ids = set(entity_ids)
-    ids |= {number for same in identities.same_as(session, ids).values() for number in same}
+    ids |= {number for same in identities.same_as(session, ids).values() for number in same} | set(besides)
     if not (others := {number for number in ids if number not in but}):
         return None
     found = entities.by_ids(session, predictions.scored(session, others))
     return store(session, [row.ref for row in found.values() if row.merged_into_id is None], run, now)
 
 
+def key_of(run: str) -> str:
+    """How the keys of all reviews of a run begin."""
+    return f"review {run} "
+
+
 def _item(ref: EntityRef, run: str, now: datetime) -> dict[str, object]:
     return {
-        "id": f"review {run} {ref}",
+        "id": f"{key_of(run)}{ref}",
         "source": ref.source,
         "type": type_of(ref.kind, Verb.REVIEWED),
         "occurred_at": now.isoformat(),

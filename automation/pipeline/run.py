@@ -33,6 +33,7 @@ from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
 from data.errors import LeadloopError, NotFound, NotReady, Retryable
 from data.log import get_logger
+from data.redaction import redacted
 from data.warehouse import dead_letters, enrichment_tries, entities, events, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
@@ -136,8 +137,8 @@ def _keep(loop: Loop, cases: list[Case], lease_id: str) -> list[Case]:
 def give_back(loop: Loop, event_id: int, error: LeadloopError) -> None:
     """Sets one event back, whatever came of it; nothing else about it is stored."""
     with loop.database.write() as session:
-        row = events.by_ids(session, [event_id])[event_id]
-        if row.state != EventState.NEW:
+        row = events.by_ids(session, [event_id]).get(event_id)
+        if row is None or row.state != EventState.NEW:
             return
         lease_id = row.lease_id
         _set_back(loop, session, row, error)
@@ -196,7 +197,7 @@ def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> N
 
 def _set_back(loop: Loop, session: Session, row: EventRow, error: Exception) -> None:
     now = loop.clock.now()
-    reason = error.detail if isinstance(error, LeadloopError) else str(error)
+    reason = error.detail if isinstance(error, LeadloopError) else redacted(str(error))
     if isinstance(error, NotReady):
         row.attempts -= 1  # our own lack is not the event's fault: it waits as long as it takes
         events.postpone(session, row, now + NOT_READY_PAUSE, reason)
@@ -210,9 +211,9 @@ def _set_back(loop: Loop, session: Session, row: EventRow, error: Exception) -> 
 
 
 def _answer(session: Session, number: int, case: Case | None, row: EventRow | None, owners: dict[int, EntityRow]) -> Answer:
-    if row is None:
+    owner = owners.get(row.entity_id) if row is not None else None
+    if row is None or owner is None:  # it never was, or whoever it is about was erased
         return Answer(None, None, number, error=f"there is no event {number}")
-    owner = owners[row.entity_id]
     if case is not None:
         return Answer(row, owner, number, list(case.predictions), str(case.error) if case.error else None)
     if row.state == EventState.DONE:

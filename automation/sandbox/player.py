@@ -1,26 +1,15 @@
-"""Plays CRM events as the vendor sends them: the record changes first, then its webhook goes out, signed.
+"""Plays CRM events as the vendor's own users cause them: the record changes first, then its webhook goes out."""
 
-Redelivers as HubSpot does when it is not answered 2xx in time (with a higher attempt number), only sooner.
-"""
-
-import itertools
-import json
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
-import httpx
-
-from automation.sandbox import signing
-from automation.sandbox.pipedrive import wire_record
-from automation.sandbox.state import Sandbox
-
-HUBSPOT_TIMEOUT_SECONDS = 5.0
-PIPEDRIVE_TIMEOUT_SECONDS = 10.0
-PORTAL_ID, APP_ID, SUBSCRIPTION_ID = 62_515, 54_321, 12_345
+from automation.sandbox.hubspot.text import text
+from automation.sandbox.hubspot_events import events_of
+from automation.sandbox.pipedrive_events import message_of
+from automation.sandbox.senders import HubSpotSender, PipedriveSender
+from automation.sandbox.world import PEOPLE, Happening
 
 # The world's names -> HubSpot's. Written down here again, apart from the table that reads them.
 HUBSPOT_NAMES = {
@@ -37,149 +26,163 @@ HUBSPOT_CHANNELS = {
     "direct": "DIRECT_TRAFFIC",
     "display": "OTHER_CAMPAIGNS",
 }
+ECHO_SECONDS = 0.05
+End = tuple[str, str]  # a kind and an id
 
 
-@dataclass
-class Played:
-    """What was sent: every webhook's answers, and when each object's events went out first."""
-
-    statuses: list[int] = field(default_factory=list)
-    all_sent: dict[str, list[datetime]] = field(default_factory=dict)
-    redelivered: int = 0
-
-    @property
-    def sent_at(self) -> dict[str, datetime]:
-        """Object -> when its newest event went out."""
-        return {number: moments[-1] for number, moments in self.all_sent.items()}
-
-
-class HubSpotPlayer:
-    """Sends batches to one webhook address. `batch` makes events; `deliver` posts them until they are taken."""
-
-    def __init__(self, sandbox: Sandbox, url: str, secret: str) -> None:
-        self._sandbox, self._url, self._secret = sandbox, url, secret
-        self.address = url  # where the bytes go: behind the public address that is signed, a proxy may lead elsewhere
-        self._http = httpx.Client(timeout=HUBSPOT_TIMEOUT_SECONDS, trust_env=False)
-        self._event_ids = itertools.count(100)
-        self._lock = threading.Lock()
-        self.played = Played()
-
-    def forget(self) -> None:
-        """Starts over: what was sent before is no longer counted, and bytes go to the signed address again."""
-        self.played, self.address = Played(), self._url
+class HubSpotPlayer(HubSpotSender):
+    """Each method changes the stand-in HubSpot and returns the events that tell of it; `deliver` posts them."""
 
     def define(self, names: set[str]) -> None:
-        """Makes the account's custom properties."""
+        """Makes the account's custom properties of contacts."""
         for name in names:
             self._sandbox.define_hubspot_property("contacts", name)
 
-    def created(self, number: str, properties: dict[str, Any]) -> list[dict[str, Any]]:
-        """A new contact: one event, which carries no property."""
-        self._sandbox.put("hubspot", "contacts", number, hubspot_properties(properties))
-        return [self._event("contact.creation", number)]
+    def created(self, number: str, properties: dict[str, Any], kind: str = "contacts") -> list[dict[str, Any]]:
+        """A new record: one event, which carries no property."""
+        record = self._sandbox.put("hubspot", kind, number, hubspot_properties(properties))
+        return self._tell(kind, number, "created", record.updated_at)
 
-    def changed(self, number: str, changed: dict[str, Any]) -> list[dict[str, Any]]:
+    def changed(self, number: str, changed: dict[str, Any], kind: str = "contacts") -> list[dict[str, Any]]:
         """Changed properties: one event each, as HubSpot sends them."""
         theirs = hubspot_properties(changed)
-        self._sandbox.put("hubspot", "contacts", number, theirs)
-        moment = int(time.time() * 1000)
-        return [
-            {**self._event("contact.propertyChange", number, moment), "propertyName": name, "propertyValue": value}
-            for name, value in theirs.items()
-        ]
+        with self._sandbox.lock:
+            record = self._sandbox.get("hubspot", kind, number)
+            moment = max(self._sandbox.now(), record.updated_at) if record else self._sandbox.now()
+            self._sandbox.put("hubspot", kind, number, theirs, at=moment)
+        return self._tell(kind, number, "changed", moment, changed=theirs)
 
-    def post(self, body: bytes, *, timestamp_ms: int | None = None) -> int:
-        """One signed POST; the status, or 0 where nobody answered in time."""
-        moment = timestamp_ms if timestamp_ms is not None else int(time.time() * 1000)
-        headers = {
-            "Content-Type": "application/json",
-            "X-HubSpot-Signature-v3": signing.hubspot_v3(self._secret, "POST", self._url, body, moment),
-            "X-HubSpot-Request-Timestamp": str(moment),
-        }
-        try:
-            return self._http.post(self.address, content=body, headers=headers).status_code
-        except httpx.HTTPError:
-            return 0
+    def deleted(self, number: str, kind: str = "contacts") -> list[dict[str, Any]]:
+        self._sandbox.archive("hubspot", kind, number)
+        return self._tell(kind, number, "deleted")
 
-    def deliver(self, new: list[Any], also: Sequence[Any] = (), *, attempts: int = 10, pause_seconds: float = 1.0) -> int:
-        """Posts a batch, again and again until it is taken; returns the last status.
+    def restored(self, number: str, kind: str = "contacts") -> list[dict[str, Any]]:
+        self._sandbox.restore("hubspot", kind, number)
+        return self._tell(kind, number, "restored")
 
-        `also` goes out in the same batch without counting as news: repeats, and what is malformed.
-        """
-        events = [*new, *also]
-        now = datetime.now(UTC)
-        with self._lock:
-            for number in {str(event["objectId"]) for event in new}:
-                self.played.all_sent.setdefault(number, []).append(now)
-        status = 0
-        for attempt in range(attempts):
-            status = self.post(json.dumps([_attempt(event, attempt) for event in events]).encode())
-            with self._lock:
-                self.played.statuses.append(status)
-                self.played.redelivered += attempt > 0
-            if 200 <= status < 300:
-                return status
-            time.sleep(pause_seconds)
-        return status
+    def erased(self, number: str) -> list[dict[str, Any]]:
+        """A contact that is deleted for good, as the person asked."""
+        self._sandbox.erase("hubspot", "contacts", number)
+        return self._tell("contacts", number, "erased")
 
-    def _event(self, kind: str, number: str, moment: int | None = None) -> dict[str, Any]:
-        return {
-            "eventId": next(self._event_ids),
-            "subscriptionId": SUBSCRIPTION_ID,
-            "portalId": PORTAL_ID,
-            "appId": APP_ID,
-            "occurredAt": moment if moment is not None else int(time.time() * 1000),
-            "subscriptionType": kind,
-            "attemptNumber": 0,
-            "objectId": int(number),
-            "changeSource": "CRM_UI",
-            "sourceId": "userId:1",
-        }
+    def merged(self, primary: str, gone: Sequence[str], *, new: str | None = None, kind: str = "contacts") -> list[dict[str, Any]]:
+        """Records become one with the primary one; or all of them, with it, a new one."""
+        if new is None:
+            self._sandbox.merge("hubspot", kind, primary, gone)
+            return self._tell(kind, primary, "merged", others=tuple((kind, number) for number in gone))
+        with self._sandbox.lock:
+            self._sandbox.put("hubspot", kind, new, {})
+            self._sandbox.merge("hubspot", kind, new, [primary, *gone])
+        return self._tell(kind, new, "merged", others=tuple((kind, number) for number in (primary, *gone)), primary=True)
+
+    def associated(self, near: End, far: End, *, primary: bool = False) -> list[dict[str, Any]]:
+        """Two records are linked: told from both sides."""
+        self._sandbox.link(near, far, primary=primary)
+        return self._tell(*near, "associated", others=(far,), primary=primary)
+
+    def dissociated(self, near: End, far: End) -> list[dict[str, Any]]:
+        self._sandbox.unlink(near, far)
+        return self._tell(*near, "dissociated", others=(far,))
+
+    def send_echoes(self) -> int:
+        """Delivers the echoes of what was written through the API; returns how many there were."""
+        events = self.echoes()
+        if events:
+            self.deliver(events)
+        return len(events)
+
+    def told(self, happening: Happening) -> list[dict[str, Any]]:
+        return events_of(happening, self.next_id, self.skew_ms)
+
+    def _tell(self, kind: str, number: str, verb: str, at: Any = None, **more: Any) -> list[dict[str, Any]]:
+        return self.told(Happening("hubspot", kind, number, verb, at or self._sandbox.now(), PEOPLE, **more))
 
 
-def _attempt(event: Any, number: int) -> Any:
-    return {**event, "attemptNumber": number} if isinstance(event, dict) else event
+class PipedrivePlayer(PipedriveSender):
+    """Each method changes the stand-in Pipedrive and returns the message that tells of it; `deliver` posts it."""
+
+    def created(self, number: str, properties: dict[str, Any], kind: str = "persons") -> dict[str, Any]:
+        with self._sandbox.lock:
+            self._sandbox.put("pipedrive", kind, number, properties)
+            return self._tell(kind, number, "created")
+
+    def changed(
+        self, number: str, changed: dict[str, Any], kind: str = "persons", *, correlation: int | None = None
+    ) -> dict[str, Any]:
+        """`correlation`: one of many that were changed at once."""
+        with self._sandbox.lock:
+            record = self._sandbox.get("pipedrive", kind, number)
+            assert record is not None
+            before = {name: record.properties.get(name) for name in changed}
+            in_bulk = correlation is not None
+            self._sandbox.put("pipedrive", kind, number, changed, in_bulk=in_bulk)
+            return self._tell(kind, number, "changed", previous=before, correlation=correlation, is_bulk_edit=in_bulk)
+
+    def changed_in_bulk(self, numbers: Sequence[str], changed: dict[str, Any], kind: str = "persons") -> list[dict[str, Any]]:
+        """Many records at once: a message for each."""
+        correlation = self.next_id()
+        return [self.changed(number, changed, kind, correlation=correlation) for number in numbers]
+
+    def deleted(self, number: str, kind: str = "persons") -> dict[str, Any]:
+        """A user is not deleted but switched off, which is a change."""
+        with self._sandbox.lock:
+            self._sandbox.archive("pipedrive", kind, number)
+            return self._tell(kind, number, "deleted")
+
+    def merged(self, stays: str, gone: str, kind: str = "persons") -> list[dict[str, Any]]:
+        """One record becomes one with another: told twice, in no promised order."""
+        with self._sandbox.lock:
+            record = self._sandbox.get("pipedrive", kind, stays)
+            assert record is not None
+            before = dict(record.properties)
+            after = self._sandbox.merge("pipedrive", kind, stays, [gone]).properties
+            moved = {name: before.get(name) for name, value in after.items() if before.get(name) != value}
+            return [
+                self._tell(kind, gone, "deleted", merged_to_id=stays),
+                self._tell(kind, stays, "changed", previous=moved, merged_from_id=gone),
+            ]
+
+    def send_echoes(self) -> int:
+        """Delivers the echoes of what was written through the API; returns how many there were."""
+        messages = self.echoes()
+        for message in messages:
+            self.deliver(message)
+        return len(messages)
+
+    def told(self, happening: Happening) -> list[dict[str, Any]]:
+        return [message_of(self._sandbox, happening, self.next_id(), skew_ms=self.skew_ms)]
+
+    def _tell(
+        self,
+        kind: str,
+        number: str,
+        verb: str,
+        *,
+        previous: dict[str, Any] | None = None,
+        correlation: int | None = None,
+        **meta: Any,
+    ) -> dict[str, Any]:
+        happening = Happening("pipedrive", kind, number, verb, self._sandbox.now(), PEOPLE, previous=previous or {})
+        return message_of(self._sandbox, happening, self.next_id(), skew_ms=self.skew_ms, correlation=correlation, **meta)
 
 
-class PipedrivePlayer:
-    """Sends webhooks v2 with HTTP Basic, one event a message."""
+@contextmanager
+def echoing(*players: HubSpotPlayer | PipedrivePlayer) -> Iterator[None]:
+    """Delivers echoes in the background until the block ends."""
+    ended = Event()
 
-    def __init__(self, sandbox: Sandbox, url: str, user: str, password: str) -> None:
-        self._sandbox, self._url = sandbox, url
-        self._headers = {"Authorization": signing.basic(user, password)}
-        self._http = httpx.Client(timeout=PIPEDRIVE_TIMEOUT_SECONDS, trust_env=False)
-        self._ids = itertools.count(1)
+    def run() -> None:
+        while not ended.wait(ECHO_SECONDS):
+            for player in players:
+                player.send_echoes()
 
-    def created(self, number: str, properties: dict[str, Any]) -> dict[str, Any]:
-        self._sandbox.put("pipedrive", "persons", number, properties)
-        return self._message("create", number, wire_record(self._sandbox, "persons", number, properties), None)
-
-    def changed(self, number: str, changed: dict[str, Any]) -> dict[str, Any]:
-        record = self._sandbox.get("pipedrive", "persons", number)
-        assert record is not None
-        before = {name: record.properties.get(name) for name in changed}
-        self._sandbox.put("pipedrive", "persons", number, changed)
-        data = wire_record(self._sandbox, "persons", number, record.properties)
-        previous = {name: value for name, value in wire_record(self._sandbox, "persons", number, before).items() if name != "id"}
-        return self._message("change", number, data, previous)
-
-    def deliver(self, message: dict[str, Any]) -> int:
-        try:
-            return self._http.post(self._url, json=message, headers=self._headers).status_code
-        except httpx.HTTPError:
-            return 0
-
-    def _message(self, action: str, number: str, data: dict[str, Any], previous: dict[str, Any] | None) -> dict[str, Any]:
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {
-            "meta": {
-                "action": action, "entity": "person", "entity_id": number, "company_id": "31", "user_id": "1",
-                "id": f"00000000-0000-4000-8000-{next(self._ids):012d}", "correlation_id": "c", "webhook_id": "7",
-                "timestamp": moment, "version": "2.0", "is_bulk_edit": False, "change_source": "app", "attempt": 1,
-            },
-            "data": data,
-            "previous": previous,
-        }  # fmt: skip
+    thread = Thread(target=run, name="echoes", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def hubspot_properties(properties: dict[str, Any]) -> dict[str, Any]:
@@ -187,4 +190,4 @@ def hubspot_properties(properties: dict[str, Any]) -> dict[str, Any]:
     renamed = {HUBSPOT_NAMES.get(name, name): value for name, value in properties.items() if value is not None}
     if "hs_analytics_source" in renamed:
         renamed["hs_analytics_source"] = HUBSPOT_CHANNELS.get(renamed["hs_analytics_source"], renamed["hs_analytics_source"])
-    return {name: ("true" if value else "false") if isinstance(value, bool) else str(value) for name, value in renamed.items()}
+    return {name: text(value) for name, value in renamed.items()}

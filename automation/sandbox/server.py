@@ -11,9 +11,13 @@ from pathlib import Path
 import trustme
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Host, Mount, Route, Router
+from starlette.routing import Host, Mount, Router
+from starlette.types import ASGIApp
 
-from automation.sandbox import account_names, clearbit, hubspot, hunter, page, pipedrive, slack
+from automation.sandbox import clearbit, control, hunter, page, slack
+from automation.sandbox.http import WithTransport
+from automation.sandbox.hubspot import routes as hubspot
+from automation.sandbox.pipedrive import routes as pipedrive
 from automation.sandbox.proxy import HOSTS, ConnectProxy
 from automation.sandbox.state import Sandbox
 
@@ -47,34 +51,36 @@ class Addresses:
         return f"{self.base_url}/slack/api/"
 
 
-def build_app(sandbox: Sandbox) -> Starlette:
+def build_app(sandbox: Sandbox) -> ASGIApp:
     """By host name behind the proxy, by path prefix for the SDKs; the page and the JSON at the root."""
     vendors = {"hubspot": hubspot.routes, "slack": slack.routes, "pipedrive": pipedrive.routes}
     hosts = dict(zip(HOSTS, ("hubspot", "slack", "pipedrive"), strict=True))
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Host(host, Router(vendors[name](sandbox))) for host, name in hosts.items()),
-            *(Mount(f"/{name}", routes=[*_first(name, sandbox), *build(sandbox)]) for name, build in vendors.items()),
+            *(Mount(f"/{name}", routes=build(sandbox)) for name, build in vendors.items()),
             Mount("/hunter", routes=hunter.routes(sandbox)),
             Mount("/clearbit", routes=clearbit.routes(sandbox)),
             *page.routes(sandbox),
+            *control.routes(sandbox),
         ]
     )
-
-
-def _first(name: str, sandbox: Sandbox) -> list[Route]:
-    """Paths that others of the same vendor would take for their own."""
-    build = {"hubspot": account_names.hubspot_routes, "pipedrive": account_names.pipedrive_routes}.get(name)
-    return build(sandbox) if build else []
+    return WithTransport(app)
 
 
 @contextmanager
 def running(sandbox: Sandbox, folder: Path, *, port: int = 0) -> Iterator[Addresses]:
     """Serves from a thread until the block ends. `folder` gets the authority's certificate and the server's key."""
+    with serving(build_app(sandbox), folder, port=port) as addresses:
+        yield addresses
+
+
+@contextmanager
+def serving(app: ASGIApp, folder: Path, *, port: int = 0) -> Iterator[Addresses]:
+    """The same for an app that is there already."""
     folder.mkdir(parents=True, exist_ok=True)
     plain, tls, proxy = _listen(port), _listen(0), _listen(0)
     ca_file, cert_file = _certificates(folder)
-    app = build_app(sandbox)
     servers = [
         (uvicorn.Server(_config(app)), plain),
         (uvicorn.Server(_config(app, str(cert_file))), tls),
@@ -105,7 +111,7 @@ async def _serve(
     listener.close()
 
 
-def _config(app: Starlette, cert_file: str | None = None) -> uvicorn.Config:
+def _config(app: ASGIApp, cert_file: str | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app, log_level="error", access_log=False, ssl_certfile=cert_file, lifespan="off", timeout_graceful_shutdown=1
     )

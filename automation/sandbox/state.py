@@ -1,42 +1,27 @@
-"""What the stand-ins remember: records, messages, and every request they received."""
+"""One sandbox: the records of the CRMs, their accounts, Slack's messages, every request, and the bad habits that are on."""
 
-import hashlib
-import itertools
-import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from automation.sandbox.accounts import HubSpotAccount, PipedriveAccount, SlackAccount
+from automation.sandbox.faults import Faults
+from automation.sandbox.habits import Habits
+from automation.sandbox.hubspot.journal import Journal
+from automation.sandbox.ledger import Ledger
+from automation.sandbox.messages import Channel, Message, Messages
+from automation.sandbox.pipedrive.schema import FIELDS_OF, FIRST_RECORDS
+from automation.sandbox.world import World
+
 MOST_REQUESTS = 20_000
-HUBSPOT_STANDARD = frozenset({
-    "email", "firstname", "lastname", "company", "createdate", "lastmodifieddate", "hs_object_id", "phone", "lifecyclestage",
-    "hs_analytics_num_visits", "hs_analytics_num_page_views", "hs_analytics_source", "dealname", "dealstage", "amount",
-})  # fmt: skip
-PIPEDRIVE_STANDARD = frozenset({"id", "name", "email", "emails", "phone", "org_id", "owner_id"})
-
-
-@dataclass
-class Write:
-    """One change of a record that came in through the vendor's API."""
-
-    at: datetime
-    through: str
-    properties: dict[str, Any]
-
-
-@dataclass
-class Record:
-    id: str
-    properties: dict[str, Any]
-    created_at: datetime
-    writes: list[Write] = field(default_factory=list)
+VENDORS = ("hubspot", "pipedrive", "slack")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request that a stand-in received, without its credentials."""
+    """One request that a stand-in received, without its credentials. `status` 0: the connection was broken off."""
 
     at: datetime
     vendor: str
@@ -45,14 +30,7 @@ class Request:
     status: int
 
 
-@dataclass
-class Channel:
-    id: str
-    name: str
-    messages: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Sandbox:
+class Sandbox(World):
     """The vendors' side of the world. Safe to use from several threads."""
 
     def __init__(
@@ -63,107 +41,83 @@ class Sandbox:
         slack_token: str,
         channels: tuple[str, ...],
         company_data_key: str = "company-data-key",
+        habits: Habits | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.currency, self.locale = "EUR", "de_DE"
+        super().__init__(now)
         self.tokens = {"hubspot": hubspot_token, "pipedrive": pipedrive_token, "slack": slack_token}
         self.tokens |= {"hunter": company_data_key, "clearbit": company_data_key}
+        self.hubspot_account, self.pipedrive_account, self.slack_account = HubSpotAccount(), PipedriveAccount(), SlackAccount()
+        self.slack = Messages(channels, self.lock, now)
+        self.hubspot_journal = Journal(self.hubspot_account)
+        self.listeners.append(self.hubspot_journal.hear)
+        self.ledgers = {"hubspot": Ledger(), "pipedrive": Ledger()}
+        """What the players sent, and how it was answered."""
         self.companies: dict[str, dict[str, Any]] = {}
         """Domain -> a company as `automation.sandbox.company_data.company` tells it."""
         self.company_habits: dict[str, str] = {}
-        self.lock = threading.RLock()
-        self.hubspot: dict[str, dict[str, Record]] = {"contacts": {}, "companies": {}, "deals": {}}
-        self.hubspot_properties: dict[str, set[str]] = {kind: set(HUBSPOT_STANDARD) for kind in self.hubspot}
-        self.hubspot_datetimes: set[str] = set()
-        self.pipedrive: dict[str, dict[str, Record]] = {
-            "persons": {}, "organizations": {}, "deals": {}, "products": {}, "activities": {}
-        }  # fmt: skip
-        self.pipedrive_fields: dict[str, dict[str, str]] = {kind: {} for kind in self.pipedrive}
-        self.channels = {name: Channel(f"C{number:09d}X", name) for number, name in enumerate(channels, 1)}
-        self.arrivals: dict[str, datetime] = {}
-        """When each Slack message came in, finer than its `ts` says."""
         self.requests: deque[Request] = deque(maxlen=MOST_REQUESTS)
         self.after: Callable[[str, str], None] | None = None
         """Called with (vendor, path) when a request's work is done and before it is answered: where tests pull plugs."""
         self.fault: Callable[[str, str], int | None] | None = None
-        """Called with (vendor, path) before the work: a status to fail with, or None."""
-        self._clock_ticks = itertools.count(1)
+        """Called with (vendor, path) before the work: a status to fail with, or None. The drawn habits are beside it."""
+        self.set_habits(habits or Habits())
+        self._begin()
+
+    def set_habits(self, habits: Habits) -> None:
+        """Switches bad habits on or off; what is drawn begins anew."""
+        with self.lock:
+            self.habits = habits
+            self.search_lag = timedelta(seconds=habits.search_lag_seconds)
+            self.faults = {vendor: Faults(vendor, habits) for vendor in VENDORS}
+
+    def renew(self, vendor: str, token: str) -> None:
+        """A new token for a vendor, which ends the old one and its being expired."""
+        with self.lock:
+            self.tokens[vendor] = token
+            self.faults[vendor].renew()
 
     def clear(self) -> None:
-        """Forgets records, messages and requests; the account's properties and channels stay."""
+        """Forgets records, messages, requests and what was sent; the accounts and channels stay."""
         with self.lock:
             for store in (*self.hubspot.values(), *self.pipedrive.values()):
                 store.clear()
-            for channel in self.channels.values():
-                channel.messages.clear()
+            self.slack.clear()
+            self.hubspot_journal.clear()
             self.companies.clear()
             self.company_habits.clear()
-            self.arrivals.clear()
             self.requests.clear()
+            for ledger in self.ledgers.values():
+                ledger.clear()
             self.after = self.fault = None
+            self._begin()
 
-    def put(self, vendor: str, kind: str, number: str, properties: dict[str, Any]) -> Record:
-        """Creates or changes a record as the vendor's own users would, not through the API."""
+    def define_hubspot_property(self, kind: str, name: str, type_: str = "string", **more: Any) -> bool:
+        """A property of the account's own. False if it was there."""
         with self.lock:
-            store = self._store(vendor)[kind]
-            record = store.get(number)
-            if record is None:
-                record = store[number] = Record(number, {}, datetime.now(UTC))
-            record.properties.update(properties)
-            return record
+            return self.hubspot_account.define(kind, {"name": name, "type": type_, **more})
 
-    def write(self, vendor: str, kind: str, number: str, properties: dict[str, Any], *, through: str) -> Record:
-        """The same through the API; remembered as a write."""
-        with self.lock:
-            record = self.put(vendor, kind, number, properties)
-            record.writes.append(Write(datetime.now(UTC), through, dict(properties)))
-            return record
-
-    def get(self, vendor: str, kind: str, number: str) -> Record | None:
-        with self.lock:
-            return self._store(vendor)[kind].get(number)
-
-    def by_email(self, email: str) -> Record | None:
-        with self.lock:
-            return next((r for r in self.hubspot["contacts"].values() if r.properties.get("email") == email), None)
-
-    def records(self, vendor: str, kind: str) -> list[Record]:
-        with self.lock:
-            return list(self._store(vendor)[kind].values())
-
-    def define_hubspot_property(self, kind: str, name: str, type_: str = "string") -> bool:
-        """False if it was there."""
-        with self.lock:
-            if type_ == "datetime":
-                self.hubspot_datetimes.add(name)
-            known = self.hubspot_properties[kind]
-            new = name not in known
-            known.add(name)
-            return new
-
-    def define_pipedrive_field(self, kind: str, name: str) -> str:
+    def define_pipedrive_field(self, kind: str, name: str, type_: str = "varchar", options: tuple[str, ...] = ()) -> str:
         """Adds a custom field; returns its key."""
-        # Pipedrive's keys are 40 hexadecimal digits; here a digest, so that they are the same in every run.
-        key = hashlib.sha1(f"{kind}/{name}".encode(), usedforsecurity=False).hexdigest()
         with self.lock:
-            self.pipedrive_fields[kind][key] = name
-        return key
+            return self.pipedrive_account.define(FIELDS_OF[kind], name, type_, options)
 
-    def messages(self) -> list[dict[str, Any]]:
-        """Every Slack message, in the order in which they were posted."""
-        with self.lock:
-            found = [message for channel in self.channels.values() for message in channel.messages]
-            return sorted(found, key=lambda message: float(message["ts"]))
+    @property
+    def channels(self) -> dict[str, Channel]:
+        return self.slack.channels
 
-    def post(self, channel: Channel, message: dict[str, Any]) -> str:
-        """Adds a message under a `ts` of its own."""
-        with self.lock:
-            ts = f"{int(datetime.now(UTC).timestamp())}.{next(self._clock_ticks):06d}"
-            channel.messages.append({"type": "message", "ts": ts, **message})
-            self.arrivals[ts] = datetime.now(UTC)
-            return ts
+    @property
+    def arrivals(self) -> dict[str, datetime]:
+        """When each Slack message came in, finer than its `ts` says."""
+        return self.slack.arrivals
+
+    def messages(self) -> list[Message]:
+        """Every Slack message as it stands now, in the order in which they were posted."""
+        return self.slack.everything()
 
     def received(self, vendor: str, method: str, path: str, status: int) -> None:
-        self.requests.append(Request(datetime.now(UTC), vendor, method, path, status))
+        self.requests.append(Request(self.now(), vendor, method, path, status))
 
-    def _store(self, vendor: str) -> dict[str, dict[str, Record]]:
-        return self.hubspot if vendor == "hubspot" else self.pipedrive
+    def _begin(self) -> None:
+        for kind, number, properties in FIRST_RECORDS:
+            self.put("pipedrive", kind, number, properties)

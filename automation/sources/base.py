@@ -11,9 +11,13 @@ from pydantic import ValidationError
 from data.db import unstorable
 from data.domain.event import Event
 from data.errors import Rejected
+from data.nesting import DEEPEST, is_nested_beyond
+from data.redaction import shortened
 
 PARSE, VALIDATE = "parse", "validate"
 LONGEST_KEY = 512
+# Stands in a stored payload where an item was about somebody who was erased, so that its neighbours keep their places.
+ERASED = {"leadloop:erased": True}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def parse_items(body: bytes, to_event: Callable[[Any], Event], *, one_allowed: b
         raise Rejected(PARSE, f"expected a JSON array of events, found {_name(value)}")
     parsed = Parsed()
     for position, item in enumerate(value):
+        if item == ERASED:
+            continue
         try:
             parsed.events.append((position, _checked(item, to_event)))
         except Rejected as error:
@@ -57,11 +63,13 @@ def parse_items(body: bytes, to_event: Callable[[Any], Event], *, one_allowed: b
 
 
 def load_json(body: bytes) -> Any:
-    """Strict JSON in UTF-8: no NaN, no infinity.
+    """Strict JSON in UTF-8: no NaN, no infinity, no more levels than DEEPEST.
 
     Raises:
         Rejected: says where it stops being JSON.
     """
+    if is_nested_beyond(body):
+        raise Rejected(PARSE, f"nested too deeply: more than {DEEPEST} levels")
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError as error:
@@ -101,7 +109,7 @@ def _checked(item: Any, to_event: Callable[[Any], Event]) -> Event:
         raise Rejected(VALIDATE, first_problem(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         # A fault of the parser's own: this item is set aside, its neighbours are not.
-        raise Rejected(PARSE, f"the parser failed: {type(error).__name__}: {error}"[:300]) from None
+        raise Rejected(PARSE, shortened(f"the parser failed: {type(error).__name__}: {error}", 300)) from None
 
 
 def _name(value: Any) -> str:

@@ -3,6 +3,8 @@
 https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool
@@ -82,6 +84,15 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     if isinstance(money, dict) and "amount" in money:  # a lead's; a deal has both beside each other
         fields |= {"value": money["amount"], "currency": money.get("currency")}
     return {name: _plain(value) for name, value in fields.items() if name not in HOUSEKEEPING}
+
+
+def created_at(record: Mapping[str, Any]) -> datetime | None:
+    """When a record was made, where it says so. API v2 writes RFC 3339, API v1 `2026-01-31 12:00:00` in UTC."""
+    try:
+        moment = datetime.fromisoformat(str(record.get("add_time")))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _event(item: Item) -> Event:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
+from data.domain.outcome import Result
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 600.0
@@ -17,6 +18,7 @@ LONGEST_RETRY_AFTER_SECONDS = 86_400.0  # what a vendor asks for beyond a day is
 class DeliveryKind(StrEnum):
     WRITE_BACK = "write_back"  # fields on a CRM record; sending it twice does no harm
     ALERT = "alert"  # a message that people read; sending it twice is a fault
+    ENDING = "ending"  # how it ended, put into the alert's own message; sending it twice does no harm
 
 
 class DeliveryState(StrEnum):
@@ -95,6 +97,18 @@ def record_name(kind: EntityKind, number: str) -> str:
     'contact 42'
     """
     return f"{kind} {number}"
+
+
+class Ending(BaseModel):
+    """The content of an ending: which alert, and what became of whom it was about. `message`: the whole of it, made when sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: str
+    alert_id: str
+    result: Result
+    ended_at: AwareDatetime
+    message: dict[str, Any] | None = None
 
 
 def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelta:

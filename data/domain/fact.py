@@ -95,6 +95,31 @@ def told_by(occurred_at: datetime, received_at: datetime) -> datetime:
     return min(occurred_at, received_at)
 
 
+@dataclass(frozen=True)
+class Dated:
+    """An event: the moment that its sender gives it, and the one that it has for us."""
+
+    occurred_at: datetime
+    happened_at: datetime
+
+
+def placed(occurred_at: datetime, received_at: datetime, others: Iterable[Dated]) -> datetime:
+    """When an event happened, for us, given other events of its entity. Which came first is for the sender to say.
+
+    Others that the sender dates later may have been set back to when they were received. It then lies before them, by as much
+    as the sender says, or where there is less room between two others, in the middle.
+    """
+    others = list(others)
+    later = [each for each in others if each.occurred_at > occurred_at]
+    earlier = [each.happened_at for each in others if each.occurred_at < occurred_at]
+    before = (each.happened_at - (each.occurred_at - occurred_at) for each in later)
+    latest = told_by(occurred_at, received_at)
+    at = min([latest, *before])
+    if later and earlier and at <= max(earlier):
+        return min(latest, max(earlier) + (min(each.happened_at for each in later) - max(earlier)) / 2)
+    return at
+
+
 def text_of(value: Any) -> str | None:
     """A property's value as the text that a CRM would keep of it; None where it is empty.
 

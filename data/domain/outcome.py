@@ -40,8 +40,13 @@ CONTACT_ENDINGS: dict[tuple[str, str], Result] = {
 
 def outcome_of(event: Event) -> Outcome | None:
     """The outcome that a deal's or contact's event carries, if it does."""
-    endings = {EntityKind.DEAL: ENDINGS, EntityKind.CONTACT: CONTACT_ENDINGS}.get(event.entity.kind, {})
     for name, value in event.properties.items():
-        if (result := endings.get((name, str(value).lower()))) is not None:
+        if (result := result_of(event.entity.kind, name, value)) is not None:
             return Outcome(entity=event.entity, result=result, occurred_at=event.occurred_at)
     return None
+
+
+def result_of(kind: EntityKind, name: str, value: object) -> Result | None:
+    """What a property's value says of how a deal or a contact ended, if it does."""
+    endings = {EntityKind.DEAL: ENDINGS, EntityKind.CONTACT: CONTACT_ENDINGS}.get(kind, {})
+    return endings.get((name, str(value).lower()))

@@ -2,9 +2,11 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import text
 
 from data.db import Database
+from data.errors import NotConfigured
 from data.settings import ROOT
 
 # Any number, the same for all processes: PostgreSQL lets one of them migrate while the others wait.
@@ -15,6 +17,17 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Applies what is missing. Several processes may start at once: one migrates, the others wait for it."""
     config = Config(attributes={"database": database})
     config.set_main_option("script_location", str(ROOT / "data" / "migrations"))
+    try:
+        _upgrade(database, config, revision)
+    except CommandError as error:
+        if "Can't locate revision" not in str(error):
+            raise
+        raise NotConfigured(
+            "the database is of a newer Leadloop than this one: use that, or restore the back-up of before"
+        ) from None
+
+
+def _upgrade(database: Database, config: Config, revision: str) -> None:
     if database.is_sqlite:
         command.upgrade(config, revision)
         return

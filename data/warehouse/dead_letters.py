@@ -1,10 +1,11 @@
 """Dead letters: what was accepted and did not fit, with the stage, the reason and the bytes; replayable."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, func
+from sqlalchemy import Column, Index, LargeBinary, Text, delete, func
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.warehouse.columns import RowId, instant, row_id
@@ -66,3 +67,24 @@ def open_count(session: Session) -> int:
 def has_delivery(session: Session, delivery_id: str) -> bool:
     query = select(DeadLetter.id).where(DeadLetter.delivery_id == delivery_id, DeadLetter.state == DeadLetterState.OPEN)
     return session.exec(query).first() is not None
+
+
+def payload_ids(session: Session, sources: Iterable[str]) -> set[int]:
+    """The payloads of some sources of which something was set aside."""
+    named = col(DeadLetter.payload_id)
+    query = select(named).where(col(DeadLetter.source).in_(sorted(sources)), named.is_not(None)).distinct()
+    return {number for number in session.exec(query) if number is not None}
+
+
+def without_payload(session: Session) -> Sequence[DeadLetter]:
+    """Those that have bytes of their own, as what came to the third door and was refused."""
+    return session.exec(select(DeadLetter).where(col(DeadLetter.payload_id).is_(None), DeadLetter.content != b"")).all()
+
+
+def remove(session: Session, payload_id: int, positions: Collection[int] | None) -> int:
+    """Deletes the letters of these items of a payload, or all that it has; how many there were."""
+    statement = delete(DeadLetter).where(col(DeadLetter.payload_id) == payload_id)
+    if positions is not None:
+        statement = statement.where(col(DeadLetter.position).in_(sorted(positions)))
+    result: Any = session.execute(statement)
+    return int(result.rowcount)

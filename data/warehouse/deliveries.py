@@ -19,7 +19,7 @@ from data.domain.delivery import Carrier, DeliveryKind, DeliveryState
 from data.warehouse.columns import RowId, instant, json_column
 from data.warehouse.events import EventRow
 
-UNIQUE = ("prediction_id", "destination")
+UNIQUE = ("prediction_id", "destination", "kind")
 KEY = ("destination", "entity_id", "kind")
 
 
@@ -38,6 +38,7 @@ class DeliveryRow(SQLModel, table=True):
             for state in ("pending", "leased")
         ),
         Index("ix_deliveries_due", "state", "next_attempt_at"),
+        Index("ix_deliveries_receipt", "receipt"),
         Index("ix_deliveries_key", *KEY, "occurred_at"),
     )
 
@@ -90,7 +91,7 @@ def add(
 
     The caller holds the entity's row, so no newer one can slip in between.
     """
-    if _exists(session, prediction_id, draft.destination):
+    if _exists(session, prediction_id, draft):
         return False
     _supersede_pending(session, draft.destination, entity_id, draft.kind)
     row = {
@@ -141,6 +142,44 @@ def last_alert_at(session: Session, entity_ids: Iterable[int], destination: str)
     return session.exec(query).one()
 
 
+def last_alert(session: Session, entity_ids: Iterable[int], destination: str) -> DeliveryRow | None:
+    """The last alert on one of these that was sent, is out, or waits."""
+    query = (
+        select(DeliveryRow)
+        .where(
+            col(DeliveryRow.entity_id).in_(set(entity_ids)),
+            DeliveryRow.destination == destination,
+            DeliveryRow.kind == DeliveryKind.ALERT,
+            col(DeliveryRow.state).not_in([DeliveryState.SUPERSEDED, DeliveryState.DEAD]),
+        )
+        .order_by(col(DeliveryRow.occurred_at).desc())
+        .limit(1)
+    )
+    return session.exec(query).first()
+
+
+def of_message(session: Session, destination: str, receipt: str) -> list[DeliveryRow]:
+    """The alerts that went out as one message, in the order in which they stand in it."""
+    query = select(DeliveryRow).where(
+        DeliveryRow.destination == destination, DeliveryRow.receipt == receipt, DeliveryRow.kind == DeliveryKind.ALERT
+    )
+    return list(session.exec(query.order_by(col(DeliveryRow.created_at), col(DeliveryRow.id))))
+
+
+def endings_of(session: Session, prediction_ids: Iterable[int], destination: str) -> list[DeliveryRow]:
+    """How those ended whom these predictions' alerts are about, as far as anybody has said."""
+    query = select(DeliveryRow).where(
+        col(DeliveryRow.prediction_id).in_(set(prediction_ids)),
+        DeliveryRow.destination == destination,
+        DeliveryRow.kind == DeliveryKind.ENDING,
+    )
+    return list(session.exec(query))
+
+
+def get(session: Session, delivery_id: str) -> DeliveryRow | None:
+    return session.get(DeliveryRow, delivery_id, populate_existing=True)
+
+
 def listed(
     session: Session, *, state: str | None = None, destination: str | None = None, limit: int = 100
 ) -> Sequence[DeliveryRow]:
@@ -174,8 +213,12 @@ def _supersede_pending(session: Session, destination: str, entity_id: int, kind:
     )
 
 
-def _exists(session: Session, prediction_id: int, destination: str) -> bool:
-    query = select(DeliveryRow.id).where(DeliveryRow.prediction_id == prediction_id, DeliveryRow.destination == destination)
+def _exists(session: Session, prediction_id: int, draft: Draft) -> bool:
+    query = select(DeliveryRow.id).where(
+        DeliveryRow.prediction_id == prediction_id,
+        DeliveryRow.destination == draft.destination,
+        DeliveryRow.kind == draft.kind.value,
+    )
     return session.exec(query).first() is not None
 
 

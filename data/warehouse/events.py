@@ -12,6 +12,7 @@ from data.db import insert_new
 from data.domain.event import Driver, Event, EventState
 from data.domain.event_type import Verb
 from data.warehouse import entities
+from data.warehouse.cascade import chunks
 from data.warehouse.columns import RowId, instant, json_column, row_id
 from data.warehouse.entities import EntityRow
 
@@ -156,6 +157,13 @@ def hurry(session: Session, event_ids: Iterable[int], now: datetime) -> None:
     )
 
 
+def dated_ahead(session: Session, entity_ids: Iterable[int], after: datetime) -> set[int]:
+    """Those of the entities that have an event which its sender dates after a moment, and after it was received."""
+    row = EventRow
+    ahead = (col(row.entity_id).in_(set(entity_ids)), row.occurred_at > after, row.occurred_at > row.received_at)
+    return set(session.exec(select(row.entity_id).where(*ahead).distinct()))
+
+
 def finish(session: Session, rows: Sequence[EventRow], now: datetime) -> None:
     for row in rows:
         row.state, row.done_at, row.lease_id, row.lease_until, row.error = EventState.DONE, now, None, None, None
@@ -187,6 +195,12 @@ def revive(session: Session, event_id: int, now: datetime) -> bool:
         .returning(col(EventRow.id))
     )
     return session.execute(statement).first() is not None
+
+
+def waiting(session: Session, key_prefix: str) -> int:
+    """How many events are not done yet whose keys begin so."""
+    here = col(EventRow.dedupe_key).startswith(key_prefix, autoescape=True)
+    return session.exec(select(func.count()).where(EventRow.state == EventState.NEW, here)).one()
 
 
 def newest(session: Session, limit: int) -> Sequence[EventRow]:
@@ -227,3 +241,11 @@ def happened(
 def counts(session: Session) -> dict[str, int]:
     query = select(EventRow.state, func.count()).group_by(EventRow.state)
     return dict(session.exec(query).all())
+
+
+def payload_ids(session: Session, entity_ids: Iterable[int]) -> set[int]:
+    """The payloads that the events of these entities came in."""
+    found: set[int] = set()
+    for some in chunks(entity_ids):
+        found |= set(session.exec(select(EventRow.payload_id).where(col(EventRow.entity_id).in_(some)).distinct()))
+    return found

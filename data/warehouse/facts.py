@@ -12,10 +12,11 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import UtcMicros, add_new
 from data.domain.entity import EntityKind
-from data.domain.fact import NAMELESS, Fact, Origin
+from data.domain.fact import NAMELESS, Dated, Fact, Origin
 from data.domain.relation import LINK
 from data.warehouse.columns import RowId, row_id
 from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
 
 
 class FactRow(SQLModel, table=True):
@@ -106,6 +107,27 @@ def naming(session: Session, target_ids: Collection[int], kind: EntityKind) -> d
         .distinct()
     )
     return {row.id: row for row in session.exec(query) if row.id is not None}
+
+
+def named_by(session: Session, entity_id: int, kind: EntityKind) -> set[int]:
+    """The entities of a kind that one has ever named."""
+    query = (
+        select(FactRow.target_id)
+        .join(EntityRow, col(EntityRow.id) == FactRow.target_id)
+        .where(FactRow.entity_id == entity_id, EntityRow.kind == kind.value)
+        .distinct()
+    )
+    return {number for number in session.exec(query) if number is not None}
+
+
+def dated(session: Session, entity_ids: Collection[int]) -> dict[int, list[Dated]]:
+    """The events of each entity that facts have come of: when they happened by their sender, and for us."""
+    query = select(FactRow.entity_id, EventRow.occurred_at, FactRow.occurred_at)
+    joined = query.join(EventRow, col(EventRow.id) == FactRow.event_id).where(col(FactRow.entity_id).in_(set(entity_ids)))
+    found: dict[int, list[Dated]] = {}
+    for number, occurred_at, happened_at in session.exec(joined.distinct()) if entity_ids else ():
+        found.setdefault(number, []).append(Dated(occurred_at, happened_at))
+    return found
 
 
 def names_of(session: Session, entity_ids: Iterable[int]) -> dict[int, set[str]]:

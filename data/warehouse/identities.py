@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import UtcMicros, add_new
+from data.domain.entity import EntityKind
 from data.domain.identity import MOST_OF_ONE_KEY
 from data.warehouse.columns import RowId, row_id
 
@@ -61,6 +62,14 @@ def join(session: Session, told: Mapping[Key, Collection[int]], now: datetime) -
     return joined
 
 
+def unite(session: Session, entity_id: int, others: Iterable[int], now: datetime) -> None:
+    """Others have become one with this entity: it, and whoever is the same as one of them, are the same from now on."""
+    gone = set(others) - {entity_id}
+    group = gone | {number for same in same_as(session, {entity_id, *gone}).values() for number in same} - {entity_id}
+    pairs = [pair for number in sorted(group) for pair in ((entity_id, number), (number, entity_id))]
+    add_new(session, SameRow, [{"entity_id": one, "same_id": other, "since": now} for one, other in pairs])
+
+
 def same_as(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[int, datetime]]:
     """Entity -> those that are the same, and since when; entities that are alone have no entry."""
     found: dict[int, dict[int, datetime]] = {}
@@ -72,6 +81,12 @@ def same_as(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[int, 
 def every(session: Session) -> list[tuple[int, int, datetime]]:
     """All of them: (entity, the same, since)."""
     return list(session.exec(select(SameRow.entity_id, SameRow.same_id, SameRow.since)))
+
+
+def keys_of(session: Session, kind: EntityKind, keys: Iterable[str]) -> list[int]:
+    """The rows of some addresses or domains."""
+    query = select(IdentityKey.id).where(IdentityKey.kind == kind.value, col(IdentityKey.key).in_(sorted(keys)))
+    return [number for number in session.exec(query) if number is not None]
 
 
 def _members_of(session: Session, keys: Iterable[Key]) -> dict[Key, set[int]]:

@@ -1,18 +1,24 @@
 """Payloads: bytes as received, committed before anything reads them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary
-from sqlmodel import Field, Session, SQLModel, select
+from sqlalchemy import Column, Index, LargeBinary, func, literal, or_
+from sqlmodel import Field, Session, SQLModel, col, select
 
+from data.warehouse.cascade import chunks
 from data.warehouse.columns import instant, row_id
+
+STREAM_ROWS = 500  # how many are in memory at once
 
 
 class PayloadState(StrEnum):
     RECEIVED = "received"  # stored; not parsed yet
     PARSED = "parsed"  # its events and dead letters are stored
+    PRUNED = "pruned"  # its bytes were kept for long enough; the row is there for its events
 
 
 class Payload(SQLModel, table=True):
@@ -49,3 +55,27 @@ def unparsed(session: Session, now: datetime, *, after: timedelta, limit: int = 
         .with_for_update(skip_locked=True)
     )
     return session.exec(query).all()
+
+
+def naming(session: Session, sources: Iterable[str], numbers: Collection[str]) -> set[int]:
+    """Those of some sources in whose bytes one of these ids stands: a repeat has no event of its own that would tell."""
+    body, found = col(Payload.body), set[int]()
+    alone = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(numbers)))})(?!\w)".encode())
+    for some in chunks(numbers):
+        here = or_(*(_position(session, body, number.encode()) > 0 for number in some))
+        query = select(Payload.id, Payload.body).where(col(Payload.source).in_(sorted(sources)), here)
+        for number, content in session.exec(query.execution_options(yield_per=STREAM_ROWS)):
+            found |= {number} if number is not None and alone.search(content) else set()
+    return found
+
+
+def locked(session: Session, payload_ids: Iterable[int]) -> Sequence[Payload]:
+    """These, in one order, until the transaction ends."""
+    query = select(Payload).where(col(Payload.id).in_(set(payload_ids))).order_by(col(Payload.id)).with_for_update()
+    return session.exec(query.execution_options(populate_existing=True)).all()
+
+
+def _position(session: Session, body: Any, part: bytes) -> Any:
+    if session.get_bind().dialect.name == "postgresql":
+        return func.position(literal(part, LargeBinary).op("IN")(body))
+    return func.instr(body, literal(part, LargeBinary))

@@ -3,12 +3,12 @@
 Beside it there may be one that ran in the shadow, for the comparison of versions only: no query here gives it out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, func, tuple_
+from sqlalchemy import Index, and_, func, or_, tuple_
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -16,6 +16,7 @@ from data.db import insert_new
 from data.domain.prediction import Prediction
 from data.domain.traffic import Variant
 from data.warehouse.columns import RowId, instant, json_column, row_id
+from data.warehouse.facts import FactRow
 
 UNIQUE = ("event_id", "model", "shadow")
 
@@ -120,6 +121,12 @@ def newest_scores(session: Session, entity_ids: Iterable[int]) -> dict[int, dict
     return found
 
 
+def made_before(session: Session, row: PredictionRow) -> PredictionRow | None:
+    """The prediction that was made last before this one, whichever event it is of: what has been said so far."""
+    same = (PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, col(PredictionRow.id) < row.id)
+    return session.exec(_answers().where(*same).order_by(col(PredictionRow.id).desc()).limit(1)).first()
+
+
 def before(session: Session, row: PredictionRow) -> PredictionRow | None:
     """The prediction just before this one, in the order of the events."""
     earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)
@@ -179,6 +186,21 @@ def count_since(session: Session, model: str, since: datetime) -> int:
     row = PredictionRow
     query = select(func.count()).where(row.model == model, col(row.shadow).is_(False), col(row.as_of) > since)
     return session.exec(query).one()
+
+
+def scored_since(session: Session, told: Mapping[int, datetime]) -> set[int]:
+    """Those who name one of these entities, or are named by it, and were scored after the moment that belongs to it."""
+    near = select(FactRow.entity_id, FactRow.target_id).where(
+        or_(col(FactRow.target_id).in_(told), and_(col(FactRow.entity_id).in_(told), col(FactRow.target_id).is_not(None)))
+    )
+    since: dict[int, datetime] = {}
+    for pair in session.exec(near.distinct()):
+        for one, other in (pair, pair[::-1]):
+            if one is not None and one in told and other is not None and other not in told:
+                since[other] = min(told[one], since.get(other, told[one]))
+    query = select(PredictionRow.entity_id, func.max(PredictionRow.as_of)).where(col(PredictionRow.entity_id).in_(since))
+    newest = session.exec(query.group_by(col(PredictionRow.entity_id)))
+    return {number for number, moment in newest if moment is not None and moment > since[number]}
 
 
 def scored(session: Session, entity_ids: Iterable[int]) -> set[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data.domain.traffic import Mode, Traffic, Variant
 from data.errors import NotFound, NotReady
+from data.redaction import shortened
 from ml.serving.assignment import variant_of
 from ml.serving.served import Served
 from ml.serving.warm import warm
@@ -154,7 +155,7 @@ class Predictor:
         try:
             served = self._load(model, version)
         except Exception as error:  # each learner's reader has errors of its own
-            reason = f"{type(error).__name__}: {error}"[:300]
+            reason = shortened(f"{type(error).__name__}: {error}", 300)
             self._errors = {**self._errors, (model, variant): LoadError(model, version, variant, reason, stamp)}
             return False
         self._errors = {key: error for key, error in self._errors.items() if key != (model, variant)}

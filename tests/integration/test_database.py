@@ -14,7 +14,7 @@ from sqlmodel import Session, SQLModel, select
 
 from data.db import Database
 from data.domain.entity import EntityKind, EntityRef
-from data.errors import BadInput, NotReady
+from data.errors import BadInput, NotConfigured, NotReady
 from data.migrations import upgrade
 from data.warehouse import entities, events, payloads, tables
 from data.warehouse.entities import EntityRow
@@ -51,6 +51,15 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
         context = MigrationContext.configure(connection)
         assert context.get_current_heads() == before != ()
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(database: Database) -> None:
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NotConfigured, match="newer Leadloop"):
+        upgrade(database)
+    with database.read() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
 def test_an_instant_comes_back_in_utc_with_its_microseconds(database: Database) -> None:

@@ -157,7 +157,7 @@ def test_owners_and_stages_have_the_names_that_people_gave_them(
     sandbox.put("hubspot", "contacts", "1", {"email": "ada@example.com", "hs_analytics_num_visits": "7"})
     at = int(NOON.timestamp() * 1000)
     about = {"eventId": 1, "portalId": 1, "occurredAt": at}
-    changes = {"dealstage": "contractsent", "hubspot_owner_id": "77", "pipeline": "default"}
+    changes = {"dealstage": "contractsent", "hubspot_owner_id": "501", "pipeline": "default"}
     link = {"associationType": "DEAL_TO_CONTACT", "fromObjectId": 5, "toObjectId": 1, "associationRemoved": False}
     post(
         loop,
@@ -169,21 +169,22 @@ def test_owners_and_stages_have_the_names_that_people_gave_them(
     )  # fmt: skip
     worker.sweep_inbox(loop)
     (deal,) = derived(loop)["deal_momentum"]["deals"]
-    assert (deal["stage_name"], deal["pipeline_name"], deal["owner_name"]) == ("Contract sent", "Sales", "Grace Hopper")
+    assert (deal["stage_name"], deal["pipeline_name"], deal["owner_name"]) == ("Contract sent", "Sales Pipeline", "Mia Berg")
 
 
 def test_what_people_call_things_is_asked_once_an_hour(addresses: Addresses, sandbox: Sandbox) -> None:
     kinds = (EntityKind.USER, EntityKind.PIPELINE, EntityKind.STAGE)
     hubspot, pipedrive = HubSpotClient("hubspot-token", addresses.hubspot), PipedriveClient("pipedrive-token", addresses.pipedrive)
+    nameless = {**sandbox.hubspot_account.owners[0], "firstName": "", "lastName": ""}
+    more = [{**nameless, "id": str(number), "email": f"owner{number}@example.com"} for number in range(1000, 1500)]
+    sandbox.hubspot_account.owners += more
     for _ in range(2):
-        assert [hubspot.labels(kind) for kind in kinds] == [
-            {"77": "Grace Hopper", "78": "owner1@example.com"},
-            {"default": "Sales"},
-            {"appointmentscheduled": "First meeting", "contractsent": "Contract sent"},
-        ]
-        assert [pipedrive.labels(kind) for kind in kinds] == [
-            {"77": "Grace Hopper"}, {"1": "Sales"}, {"5": "First meeting", "6": "Contract sent"}
-        ]  # fmt: skip
+        owners, pipelines, stages = (hubspot.labels(kind) for kind in kinds)
+        assert (owners["501"], owners["1499"], len(owners)) == ("Mia Berg", "owner1499@example.com", 502)
+        assert (pipelines, stages["contractsent"], len(stages)) == ({"default": "Sales Pipeline"}, "Contract sent", 7)
+        people, pipelines, stages = (pipedrive.labels(kind) for kind in kinds)
+        assert (people, pipelines) == ({"1": "Mia Berg", "2": "Leo Wolf"}, {"1": "Sales pipeline"})
+        assert (stages["5"], len(stages)) == ("Negotiations started", 5)
     assert len(sandbox.requests) == 7, "HubSpot's owners have two pages"
     sandbox.fault = lambda _vendor, path: 403 if "owners" in path else None
     assert HubSpotClient("hubspot-token", addresses.hubspot).labels(EntityKind.USER) == {}, "a token that may not read them"

@@ -1,5 +1,6 @@
 """Facts in the warehouse: what events, look-ups and deletions leave there, how they are read, and how old ones got there."""
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -117,8 +118,22 @@ def test_facts_that_are_there_are_not_added_again(database: Database) -> None:
 
 def test_a_senders_clock_that_is_ahead_is_set_right_and_the_order_stays(loop: Loop, clock: FakeClock) -> None:
     post(loop, "generic", generic("ada", at=NOON + 9 * SECOND, step="last"), generic("ada", at=NOON + 5 * SECOND, step="first"))
-    assert [(row.value, row.occurred_at) for row in rows(loop)] == [("first", NOON), ("last", NOON)]
+    assert [(row.value, row.occurred_at) for row in rows(loop)] == [("first", NOON - 4 * SECOND), ("last", NOON)]
     assert features(loop, "step") == ("last",)
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(4))), ids=str)
+def test_of_a_sender_whose_clock_is_ahead_the_sender_s_order_counts_and_not_that_of_arrival(
+    arrival: tuple[int, ...], loop: Loop, clock: FakeClock
+) -> None:
+    """Each is received before it has happened by its sender's clock, so all of them are dated back to when they came."""
+    for number in arrival:
+        post(loop, "generic", generic("ada", at=NOON + timedelta(seconds=90 + number), step=str(number)))
+        clock.move(seconds=1)
+    assert features(loop, "step") == ("3",)
+    order = [row.value for row in sorted(rows(loop), key=lambda row: (row.occurred_at, row.known_at, row.id))]
+    assert order == ["0", "1", "2", "3"]
+    assert all(row.occurred_at <= row.known_at for row in rows(loop))
 
 
 def test_what_is_deleted_is_known_to_be_empty_from_then_on(loop: Loop, clock: FakeClock) -> None:

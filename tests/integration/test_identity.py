@@ -162,3 +162,15 @@ def test_a_repeated_key_changes_nothing(database: Database, turn: int) -> None:
             identities.join(session, {("contact", ADA): {1, 2} if turn else {2, 1}}, moment)
     with database.read() as session:
         assert identities.every(session) == [(1, 2, NOON), (2, 1, NOON)]
+
+
+def test_what_was_told_of_a_record_that_was_merged_is_known_of_the_one_that_it_went_into(loop: Loop, clock: FakeClock) -> None:
+    tell(loop, generic("old", plan="gold"), generic("older", seats=3), generic("new", sessions=1))
+    clock.move(hours=1)
+    merged = {"type": "contact.merged", "properties": {}}
+    tell(loop, generic("old", at=clock.now()) | merged | {"targets": [{"kind": "contact", "id": "older"}]})
+    clock.move(hours=1)
+    tell(loop, generic("new", at=clock.now()) | merged | {"targets": [{"kind": "contact", "id": "old"}]})
+    survivor = number_of(loop, "generic", "new")
+    assert features(loop, survivor, "plan", "seats", "sessions") == {"plan": "gold", "seats": "3", "sessions": "1"}
+    assert features(loop, survivor, "plan", "seats", at=NOON.replace(hour=13, minute=59)) == {"plan": None, "seats": None}

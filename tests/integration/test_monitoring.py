@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from automation import models, monitoring, retraining
-from automation.destinations.slack import BLOCK_PREFIX
+from automation.destinations.digest import BLOCK_PREFIX
 from automation.jobs import notices as notice_jobs
 from automation.jobs import scheduler, watch_process, worker
 from automation.jobs.schedule import Job, jobs

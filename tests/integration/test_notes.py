@@ -16,6 +16,7 @@ from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
+from data.warehouse import predictions
 from data.warehouse.predictions import PredictionRow
 from ml.features import notes
 from ml.features.inputs import InputKind
@@ -82,6 +83,15 @@ def test_a_version_reads_the_notes_and_says_so(make_loop: LoopFactory, clock: Fa
     entity = EntityRef(source="generic", kind=EntityKind.CONTACT, id="9001@example.com")
     answer = ask(loop, MODEL, entity=entity, features=None, explain=True)
     assert answer.prediction == pytest.approx(warm.score)
+    assert warm.as_of is not None
+    late = warm.as_of - timedelta(seconds=1)  # before the lead was scored, and not told then
+    clock.move(minutes=10)
+    post(loop, [note(99, 9_001, COLD[0], late)])
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        corrected = predictions.newest_of(session, warm.entity_id, MODEL)
+        assert corrected is not None
+        assert (corrected.event_id > warm.event_id, corrected.score < warm.score) == (True, True)
 
 
 def answered(loop: Loop, clock: FakeClock, contact: int, text: str) -> PredictionRow:

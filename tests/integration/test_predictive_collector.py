@@ -315,7 +315,7 @@ def asked_for_account(sandbox: Sandbox) -> int:
 
 
 def test_the_account_s_currency_is_asked_of_the_crm_once(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
-    sandbox.currency = "SEK"
+    sandbox.hubspot_account.currency = "SEK"
     loop = make_loop(addresses)
     made = hubspot_lead(loop, sandbox)
     assert (made["predicted_currency"], made["predicted_expected_value_text"][:3]) == ("SEK", "SEK")
@@ -345,15 +345,17 @@ def test_an_account_that_cannot_be_asked_stops_nothing_and_is_left_alone(
 
 
 def test_pipedrive_tells_currency_and_locale(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
-    sandbox.currency, sandbox.locale = "PLN", "pl_PL"
+    sandbox.pipedrive_account.currency, sandbox.pipedrive_account.locale = "PLN", "pl_PL"
     loop = make_loop(addresses)
     found = accounts(loop, ["pipedrive", "hubspot", "generic"])
-    assert found == {"pipedrive": Account("PLN", "pl_PL"), "hubspot": Account("PLN", None), "generic": Account()}
+    assert found == {"pipedrive": Account("PLN", "pl_PL"), "hubspot": Account("EUR", None), "generic": Account()}
 
 
 def test_an_account_that_says_nonsense_has_said_nothing(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
     nonsense: list[tuple[Any, Any]] = [("Euro", "xx_XX"), (None, None), (5, ["de"]), ("", "")]
-    for sandbox.currency, sandbox.locale in nonsense:
+    for currency, locale in nonsense:
+        sandbox.hubspot_account.currency = sandbox.pipedrive_account.currency = currency
+        sandbox.pipedrive_account.locale = locale
         assert accounts(make_loop(addresses), ["pipedrive", "hubspot"]) == {"pipedrive": Account(), "hubspot": Account()}
 
 

@@ -158,3 +158,11 @@ def test_mlflow_s_own_copy_counts_dates_up_to_the_row_s_moment_too(settings: Set
     assert ours[0] > 0.7 > 0.3 > ours[1]
     theirs = mlflow.pyfunc.load_model("models:/renewals@champion").predict(pandas.DataFrame(asked))
     assert theirs.tolist() == pytest.approx(ours, abs=1e-9)
+
+
+def test_mlflow_and_what_lies_beside_it_hold_no_secret(trained: Result, settings: Settings) -> None:
+    written = [path for path in settings.var_dir.rglob("*") if path.is_file()]
+    assert {"mlflow.db", "card.json"} <= {path.name for path in written}
+    assert len(settings.secrets()) >= 8
+    found = [path for path in written for secret in settings.secrets() if secret.encode() in path.read_bytes()]
+    assert found == []

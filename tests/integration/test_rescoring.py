@@ -1,18 +1,22 @@
 """Reviews: the models are asked anew about a record to which nothing happened."""
 
+import json
 from typing import Any
+
+import pytest
 
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
-from automation.rescoring import ask_again
+from automation.rescoring import ask_again, ask_all_open, waiting, work
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
+from data.errors import NotFound
 from data.warehouse import deliveries, facts, predictions
 from tests.conftest import LoopFactory
-from tests.support import HOT, FakeClock, put_variation
+from tests.support import HOT, FakeClock, generic, put_variation
 
 ADA = EntityRef(source="hubspot", kind=EntityKind.CONTACT, id="1")
 CREATED = b'[{"subscriptionType": "contact.creation", "objectId": 1, "occurredAt": 1772452800000, "portalId": 1, "eventId": 1}]'
@@ -79,3 +83,22 @@ def test_a_review_leaves_no_fact_and_asks_only_about_what_is_scored(
     assert ask_again(loop, [note], "wednesday") == 0
     with loop.database.read() as session:
         assert facts.of_entities(session, range(10)) == before
+
+
+def test_everything_open_is_scored_anew_once(loop: Loop, clock: FakeClock) -> None:
+    people = [generic(f"lead{number}@example.com") for number in range(7)]
+    ended = generic("won@example.com", lifecyclestage="customer", **HOT)
+    collect(loop, "generic", json.dumps([*people, ended]).encode(), Driver.WORKER)
+    worker.sweep_inbox(loop)
+    clock.move(hours=1)
+    assert ask_all_open(loop, "lead_score", "monday") == 7
+    assert waiting(loop, "monday") == 7
+    while work(loop):
+        continue
+    assert (waiting(loop, "monday"), ask_all_open(loop, "lead_score", "monday")) == (0, 0)
+    assert len(scored(loop)) == 8 + 7
+
+
+def test_a_model_that_nothing_asks_is_named_with_those_that_are(loop: Loop) -> None:
+    with pytest.raises(NotFound, match="lead_score"):
+        ask_all_open(loop, "churn", "monday")

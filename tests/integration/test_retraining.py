@@ -15,7 +15,7 @@ from rich.console import Console
 from sqlmodel import select
 
 import scripts.training
-from automation import models, retraining, training
+from automation import audit, models, retraining, training
 from automation.jobs import champions, watch_process
 from automation.jobs import notices as notice_jobs
 from automation.jobs.watch import COMMAND, Watcher
@@ -60,7 +60,7 @@ def with_a_champion_that_knows_nothing(loop: Loop) -> None:
     shuffled = replace(table, labels=np.random.default_rng(0).permutation(table.labels))
     model = replace(MODELS[MODEL], learners={})
     made = train(model, shuffled, data_hash="", now=SystemClock().now())
-    training.register(loop.settings, training.registry(loop.settings), loop.database, model, made, SystemClock())
+    training.register(loop.settings, training.registry(loop.settings), loop.database, model, made, SystemClock(), actor="cli:ada")
     champions.refresh(loop)
 
 
@@ -95,6 +95,8 @@ def test_a_process_of_its_own_trains_and_the_service_takes_the_new_champion(
     (row,) = rows_of(loop)
     assert (row.state, row.why, row.version, row.champion, row.error) == ("promoted", "grown", "2", "1", None)
     assert row.figures["auc"][1] > row.figures["auc"][0] == 0.5
+    trail = [(row.actor, row.action, row.target, row.details["version"]) for row in audit.listed(loop.database)]
+    assert trail == [("job:models.watch", "promote", MODEL, "2"), ("cli:ada", "promote", MODEL, "1")]
     assert loop.predictor.champion(MODEL).card.version == "1"
     champions.refresh(loop)
     assert loop.predictor.champion(MODEL).card.version == "2"

@@ -120,8 +120,7 @@ def test_what_was_merged_asks_no_more_and_gets_no_writes(make_loop: LoopFactory,
     assert waiting(loop) == set(), "nothing is written to what is gone"
     after = hubspot("contact.propertyChange", objectId=100, second=4, propertyName="hs_analytics_num_visits", propertyValue="1")
     assert post(loop, "hubspot", [after]).events[0].models == []
-    for number in ("100", "200"):
-        sandbox.hubspot["contacts"].pop(number)
+    sandbox.merge("hubspot", "contacts", "900", ["100", "200"])
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
         assert set(session.execute(text("SELECT state FROM events")).scalars()) == {"done"}

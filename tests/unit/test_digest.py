@@ -7,7 +7,9 @@ from hypothesis import given
 
 from automation.clients.registry import Clients
 from automation.destinations import digest
-from automation.destinations.slack import BLOCK_PREFIX, SLACK
+from automation.destinations.digest import BLOCK_PREFIX
+from automation.destinations.slack import SLACK
+from data.domain.delivery import DeliveryKind
 from data.domain.prediction import Factor
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import MOST_ALERTS_AT_ONCE
@@ -24,7 +26,7 @@ def alert(number: int, **parts: Any) -> dict[str, Any]:
 
 
 def row(number: int, *, lost: int = 0, channel: str = "#sales") -> DeliveryRow:
-    return DeliveryRow(id=str(number), content={**alert(number), "channel": channel}, lost_leases=lost)
+    return DeliveryRow(id=str(number), kind=DeliveryKind.ALERT, content={**alert(number), "channel": channel}, lost_leases=lost)
 
 
 def ids(batches: Any) -> list[list[str]]:

@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 import yaml
 
+from api.callers import ASKS_PER_SECOND
+from api.guard import MOST_HEADER_BYTES, MOST_HEADERS, MOST_QUERY_BYTES
+from api.middleware import BODY_SECONDS
+from api.predictive_collector.endpoints import MOST_ENTRIES
+from api.server import HEAD_SECONDS, MOST_CONNECTIONS
 from api.sources.registry import AUTHENTICATORS
 from automation import monitoring
+from automation.pipeline.collect import MOST_LETTERS
+from automation.sandbox.habits import TABLE
 from automation.sources import ours
 from automation.sources.registry import SOURCES
+from data.domain.audit import Action
 from data.domain.prediction import GRADES
-from data.settings import ROOT, Settings
+from data.nesting import DEEPEST
+from data.settings import ROOT, Scope, Settings
 from ml.features.inputs import Input, InputKind
 from ml.features.sets import SETS
 from ml.features.words import MISSING_QUANTITIES, MISSING_TRUTHS, MISSING_WORDS
@@ -77,6 +86,23 @@ def test_documented_defaults_are_the_code_s() -> None:
         value = Settings.model_fields[name.lower()].default
         if isinstance(value, int | float) and not isinstance(value, bool):
             assert float(default) == value, name
+
+
+def test_every_scope_deed_and_limit_is_in_the_page_about_security() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    scopes = text.split("## Scopes")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([a-z]+)` \|", scopes, re.MULTILINE) == list(Scope)
+    deeds = text.split("## The audit trail")[1].split("\n## ")[0]
+    assert {word for row in re.findall(r"^\| (`.*?`) \|", deeds, re.MULTILINE) for word in re.findall("[a-z_]+", row)} == set(
+        Action
+    )
+    for said in (
+        f"| {BODY_SECONDS:g} s from its first byte", f"| {DEEPEST} levels", f"| {MOST_LETTERS:,} dead letters",
+        f"| {MOST_HEADER_BYTES // 1024} KiB, {MOST_HEADERS} headers,", f"a query of {MOST_QUERY_BYTES // 1024} KiB,",
+        f"{HEAD_SECONDS:g} s | 431", f"| {ASKS_PER_SECOND:g} a second in all", f"| connections | {MOST_CONNECTIONS} |",
+        f"in one call | {MOST_ENTRIES:,} |",
+    ):  # fmt: skip
+        assert said in text, said
 
 
 def test_every_word_for_a_missing_value_is_documented() -> None:
@@ -235,3 +261,22 @@ def test_the_documented_labels_are_the_code_s() -> None:
     text = (ROOT / "docs" / "features.md").read_text().split("## Examples and labels")[1]
     assert f"within {HORIZON.days} days" in text
     assert f"up to {MOST_MOMENTS} moments" in text
+
+
+def test_every_habit_of_the_sandbox_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    for name, habit in TABLE.items():
+        assert f"| `{name}` | {habit.means} |" in page
+
+
+def test_every_alarm_that_operators_are_told_of_is_one_of_the_log() -> None:
+    table = (ROOT / "docs" / "operations.md").read_text().split("## Alarms")[1]
+    code = "".join(path.read_text() for room in ("api", "automation", "ml") for path in (ROOT / room).rglob("*.py"))
+    names = [
+        name
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([a-z_]+\.[a-z_.]+)`", row.split("|")[1])
+    ]
+    assert len(names) > 15
+    assert [name for name in names if f'"{name}"' not in code] == []

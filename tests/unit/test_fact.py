@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.domain.fact import Fact, Origin, confirmation, newest, news, text_of, told_by
+from data.domain.fact import Dated, Fact, Origin, confirmation, newest, news, placed, text_of, told_by
 from tests.support import NOON
 
 ENTITY = 7
@@ -92,6 +92,20 @@ def test_the_newest_is_the_same_in_any_order(told: list[tuple[str | None, int, i
 @given(st.datetimes(NOON.replace(tzinfo=None), timezones=st.just(NOON.tzinfo)))
 def test_nothing_is_heard_of_before_it_happens(moment: datetime) -> None:
     assert told_by(moment, NOON + SECOND) == min(moment, NOON + SECOND)
+
+
+@given(st.lists(st.integers(-50, 200), min_size=1, max_size=6, unique=True), st.lists(st.integers(0, 20), min_size=6, max_size=6))
+def test_the_sender_s_order_is_kept_however_far_its_clock_is_ahead(dated: list[int], pauses: list[int]) -> None:
+    """Events arrive one after the other, with pauses between them, in any order of their own moments."""
+    told: list[Dated] = []
+    now = NOON
+    for seconds, pause in zip(dated, pauses, strict=False):
+        now += (pause + 1) * SECOND
+        told.append(Dated(NOON + seconds * SECOND, placed(NOON + seconds * SECOND, now, told)))
+        assert told[-1].happened_at <= min(now, told[-1].occurred_at)
+    told.sort(key=lambda each: each.occurred_at)
+    happened = [each.happened_at for each in told]
+    assert happened == sorted(set(happened))
 
 
 KEPT = [

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation.destinations.base import Activation
+from automation.destinations.digest import BLOCK_PREFIX
 from automation.destinations.mrkdwn import escape
-from automation.destinations.slack import BLOCK_PREFIX, SLACK, record_link, turns_hot
+from automation.destinations.slack import SLACK, record_link, turns_hot
 from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.prediction import Factor, Grade, Label, Prediction
 from data.settings import Settings

@@ -15,6 +15,7 @@ from automation.sources.registry import SOURCES
 from data.db import unstorable
 from data.domain.event import Event
 from data.errors import Rejected
+from data.nesting import DEEPEST
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 FILES = sorted(path for name in SOURCES for path in (PAYLOADS / name).glob("*.json"))
@@ -91,7 +92,7 @@ def test_every_source_has_recorded_payloads_that_fit_and_that_do_not(source: str
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("depth", [1_001, 100_000])
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 1_001, 100_000])
 def test_deep_nesting_is_refused(source: str, depth: int) -> None:
     for body in ("[" * depth, nested(depth), '{"a":' * depth):
         with pytest.raises(Rejected, match="nested too deeply"):
@@ -101,7 +102,7 @@ def test_deep_nesting_is_refused(source: str, depth: int) -> None:
 @pytest.mark.parametrize("innermost", ["1", '"\\u0000"', "1e999"])
 @pytest.mark.parametrize("place", ["item", "value"])
 def test_nesting_just_short_of_too_deep_takes_no_other_event_with_it(place: str, innermost: str) -> None:
-    for depth in range(100, 1_000, 5):
+    for depth in range(1, 2 * DEEPEST):
         deep = nested(depth, innermost)
         first = (
             deep if place == "item" else json.dumps({**LONE["generic"], "properties": {"a": 1}}).replace('"a": 1', f'"a": {deep}')
@@ -110,6 +111,7 @@ def test_nesting_just_short_of_too_deep_takes_no_other_event_with_it(place: str,
             found = generic.parse(f"[{first}, {json.dumps(LONE['generic'])}]".encode())
         except Rejected as error:
             assert "nested too deeply" in error.detail  # noqa: PT017
+            assert DEEPEST - 3 < depth <= DEEPEST
             break
         assert found.events[-1][0] == 1, depth
 

@@ -1,0 +1,1 @@
+"""Tokens over HTTP: list, create, rotate, revoke."""

@@ -1,0 +1,165 @@
+"""Pipedrive's past: every record, what became of deals, persons and organizations, and what has changed lately.
+
+https://developers.pipedrive.com/docs/api/v1/Deals (v2 lists with cursors; leads, notes and users are of v1 still; so is the
+changelog, which exists for deals, persons and organizations).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automation.clients.history import Changes, Current, Page, Patience
+from automation.clients.pipedrive import PipedriveClient
+from automation.sources.pipedrive import flat
+from automation.sources.properties import KEYED
+from data.domain.entity import EntityKind, EntityRef
+from data.domain.fact import text_of
+from data.domain.past import Change, PastRecord
+
+NAME = "pipedrive"
+PAGE = 100
+LOG_PAGE = 500
+
+K = EntityKind
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Where the records of a kind are listed. `logged`: where their changes are, for each record."""
+
+    path: str
+    newer: bool = True
+    logged: str | None = None
+
+
+# Whom others name comes before those.
+LISTS: dict[EntityKind, Listed] = {
+    K.USER: Listed("/v1/users", newer=False),
+    K.PIPELINE: Listed("/api/v2/pipelines"),
+    K.STAGE: Listed("/api/v2/stages"),
+    K.COMPANY: Listed("/api/v2/organizations", logged="/v1/organizations"),
+    K.CONTACT: Listed("/api/v2/persons", logged="/v1/persons"),
+    K.PRODUCT: Listed("/api/v2/products"),
+    K.DEAL: Listed("/api/v2/deals", logged="/v1/deals"),
+    K.LEAD: Listed("/v1/leads", newer=False),
+    K.ACTIVITY: Listed("/api/v2/activities"),
+    K.NOTE: Listed("/v1/notes", newer=False),
+}
+CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
+
+
+class PipedriveHistory:
+    """Implements `automation.clients.history.History`."""
+
+    kinds = tuple(LISTS)
+    # Lists of v1 cannot be asked for what has changed.
+    watched = tuple(kind for kind in (K.COMPANY, K.CONTACT, K.PRODUCT, K.DEAL, K.ACTIVITY) if LISTS[kind].newer)
+
+    def __init__(self, client: PipedriveClient, patience: Patience) -> None:
+        self._client, self._patience = client, patience
+
+    def count(self, kind: EntityKind) -> int | None:
+        """Pipedrive does not say."""
+        return None
+
+    def past(self, kind: EntityKind, after: str | None) -> Page:
+        rows, following = self._newer(kind, after) if LISTS[kind].newer else self._older(kind, after)
+        names = self._names(kind)
+        return Page(tuple(self._record(kind, row, names) for row in rows if row.get("id") is not None), following)
+
+    def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
+        moments = {"updated_since": _stamp(since), "updated_until": _stamp(until), "sort_by": "update_time"}
+        rows, following = self._newer(kind, after, **moments)
+        names = self._names(kind)
+        return Changes(tuple(_current(kind, row, names) for row in rows), following)
+
+    def _names(self, kind: EntityKind) -> dict[str, str]:
+        """Key -> name of the account's own fields: what a key means is known, and so its history is of use from its beginning."""
+        return self._patience(lambda: self._client.names(kind)) if kind in KEYED[NAME] else {}
+
+    def _newer(self, kind: EntityKind, after: str | None, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+        query |= {"limit": str(PAGE), **({"cursor": after} if after else {})}
+        rows, more = self._page(LISTS[kind].path, **query)
+        return rows, more.get("next_cursor")
+
+    def _older(self, kind: EntityKind, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        rows, more = self._page(LISTS[kind].path, limit=str(PAGE), start=after or "0")
+        pages = more.get("pagination") or {}
+        return rows, str(pages["next_start"]) if pages.get("more_items_in_collection") else None
+
+    def _page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        return self._patience(lambda: self._client.page(path, **query))
+
+    def _record(self, kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> PastRecord:
+        values = _named(row, names)
+        created_at, changed_at = _moment(row, CREATED), _moment(row, CHANGED)
+        ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
+        if LISTS[kind].logged is None:
+            changes = tuple(Change(name, text_of(value), changed_at) for name, value in values.items())
+        else:
+            log = [_logged(entry, names) for entry in self._log(kind, ref.id)]
+            changes = tuple(_with_beginnings(values, log, created_at))
+        return PastRecord(ref, created_at, changes)
+
+    def _log(self, kind: EntityKind, number: str) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            query = {"limit": str(LOG_PAGE), **({"cursor": cursor} if cursor else {})}
+            rows, more = self._page(f"{LISTS[kind].logged}/{number}/changelog", **query)
+            yield from rows
+            if not (cursor := more.get("next_cursor")):
+                return
+
+
+@dataclass(frozen=True)
+class _Logged:
+    name: str
+    before: str | None
+    after: str | None
+    at: datetime
+
+
+def _logged(entry: dict[str, Any], names: dict[str, str]) -> _Logged:
+    key = str(entry["field_key"])
+    return _Logged(names.get(key, key), text_of(entry.get("old_value")), text_of(entry.get("new_value")), _utc(entry["time"]))
+
+
+def _with_beginnings(values: dict[str, Any], log: Iterable[_Logged], created_at: datetime) -> Iterator[Change]:
+    """Each field's changes, and what it was when the record was made: what the first change replaced, or what it still is."""
+    by_name: dict[str, list[_Logged]] = {}
+    for entry in sorted(log, key=lambda one: one.at):
+        by_name.setdefault(entry.name, []).append(entry)
+    for name in dict.fromkeys([*values, *by_name]):
+        changes = by_name.get(name, [])
+        yield Change(name, changes[0].before if changes else text_of(values[name]), created_at)
+        yield from (Change(name, change.after, change.at) for change in changes)
+
+
+def _current(kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> Current:
+    ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
+    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(row, names))
+
+
+def _named(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A record's values under the names of its fields."""
+    return {names.get(key, key): value for key, value in flat(row).items()}
+
+
+def _moment(row: dict[str, Any], names: tuple[str, ...]) -> datetime:
+    """When a record was made or changed; one that says neither, as a user or a stage, has been there for ever."""
+    found = next((row[name] for name in (*names, *CREATED) if row.get(name)), None)
+    return _utc(found) if found else LONG_AGO
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _utc(text: str) -> datetime:
+    """API v2 writes RFC 3339, API v1 `2026-01-31 12:00:00` in UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

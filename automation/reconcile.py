@@ -1,0 +1,155 @@
+"""Finds what webhooks missed: records whose last change in the CRM says something that is not known here.
+
+What is found comes in as events, by the source of our own and through the same door as all others: stored, ordered by when it
+happened in the CRM, and asking the models that such a change asks.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from automation.clients.history import Current, History
+from automation.memory import told_texts
+from automation.pipeline.collect import collect
+from automation.pipeline.context import Loop
+from automation.sources import ours
+from data.db import unstorable
+from data.domain.entity import EntityKind
+from data.domain.event import OUR_PREFIX, Driver
+from data.domain.event_type import Verb, type_of
+from data.domain.fact import Fact, newest
+from data.errors import VendorError
+from data.log import get_logger
+from data.warehouse import entities, facts, property_names, reconciliations
+from data.warehouse.entities import EntityRow
+
+log = get_logger("reconcile")
+
+# A webhook may be under way still, and a CRM's search is behind its records by some seconds.
+LAG = timedelta(minutes=2)
+# Looked at twice, for a change that the search did not show yet; what is known by then makes no event.
+OVERLAP = timedelta(minutes=10)
+# How far the first look goes back: what came before that is the backfill's.
+FIRST = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a look at one kind of record found. `missed`: the events that it made."""
+
+    kind: EntityKind
+    records: int
+    missed: int
+
+
+def reconcile(loop: Loop, source: str, history: History) -> list[Gap]:
+    """Looks at all that changed since the last look. A kind that cannot be looked at now is looked at the next time."""
+    found: list[Gap] = []
+    for kind in history.watched:
+        try:
+            found.append(_look(loop, source, history, kind))
+        except VendorError as error:
+            log.warning("reconcile.look.failed", source=source, kind=kind, reason=error.detail)
+    return found
+
+
+def _look(loop: Loop, source: str, history: History, kind: EntityKind) -> Gap:
+    now = loop.clock.now()
+    until = now - LAG
+    with loop.database.write() as session:
+        row = reconciliations.get(session, source, kind, otherwise=now - FIRST, now=now)
+        since = row.seen_until - OVERLAP
+    records = missed = 0
+    after: str | None = None
+    more = True
+    while more:
+        asked_at = loop.clock.now()
+        page = history.changed(kind, since, until, after)
+        records, missed = records + len(page.records), missed + _tell(loop, page.records, asked_at)
+        after, more = page.after, page.after is not None
+    gap = Gap(kind, records, missed)
+    _keep(loop, source, gap, until)
+    return gap
+
+
+def _keep(loop: Loop, source: str, gap: Gap, seen_until: datetime) -> None:
+    now = loop.clock.now()
+    with loop.database.write() as session:
+        row = reconciliations.get(session, source, gap.kind, otherwise=seen_until, now=now)
+        row.seen_until, row.looked_at = max(row.seen_until, seen_until), now
+        row.records, row.missed, row.missed_ever = gap.records, gap.missed, row.missed_ever + gap.missed
+        session.add(row)
+    if gap.missed:
+        log.warning("reconcile.gap.closed", source=source, kind=gap.kind, records=gap.records, missed=gap.missed)
+
+
+def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
+    """Puts what is not known into the inbox; how many events that made."""
+    if not records:
+        return 0
+    with loop.database.read() as session:
+        items = missed_of(session, records, asked_at)
+    if not items:
+        return 0
+    return collect(loop, ours.NAME, json.dumps(items).encode(), Driver.WORKER).accepted
+
+
+def missed_of(session: Session, records: Sequence[Current], asked_at: datetime) -> list[dict[str, Any]]:
+    """The items of the events that would have told what is not known of these records, which were so when they were asked for."""
+    rows = {record.ref: entities.find(session, record.ref) for record in records}
+    stored = facts.of_entities(session, {row.id for row in rows.values() if row is not None and row.id is not None})
+    names = {(row.source, row.kind, row.key): row.name for row in property_names.every(session)}
+    found = (_item(record, rows[record.ref], stored, names, asked_at) for record in records)
+    return [item for item in found if item is not None]
+
+
+def _item(
+    record: Current,
+    row: EntityRow | None,
+    stored: Mapping[int, list[Fact]],
+    names: Mapping[tuple[str, str, str], str],
+    asked_at: datetime,
+) -> dict[str, Any] | None:
+    if row is not None and row.merged_into_id is not None:
+        return None
+    told = [] if row is None or row.id is None else stored[row.id]
+    ref = record.ref
+    known = {names.get((ref.source, ref.kind.value, name), name): fact for name, fact in newest(told).items()}
+    values = {name: value for name, value in record.values.items() if unstorable({name: value}) is None}
+    texts = told_texts(ref.source, values)
+    theirs = {name: known.get(names.get((ref.source, ref.kind.value, name), name)) for name in texts}
+    news = {
+        name for name, text in texts.items() if _is_news(record, theirs[name], text, asked_at) and not name.startswith(OUR_PREFIX)
+    }
+    changed = {name: values[name] for name in texts if name in news}
+    is_new = not told
+    if not changed and not is_new:
+        return None
+    verb = Verb.CREATED if is_new and record.changed_at - record.created_at < OVERLAP else Verb.CHANGED
+    if verb is Verb.CHANGED and not changed:
+        return None
+    return {
+        "id": f"missed {ref} {record.changed_at.isoformat()}",
+        "source": ref.source,
+        "type": type_of(ref.kind, verb),
+        "occurred_at": _moment(record, [theirs[name] for name in news], asked_at).isoformat(),
+        "entity": {"kind": ref.kind.value, "id": ref.id},
+        "properties": changed,
+    }
+
+
+def _is_news(record: Current, known: Fact | None, text: str | None, asked_at: datetime) -> bool:
+    """Whether the CRM says something else than what is known. A webhook that has just come may be ahead of the CRM's search."""
+    if known is None:
+        return text is not None
+    return known.value != text and (known.occurred_at <= record.changed_at or known.known_at <= asked_at - LAG)
+
+
+def _moment(record: Current, known: Sequence[Fact | None], asked_at: datetime) -> datetime:
+    """When it changed, by the CRM. Where its webhooks are dated by another clock, which is ahead: it is so since it was asked."""
+    overtaken = any(fact is not None and fact.occurred_at > record.changed_at for fact in known)
+    return asked_at if overtaken else record.changed_at

@@ -1,0 +1,1 @@
+"""The stand-in Pipedrive: records in API v2 and v1, fields, histories, users, currencies and webhooks."""

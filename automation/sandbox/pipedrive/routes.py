@@ -1,0 +1,41 @@
+"""TABLE of Pipedrive's paths, without the host. The first that fits is taken; API v1 answers with and without `/api`."""
+
+from starlette.routing import Route
+
+from automation.sandbox.http import Handler, route
+from automation.sandbox.pipedrive import account, fields, history, items
+from automation.sandbox.pipedrive.door import PIPEDRIVE
+from automation.sandbox.pipedrive.items import BY_V1, BY_V2, of_kind
+from automation.sandbox.pipedrive.schema import BY_FIELDS
+from automation.sandbox.state import Sandbox
+
+NEWER: tuple[tuple[str, str, Handler], ...] = (
+    *(row for name in BY_FIELDS for row in (("GET", f"/{name}", fields.list_newer), ("POST", f"/{name}", fields.create_newer))),
+    ("GET", "/{kind}", items.list_newer),
+    ("POST", "/{kind}", of_kind(BY_V2)(items.create)),
+    ("GET", "/{kind}/{number}", of_kind(BY_V2)(items.get_one)),
+    ("PATCH", "/{kind}/{number}", of_kind(BY_V2)(items.change)),
+    ("DELETE", "/{kind}/{number}", of_kind(BY_V2)(items.delete)),
+)
+OLDER: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/users/me", account.me),
+    ("GET", "/users", account.users),
+    ("GET", "/currencies", account.currencies),
+    ("GET", "/webhooks", account.list_webhooks),
+    ("POST", "/webhooks", account.create_webhook),
+    ("DELETE", "/webhooks/{number}", account.delete_webhook),
+    ("GET", "/{kind}/{number}/changelog", history.changelog),
+    ("GET", "/{kind}/{number}/flow", history.flow),
+    *(row for name in BY_FIELDS for row in (("GET", f"/{name}", fields.list_older), ("POST", f"/{name}", fields.create_older))),
+    ("GET", "/{kind}", items.list_older),
+    ("POST", "/{kind}", of_kind(BY_V1)(items.create)),
+    ("GET", "/{kind}/{number}", of_kind(BY_V1)(items.get_one)),
+    ("PATCH", "/{kind}/{number}", of_kind(BY_V1)(items.change)),
+    ("PUT", "/{kind}/{number}", of_kind(BY_V1)(items.change)),
+    ("DELETE", "/{kind}/{number}", of_kind(BY_V1)(items.delete)),
+)
+BASES = (("/api/v2", NEWER), ("/v1", OLDER), ("/api/v1", OLDER))
+
+
+def routes(sandbox: Sandbox) -> list[Route]:
+    return [route(sandbox, PIPEDRIVE, method, base + path, handler) for base, table in BASES for method, path, handler in table]

@@ -1,0 +1,154 @@
+"""One run: the same load, calm or under fire, up to the moment at which nothing is pending any more."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from automation.sandbox.habits import TABLE, Habits, named
+from automation.sandbox.player import echoing
+from data.db import Database
+from data.errors import LeadloopError
+from data.warehouse import reconciliations
+from scripts.effects import served_version
+from scripts.stand import Stand, stand
+from tests.chaos.like_n8n import like_n8n
+from tests.chaos.load import Load
+from tests.chaos.machine import Machine, Postgres, machine
+from tests.chaos.truth import Findings, findings, pending
+from tests.support import put_model
+
+# As in a company, only sooner: who died is replaced after seconds instead of a minute.
+HASTE = {
+    "hot_threshold": "auto", "n8n_grace_seconds": "4", "lease_seconds": "12", "champion_poll_seconds": "3600",
+    "reconcile_minutes": "0.5", "deliver_pipedrive": "worker", "log_level": "WARNING",
+    "hubspot_calls_per_10_seconds": "100", "pipedrive_calls_per_2_seconds": "20",  # what the stand-ins allow, or less
+}  # fmt: skip
+HURRY = 10.0  # the vendors' own waits (Pipedrive's retries and bans, an expired token) are so much shorter
+ATTEMPTS = 60  # HubSpot goes on for a day; with a second between two tries this is a minute
+DOWN_SECONDS = (0.0, 2.0)
+QUIET_LOOKS, LOOK_SECONDS = 3, 1.0  # nothing pending, several times over, and no echo under way
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of. The same plan draws the same events, habits and kills."""
+
+    events: int
+    seed: int = 0
+    kills: int = 0
+    every_seconds: float = 8.0
+    """A kill comes after this long on average."""
+    habits: Habits = field(default_factory=Habits)
+    misbehaving_n8n: bool = False
+    apis: int = 1
+    workers: int = 0
+    per_second: float | None = None
+    reconciled: bool = False
+    """Waits until reconciliation has looked at all of it: only needed where messages may be lost for good."""
+    patience_seconds: float = 900.0
+
+    def calm(self) -> "Plan":
+        """The same events, with nothing going wrong."""
+        return replace(self, kills=0, habits=Habits(), misbehaving_n8n=False, per_second=None, reconciled=False)
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    found: Findings
+    seconds: float
+    sent_in_seconds: float
+    killed: list[str]
+    mishaps: Mapping[str, int]
+    peak_bytes: Mapping[str, int]
+
+
+def bad_habits(seed: int, *, but: frozenset[str] = frozenset()) -> Habits:
+    """Every habit of the vendors', as usual."""
+    return named([name for name in TABLE if name not in but], seed=seed, hurry=HURRY)
+
+
+def run(plan: Plan, folder: Path, *, postgres: bool, say: Say = lambda _line: None) -> Outcome:
+    """Plays a plan to its end, and looks at what it came to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        database = Postgres(folder / "postgres") if postgres else None
+        settings = {**HASTE, **({"database_url": database.url} if database else {})}
+        parts = stack.enter_context(stand(folder / "stand", overrides=settings))
+        if database is not None:
+            stack.callback(database.end)
+        put_model(parts.settings.models_dir, rows=20_000)
+        load = Load(parts, plan.events, plan.seed, ATTEMPTS, plan.per_second)
+        load.define_fields()
+        running = stack.enter_context(machine(parts.process_env(), folder, database, apis=plan.apis, workers=plan.workers))
+        n8n = stack.enter_context(like_n8n(parts, running.apis, seed=plan.seed, misbehaves=plan.misbehaving_n8n))
+        parts.sandbox.set_habits(plan.habits)
+        stack.enter_context(echoing(parts.player, parts.pipedrive))
+        ours = Database(parts.settings.database_url)
+        stack.callback(ours.dispose)
+        started = time.monotonic()
+        with _killing(plan, running, say), load.playing() as all_sent:
+            while not all_sent():
+                time.sleep(LOOK_SECONDS)
+                say(f"sent {load.sent:,} of {plan.events:,}, killed {len(running.killed)}")
+        load.flush()
+        sent_in = time.monotonic() - started
+        _settle(plan, parts, ours, say)
+        found = findings(parts, load, served_version(parts), ours)
+        return Outcome(found, time.monotonic() - started, sent_in, running.killed, dict(n8n.happened), running.peak_bytes)
+
+
+@contextmanager
+def _killing(plan: Plan, running: Machine, say: Say) -> Iterator[None]:
+    """Kills parts at random moments until the block ends; what is left of the plan's kills comes at once then."""
+    drawn = random.Random(f"{plan.seed}/kills")
+    ended = threading.Event()
+
+    def kill_all() -> None:
+        for _ in range(plan.kills):
+            ended.wait(drawn.expovariate(1 / plan.every_seconds))
+            part = drawn.choice(running.parts)
+            running.kill(part, down_seconds=drawn.uniform(*DOWN_SECONDS))
+            say(f"killed {part.name}")
+
+    thread = threading.Thread(target=kill_all, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _settle(plan: Plan, parts: Stand, database: Database, say: Say) -> None:
+    """Waits until nothing is pending, has been so for some looks, and reconciliation has seen all where that is needed."""
+    deadline = time.monotonic() + plan.patience_seconds
+    sent_at = parts.sandbox.now()
+    quiet = 0
+    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        left = _left(database)
+        waits = plan.reconciled and not _reconciled(database, sent_at)
+        quiet = quiet + 1 if not left and not waits else 0
+        say(f"pending: {left or 'nothing'}{', reconciliation has not looked at all yet' if waits else ''}")
+
+
+def _left(database: Database) -> dict[str, int]:
+    try:
+        with database.read() as session:
+            return pending(session)
+    except LeadloopError:
+        return {"database": 1}
+
+
+def _reconciled(database: Database, sent_at: datetime) -> bool:
+    with database.read() as session:
+        rows = reconciliations.every(session)
+    return bool(rows) and all(row.seen_until >= sent_at for row in rows)

@@ -1,0 +1,182 @@
+"""What no webhook told is found, told once, and scored; what is known makes no event."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlmodel import col, select
+
+from automation.clients.histories import history_of
+from automation.clients.history import Patience
+from automation.jobs import worker
+from automation.jobs.schedule import Job
+from automation.jobs.scheduler import _guarded
+from automation.pipeline.context import Loop
+from automation.reconcile import Gap, reconcile
+from automation.sandbox.habits import Habits
+from automation.sandbox.player import HubSpotPlayer, PipedrivePlayer
+from automation.sandbox.server import Addresses
+from automation.sandbox.state import Sandbox
+from data.domain.entity import EntityKind
+from data.warehouse import reconciliations
+from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
+from data.warehouse.predictions import PredictionRow
+from tests.conftest import LoopFactory
+from tests.support import FakeClock
+
+LATER = timedelta(minutes=5)
+KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
+FIELDS = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit")
+CRMS = tuple(KINDS)
+PATIENCE = Patience(tries=12, sleep=lambda _seconds: None)
+
+
+@pytest.fixture
+def sandbox(clock: FakeClock) -> Sandbox:
+    """The vendors share the test's clock: what changed since when is what this is about."""
+    tokens = {"hubspot_token": "hubspot-token", "pipedrive_token": "pipedrive-token", "slack_token": "slack-token"}
+    return Sandbox(**tokens, channels=("sales",), now=clock.now)
+
+
+@pytest.fixture
+def loop(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> Loop:
+    for name in FIELDS:
+        sandbox.define_hubspot_property("contacts", name)
+        sandbox.define_pipedrive_field("persons", name)
+    return make_loop(addresses, hubspot_calls_per_10_seconds=10_000, pipedrive_calls_per_2_seconds=10_000)
+
+
+def person(source: str, number: str, **changed: Any) -> dict[str, Any]:
+    if source == "pipedrive":
+        return {"name": f"P {number}", "email": f"p{number}@example.com", "sessions": 3, **changed}
+    return {"email": f"p{number}@example.com", "hs_analytics_num_visits": "3", **changed}
+
+
+def look(loop: Loop, source: str, clock: FakeClock) -> list[Gap]:
+    """A look once the search shows all and nothing can be under way any more."""
+    clock.move(minutes=LATER.total_seconds() / 60)
+    return reconcile(loop, source, history_of(source, loop.clients, loop.settings, PATIENCE))
+
+
+def missed(gaps: list[Gap]) -> int:
+    return sum(gap.missed for gap in gaps)
+
+
+def told(loop: Loop, source: str) -> list[tuple[str, str]]:
+    """Type and id of every event of a CRM, in the order in which they happened."""
+    with loop.database.read() as session:
+        query = select(EventRow.type, EntityRow.vendor_id).join(EntityRow, col(EntityRow.id) == EventRow.entity_id)
+        rows = session.exec(query.where(EventRow.source == source).order_by(col(EventRow.occurred_at), col(EventRow.id)))
+        return [(type_, number) for type_, number in rows]
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_a_record_that_nobody_told_of_is_told_once_and_scored(loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str) -> None:
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    gaps = look(loop, source, clock)
+    assert [(gap.kind, gap.missed) for gap in gaps if gap.missed] == [(EntityKind.CONTACT, 1)]
+    assert told(loop, source) == [("contact.created", "41")]
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        assert len(session.exec(select(PredictionRow)).all()) == 1
+    assert missed(look(loop, source, clock)) == 0, "what is known now makes no event"
+    with loop.database.read() as session:
+        row = next(row for row in reconciliations.every(session) if (row.source, row.kind) == (source, "contact"))
+    assert (row.missed, row.missed_ever) == (0, 1)
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_a_change_that_was_lost_is_found_and_the_newest_value_is_scored(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str
+) -> None:
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    look(loop, source, clock)
+    clock.move(hours=1)
+    name = {"hubspot": "hs_analytics_num_visits", "pipedrive": "sessions"}[source]
+    sandbox.put(source, KINDS[source], "41", {name: "9"})
+    assert missed(look(loop, source, clock)) == 1
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        newest = session.exec(select(PredictionRow).order_by(col(PredictionRow.id).desc())).first()
+        event = session.exec(select(EventRow).order_by(col(EventRow.id).desc())).first()
+    assert newest is not None
+    assert event is not None
+    assert newest.features["sessions"] == 9
+    assert event.type == "contact.changed"
+    assert len(event.properties) == 1, "only what was not known"
+
+
+def test_what_webhooks_told_makes_no_event(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, running_app: tuple[FastAPI, str]
+) -> None:
+    app, url = running_app
+    app.state.loop = loop
+    hubspot = HubSpotPlayer(sandbox, "https://hooks.example.com/webhook/hubspot-events", "hubspot-client-secret")
+    pipedrive = PipedrivePlayer(sandbox, f"{url}/collect/pipedrive", "pipedrive", "pipedrive-password")
+    hubspot.address = f"{url}/collect/hubspot"
+    assert hubspot.deliver(hubspot.created("41", {"email": "p41@example.com", "sessions": 3})) == 202
+    assert pipedrive.deliver(pipedrive.created("41", person("pipedrive", "41"))) == 202
+    worker.sweep_inbox(loop)  # HubSpot tells of a creation without any property: they were looked up
+    assert missed(look(loop, "hubspot", clock)) == 0
+    assert missed(look(loop, "pipedrive", clock)) == 0
+
+
+def test_a_webhook_whose_sender_s_clock_is_ahead_does_not_hide_what_came_after_it(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, running_app: tuple[FastAPI, str]
+) -> None:
+    app, url = running_app
+    app.state.loop = loop
+    player = PipedrivePlayer(sandbox, f"{url}/collect/pipedrive", "pipedrive", "pipedrive-password")
+    whole = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
+    player.deliver(player.created("41", person("pipedrive", "41", **whole)))
+    worker.sweep_inbox(loop)  # looks the person up, this once
+    sandbox.set_habits(Habits(clock_skew_seconds=90))
+    held_back = player.changed("41", {"sessions": 5})
+    clock.move(seconds=10)
+    player.changed("41", {"sessions": 9})  # of this no webhook ever comes
+    clock.move(seconds=60)
+    assert player.deliver(held_back) == 202
+    worker.sweep_inbox(loop)
+    assert missed(look(loop, "pipedrive", clock)) == 1
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        newest = session.exec(select(PredictionRow).order_by(col(PredictionRow.id).desc())).first()
+    assert newest is not None
+    assert newest.features["sessions"] == 9
+    assert missed(look(loop, "pipedrive", clock)) == 0
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_our_own_fields_are_nobody_s_news(loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str) -> None:
+    sandbox.define_hubspot_property("contacts", "predicted_score")
+    sandbox.define_pipedrive_field("persons", "predicted_score")
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    look(loop, source, clock)
+    sandbox.write(source, KINDS[source], "41", {"predicted_score": "0.7"}, through="batch")
+    assert missed(look(loop, source, clock)) == 0
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_a_vendor_in_a_bad_mood_hides_nothing_for_good(loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str) -> None:
+    for number in range(1, 231):  # more than a page
+        sandbox.put(source, KINDS[source], str(number), person(source, str(number)))
+    sandbox.set_habits(Habits(seed=1, server_error=0.3, too_many=0.2, bad_gateway=0.1))
+    found = sum(missed(look(loop, source, clock)) for _ in range(3))
+    sandbox.set_habits(Habits())
+    found += missed(look(loop, source, clock))
+    assert found == 230
+    assert len(set(told(loop, source))) == len(told(loop, source)) == 230
+
+
+def test_each_turn_is_taken_by_one_of_all_processes(loop: Loop, clock: FakeClock) -> None:
+    runs: list[str] = []
+    job = Job("crm.reconcile", 900, lambda _loop: runs.append("ran"), once=True)
+    for _ in range(3):  # as many processes
+        _guarded(job, loop)
+    assert len(runs) == 1
+    clock.move(minutes=15)
+    _guarded(job, loop)
+    _guarded(job, loop)
+    assert len(runs) == 2
