@@ -70,6 +70,8 @@ def _refusal(scope: Scope, single: dict[bytes, bytes]) -> Refusal | None:
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             f"a request may have {MOST_HEADERS} headers of {MOST_HEADER_BYTES:,} bytes together at most",
         )
+    if "\x00" in scope["path"]:
+        return HTTPStatus.NOT_FOUND, "nothing here is called by a name with a NUL character"
     if len(scope["query_string"]) > MOST_QUERY_BYTES:
         return HTTPStatus.REQUEST_URI_TOO_LONG, f"a query may have {MOST_QUERY_BYTES:,} bytes at most"
     if b"content-length" in single and b"transfer-encoding" in single:

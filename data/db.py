@@ -111,13 +111,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading; rolled back at the end."""
-        with _away_is_not_ready(), Session(self.engine, expire_on_commit=False) as session:
+        with away_is_not_ready(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on an error."""
-        with self._turn, _away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._turn, away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -141,7 +141,7 @@ class Database:
     def _advisory_lock(self, name: str, timeout_seconds: float) -> Iterator[None]:
         key = {"key": int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)}
         with ExitStack() as stack:
-            with _away_is_not_ready():
+            with away_is_not_ready():
                 connection = stack.enter_context(self.engine.execution_options(isolation_level="AUTOCOMMIT").connect())
                 connection.detach()  # closed at the end and not given back to the pool: the lock never outlives its holder
                 take = text("SELECT pg_try_advisory_lock(:key)")
@@ -181,13 +181,13 @@ class Database:
         if self.is_sqlite:
             self._directly("VACUUM")
             return
-        with _away_is_not_ready(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        with away_is_not_ready(), self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             for table in sorted(tables):
                 connection.execute(text(f'VACUUM "{table}"'))
 
     def _directly(self, statement: str) -> tuple[Any, ...]:
         """Outside any transaction, which these statements do not stand."""
-        with self._turn, _away_is_not_ready():
+        with self._turn, away_is_not_ready():
             connection = self.engine.raw_connection()
             try:
                 found = connection.cursor().execute(statement).fetchone()
@@ -205,14 +205,15 @@ class Database:
 
 
 @contextmanager
-def _away_is_not_ready() -> Iterator[None]:
-    """A database that cannot be reached is told as what it is: nothing was stored, try again."""
+def away_is_not_ready() -> Iterator[None]:
+    """A database that cannot be used is told as what it is: nothing was stored, try again."""
     try:
         yield
     except DBAPIError as error:
         if not _is_away(error):
             raise
-        raise NotReady(f"the database cannot be used now ({type(error.orig).__name__}); try again") from error
+        remedy = "its disk may be full: make room on it and try again" if _is_full(error) else "try again"
+        raise NotReady(f"the database cannot be used now ({type(error.orig).__name__}); {remedy}") from error
 
 
 def _is_away(error: DBAPIError) -> bool:
@@ -221,6 +222,10 @@ def _is_away(error: DBAPIError) -> bool:
         return "alembic_version" in str(error)
     # A file that is no database, or a damaged one, is told by the bare class.
     return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
+def _is_full(error: DBAPIError) -> bool:
+    return any(said in str(error.orig) for said in ("disk I/O error", "disk is full", "No space left on device"))
 
 
 def insert_new(

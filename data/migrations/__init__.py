@@ -5,7 +5,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import text
 
-from data.db import Database
+from data.db import Database, away_is_not_ready
 from data.errors import NotConfigured
 from data.settings import ROOT
 
@@ -18,7 +18,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
     config = Config(attributes={"database": database})
     config.set_main_option("script_location", str(ROOT / "data" / "migrations"))
     try:
-        _upgrade(database, config, revision)
+        with away_is_not_ready():
+            _upgrade(database, config, revision)
     except CommandError as error:
         if "Can't locate revision" not in str(error):
             raise

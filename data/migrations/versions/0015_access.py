@@ -18,8 +18,8 @@ def upgrade() -> None:
     op.create_table(
         "api_tokens",
         sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("name", sa.String(64), nullable=False),
-        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
         sa.Column("scopes", data.db.JsonValue(), nullable=False),
         sa.Column("created_at", data.db.UtcDateTime(), nullable=False),
         sa.Column("expires_at", data.db.UtcDateTime(), nullable=True),
