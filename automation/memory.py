@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 from sqlmodel import Session
 
+from automation.sources import ours
 from automation.sources.properties import HOUSEKEEPING, KEYS, WORDS, our_names, person_properties
 from data.domain.company_profile import is_profile_name
 from data.domain.entity import EntityKind, EntityRef, Known
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import Verb
-from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, newest, news, placed, text_of
+from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, newest, news, placed, text_of, told_by
 from data.domain.identity import key_of, key_of_ref
 from data.domain.relation import link_name, target_of
 from data.warehouse import events, fact_frames, facts, identities, property_names
@@ -65,13 +66,20 @@ def targets_of(told: Iterable[tuple[EntityRef, Mapping[str, Any]]]) -> set[Entit
 
 
 def remember_events(
-    session: Session, heard: Sequence[Heard], owners: Mapping[int, EntityRow], targets: Mapping[EntityRef, int], now: datetime
+    session: Session,
+    heard: Sequence[Heard],
+    owners: Mapping[int, EntityRow],
+    targets: Mapping[EntityRef, int],
+    now: datetime,
+    *,
+    by_webhook: bool = True,
 ) -> set[int]:
     """Stores what events say, and who is the same by it: these are returned.
 
-    The caller holds the rows of the events' entities, and took `now` after that.
+    The caller holds the rows of the events' entities, and took `now` after that. `by_webhook`: the sender of webhooks dated
+    them. What was found by asking is dated by the records' own clock, which is not always the same.
     """
-    moments = _moments(session, heard, now)
+    moments = _moments(session, heard, now) if by_webhook else {one.event_id: told_by(one.event.occurred_at, now) for one in heard}
     late = {each.entity_id for each in heard if _is_late(each, owners, moments)}
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
@@ -243,7 +251,8 @@ def _moments(session: Session, heard: Sequence[Heard], now: datetime) -> dict[in
     if not heard:
         return {}
     first = min(each.event.occurred_at for each in heard)
-    others = facts.dated(session, events.dated_ahead(session, {each.entity_id for each in heard}, first))
+    ahead = events.dated_ahead(session, {each.entity_id for each in heard}, first)
+    others = facts.dated(session, ahead, but_from=ours.NAME)
     found: dict[int, datetime] = {}
     for each in sorted(heard, key=lambda one: one.event.occurred_at, reverse=True):
         known = others.setdefault(each.entity_id, [])

@@ -27,12 +27,16 @@ class EventOut(BaseModel):
 
 
 class CollectOut(BaseModel):
-    """How many events were new, repeats, or set aside; and the new ones with the models that each asks."""
+    """How many events were new, repeats, or set aside; and the new ones with the models that each asks.
+
+    `deferred`: more came at once than could be looked at. The bytes are stored, the worker sees to them, nothing is counted yet.
+    """
 
     accepted: int
     duplicates: int
     rejected: int
     events: list[EventOut]
+    deferred: bool
 
 
 # The body is read as bytes: what is not JSON is no 422 here but a dead letter, so FastAPI must not parse it.

@@ -33,7 +33,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
     sweep_seconds = settings.sweep_seconds
     watcher = watch.Watcher()
     return (
-        Job("payloads.sweep", 10 * sweep_seconds, worker.sweep_payloads),
+        Job("payloads.sweep", sweep_seconds, worker.sweep_payloads),
         Job("inbox.sweep", sweep_seconds, worker.sweep_inbox),
         *(
             Job(f"outbox.{name}.sweep", sweep_seconds, partial(worker.sweep_outbox, destination=destination))

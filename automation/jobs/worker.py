@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from automation.destinations.base import Destination, Sent
-from automation.pipeline.collect import parse_payload
+from automation.pipeline.collect import parse_waiting
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
 from data.domain.delivery import DeliveryKind, DeliveryState
-from data.errors import NotFound, NotNow, Permanent, Retryable
+from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable
 from data.log import get_logger
 from data.warehouse import dead_letters, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
@@ -23,16 +23,22 @@ ORPHAN_AFTER = timedelta(seconds=30)
 
 
 def sweep_payloads(loop: Loop) -> None:
-    """Parses payloads that were stored but never parsed."""
+    """Parses payloads that were put off, and those that were stored but never parsed, until none is left."""
+    last = 0  # one that cannot be stored now is tried again by the next sweep
+    while found := _unparsed(loop, last):
+        for payload_id in found:
+            try:
+                parse_waiting(loop, payload_id)
+            except NotReady:
+                raise
+            except Exception:
+                log.exception("collect.payload.not_stored", payload_id=payload_id)
+        last = found[-1]
+
+
+def _unparsed(loop: Loop, behind: int) -> Sequence[int]:
     with loop.database.read() as session:
-        waiting = [row.id for row in payloads.unparsed(session, loop.clock.now(), after=ORPHAN_AFTER)]
-    for payload_id in waiting:
-        if payload_id is None:
-            continue
-        try:
-            parse_payload(loop, payload_id)
-        except Exception:
-            log.exception("collect.payload.not_stored", payload_id=payload_id)
+        return payloads.unparsed(session, loop.clock.now(), after=ORPHAN_AFTER, behind=behind)
 
 
 def sweep_inbox(loop: Loop) -> None:

@@ -1,6 +1,6 @@
 """Stage 1: store the bytes, then parse them into events, then answer. Nothing is acknowledged that is not stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline import review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
+from automation.sources import ours
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
 from automation.sources.registry import SOURCES
 from data.domain.entity import EntityRef
@@ -25,7 +26,7 @@ from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
 from data.warehouse.erasures import Origin
 from data.warehouse.events import Arrival
-from data.warehouse.payloads import Payload, PayloadState
+from data.warehouse.payloads import UNPARSED, Payload, PayloadState
 
 log = get_logger("collect")
 
@@ -33,6 +34,8 @@ log = get_logger("collect")
 MOST_LETTERS = 1000
 # A webhook takes seconds. What was told later than this may have been missing where somebody was scored.
 LATE = timedelta(minutes=1)
+# So long a payload waits for those before it to be parsed: as long as n8n, who could walk its events, may wait.
+TURN_SECONDS = 0.05
 ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
@@ -46,12 +49,16 @@ class CollectedEvent:
 
 @dataclass(frozen=True)
 class Collected:
-    """The collector's answer: how many were new, repeats or set aside, and the new ones."""
+    """The collector's answer: how many were new, repeats or set aside, and the new ones.
 
-    accepted: int
-    duplicates: int
-    rejected: int
-    events: list[CollectedEvent]
+    `deferred`: the bytes are stored, and the worker sees what is in them; nothing is counted yet.
+    """
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    events: list[CollectedEvent] = field(default_factory=list)
+    deferred: bool = False
 
 
 def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
@@ -62,23 +69,47 @@ def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
     """
     if source not in SOURCES:
         raise NotFound(f"there is no source {source!r}; the sources are {', '.join(SOURCES)}")
-    with loop.database.write() as session:
-        payload_id = payloads.add(session, Payload(source=source, driver=driver, body=body, received_at=loop.clock.now()))
-    return parse_payload(loop, payload_id)
+    payload = Payload(source=source, driver=driver, body=body, received_at=loop.clock.now())
+    with loop.turns.one(TURN_SECONDS) as it_is_ours:
+        if not it_is_ours:  # its sender waits for the bytes to be safe, and not for those before it
+            payload.state, payload.driver = PayloadState.DEFERRED, Driver.WORKER
+        with loop.database.write() as session:
+            payload_id = payloads.add(session, payload)
+        return parse_payload(loop, payload_id) if it_is_ours else Collected(deferred=True)
 
 
 def parse_payload(loop: Loop, payload_id: int) -> Collected:
-    """Parses a stored payload. Doing it again changes nothing: every event has its dedupe key."""
+    """Parses a payload that was just stored. Doing it again changes nothing: every event has its dedupe key."""
     with loop.database.read() as session:
         payload = payloads.get(session, payload_id)
     assert payload is not None
-    parsed = _parse(loop, payload, payload.received_at)
+    parsed = _parse(loop, payload, payload.received_at)  # before anything is locked: others write meanwhile
     with loop.database.write() as session:
         stored = payloads.get(session, payload_id, lock=True)
-        if stored is None or stored.state != PayloadState.RECEIVED:
-            return Collected(0, len(parsed.events), 0, [])
-        stored.state = PayloadState.PARSED
-        collected, reviews = _store(loop, session, stored, parsed, payload.received_at)
+        if stored is None or stored.state not in UNPARSED:
+            return Collected(duplicates=len(parsed.events))
+        collected, reviews = _store_all(loop, session, stored, parsed)
+    return _stored(loop, payload, parsed, collected, reviews)
+
+
+def parse_waiting(loop: Loop, payload_id: int) -> bool:
+    """The worker's way: parses a payload unless somebody else has done so or is at it; says whether it did."""
+    with loop.database.write() as session:
+        if (payload := payloads.take(session, payload_id)) is None:
+            return False
+        parsed = _parse(loop, payload, payload.received_at)
+        collected, reviews = _store_all(loop, session, payload, parsed)
+    _stored(loop, payload, parsed, collected, reviews)
+    return True
+
+
+def _store_all(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> tuple[Collected, int | None]:
+    payload.state = PayloadState.PARSED
+    return _store(loop, session, payload, parsed, payload.received_at)
+
+
+def _stored(loop: Loop, payload: Payload, parsed: Parsed, collected: Collected, reviews: int | None) -> Collected:
+    payload_id = payload.id
     for reject in parsed.rejects[:MOST_LETTERS]:
         log.info("collect.event.rejected", source=payload.source, payload_id=payload_id, stage=reject.stage, reason=reject.reason)
     log.info("collect.payload.accepted", source=payload.source, payload_id=payload_id, accepted=collected.accepted,
@@ -142,7 +173,7 @@ def _store(
     )
     fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
     heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
-    joined = remember_events(session, heard, owners, ids, now)
+    joined = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
     _follow_merges(session, heard, ids, now)
     _ask_again(session, heard, owners, ids)
     _record_outcomes(session, fresh, now)

@@ -11,6 +11,7 @@ from automation.clients.registry import Clients
 from automation.memory import LookedUp
 from automation.patience import Patience
 from automation.sources.properties import canonical
+from automation.turns import Turns
 from data.clock import Clock
 from data.db import Database
 from data.domain.enrichment import Problem
@@ -33,6 +34,7 @@ class Loop:
     predictor: Predictor
     clients: Clients
     patience: Patience = field(default_factory=Patience)
+    turns: Turns = field(default_factory=Turns)
 
     @cached_property
     def access(self) -> Access:

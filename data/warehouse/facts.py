@@ -17,6 +17,7 @@ from data.domain.relation import LINK
 from data.warehouse.columns import RowId, row_id
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from data.warehouse.payloads import Payload
 
 
 class FactRow(SQLModel, table=True):
@@ -120,12 +121,19 @@ def named_by(session: Session, entity_id: int, kind: EntityKind) -> set[int]:
     return {number for number in session.exec(query) if number is not None}
 
 
-def dated(session: Session, entity_ids: Collection[int]) -> dict[int, list[Dated]]:
-    """The events of each entity that facts have come of: when they happened by their sender, and for us."""
-    query = select(FactRow.entity_id, EventRow.occurred_at, FactRow.occurred_at)
-    joined = query.join(EventRow, col(EventRow.id) == FactRow.event_id).where(col(FactRow.entity_id).in_(set(entity_ids)))
+def dated(session: Session, entity_ids: Collection[int], *, but_from: str) -> dict[int, list[Dated]]:
+    """The events of each entity that facts have come of: when they happened by their sender, and for us.
+
+    `but_from`: the source of payloads whose events are dated by another clock.
+    """
+    query = (
+        select(FactRow.entity_id, EventRow.occurred_at, FactRow.occurred_at)
+        .join(EventRow, col(EventRow.id) == FactRow.event_id)
+        .join(Payload, col(Payload.id) == EventRow.payload_id)
+        .where(col(FactRow.entity_id).in_(set(entity_ids)), Payload.source != but_from)
+    )
     found: dict[int, list[Dated]] = {}
-    for number, occurred_at, happened_at in session.exec(joined.distinct()) if entity_ids else ():
+    for number, occurred_at, happened_at in session.exec(query.distinct()) if entity_ids else ():
         found.setdefault(number, []).append(Dated(occurred_at, happened_at))
     return found
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, func, literal, or_
+from sqlalchemy import Column, Index, LargeBinary, and_, func, literal, or_
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.warehouse.cascade import chunks
@@ -16,9 +16,13 @@ STREAM_ROWS = 500  # how many are in memory at once
 
 
 class PayloadState(StrEnum):
-    RECEIVED = "received"  # stored; not parsed yet
+    RECEIVED = "received"  # stored; whoever took it is parsing it
+    DEFERRED = "deferred"  # stored; more came at once than could be parsed meanwhile, so the worker does it
     PARSED = "parsed"  # its events and dead letters are stored
     PRUNED = "pruned"  # its bytes were kept for long enough; the row is there for its events
+
+
+UNPARSED = (PayloadState.RECEIVED, PayloadState.DEFERRED)
 
 
 class Payload(SQLModel, table=True):
@@ -45,16 +49,25 @@ def get(session: Session, payload_id: int, *, lock: bool = False) -> Payload | N
     return session.get(Payload, payload_id, with_for_update=lock, populate_existing=lock)
 
 
-def unparsed(session: Session, now: datetime, *, after: timedelta, limit: int = 100) -> Sequence[Payload]:
-    """Payloads whose process died between storing and parsing them."""
-    query = (
-        select(Payload)
-        .where(Payload.state == PayloadState.RECEIVED, Payload.received_at <= now - after)
-        .order_by(Payload.id)  # type: ignore[arg-type]
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return session.exec(query).all()
+def take(session: Session, payload_id: int) -> Payload | None:
+    """The payload if it waits to be parsed and nobody else is at it: it is the caller's until the transaction ends."""
+    query = select(Payload).where(Payload.id == payload_id, col(Payload.state).in_(UNPARSED)).with_for_update(skip_locked=True)
+    return session.exec(query.execution_options(populate_existing=True)).first()
+
+
+def unparsed(session: Session, now: datetime, *, after: timedelta, behind: int = 0, limit: int = 100) -> Sequence[int]:
+    """The oldest payloads behind a row id that were put off, or whose process died between storing and parsing them."""
+    state = col(Payload.state)
+    died = and_(state == PayloadState.RECEIVED, col(Payload.received_at) <= now - after)
+    waiting = or_(state == PayloadState.DEFERRED, died)
+    query = select(Payload.id).where(waiting, col(Payload.id) > behind).order_by(col(Payload.id)).limit(limit)
+    return [number for number in session.exec(query) if number is not None]
+
+
+def waiting(session: Session) -> tuple[int, datetime | None]:
+    """How many are not parsed yet, and when the first of them came."""
+    query = select(func.count(), func.min(Payload.received_at)).where(col(Payload.state).in_(UNPARSED))
+    return session.exec(query).one()
 
 
 def naming(session: Session, sources: Iterable[str], numbers: Collection[str]) -> set[int]:

@@ -67,9 +67,9 @@ class Findings:
 
     def differences(self, other: "Findings") -> list[str]:
         """Records on which two runs say different things, and which."""
-        return sorted(
-            name for name in self.records.keys() | other.records.keys() if self.records.get(name) != other.records.get(name)
-        )
+        names = sorted(self.records.keys() | other.records.keys())
+        pairs = ((name, self.records.get(name, {}), other.records.get(name, {})) for name in names)
+        return [f"{name}: {_apart(mine, theirs)}" for name, mine, theirs in pairs if mine != theirs]
 
 
 def findings(parts: Stand, load: Load, served: Served, database: Database) -> Findings:

@@ -30,6 +30,7 @@ LATER = timedelta(minutes=5)
 KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 FIELDS = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit")
 CRMS = tuple(KINDS)
+WHOLE = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
 PATIENCE = Patience(tries=12, sleep=lambda _seconds: None)
 
 
@@ -129,8 +130,7 @@ def test_a_webhook_whose_sender_s_clock_is_ahead_does_not_hide_what_came_after_i
     app, url = running_app
     app.state.loop = loop
     player = PipedrivePlayer(sandbox, f"{url}/collect/pipedrive", "pipedrive", "pipedrive-password")
-    whole = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
-    player.deliver(player.created("41", person("pipedrive", "41", **whole)))
+    player.deliver(player.created("41", person("pipedrive", "41", **WHOLE)))
     worker.sweep_inbox(loop)  # looks the person up, this once
     sandbox.set_habits(Habits(clock_skew_seconds=90))
     held_back = player.changed("41", {"sessions": 5})
@@ -139,6 +139,28 @@ def test_a_webhook_whose_sender_s_clock_is_ahead_does_not_hide_what_came_after_i
     clock.move(seconds=60)
     assert player.deliver(held_back) == 202
     worker.sweep_inbox(loop)
+    assert missed(look(loop, "pipedrive", clock)) == 1
+    worker.sweep_inbox(loop)
+    with loop.database.read() as session:
+        newest = session.exec(select(PredictionRow).order_by(col(PredictionRow.id).desc())).first()
+    assert newest is not None
+    assert newest.features["sessions"] == 9
+    assert missed(look(loop, "pipedrive", clock)) == 0
+
+
+def test_what_is_found_is_dated_by_the_record_s_clock_and_not_by_that_of_the_webhooks(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, running_app: tuple[FastAPI, str]
+) -> None:
+    app, url = running_app
+    app.state.loop = loop
+    player = PipedrivePlayer(sandbox, f"{url}/collect/pipedrive", "pipedrive", "pipedrive-password")
+    player.deliver(player.created("41", person("pipedrive", "41", **WHOLE)))
+    worker.sweep_inbox(loop)  # learns what the account's fields are called
+    clock.move(minutes=5)
+    sandbox.set_habits(Habits(clock_skew_seconds=90))
+    assert player.deliver(player.changed("41", {"sessions": 5})) == 202
+    clock.move(seconds=10)
+    player.changed("41", {"sessions": 9})  # later, though the webhook before says a later time; of this none ever comes
     assert missed(look(loop, "pipedrive", clock)) == 1
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
