@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -69,12 +70,8 @@ class LikeN8n:
 
     def forward(self, source: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """The collector's status and answer; 503 where no API process can be reached."""
-        path, wanted = (
-            f"/collect/{source}",
-            {"content-type", "authorization", "x-hubspot-signature-v3", "x-hubspot-request-timestamp"},
-        )
-        passed = {name: value for name, value in headers.items() if name.lower() in wanted}
-        answer = self._post(path, passed, COLLECT_SECONDS, content=body, params={"driver": "n8n"})
+        passed = {name: value for name, value in headers.items() if name.lower() in PASSED}
+        answer = self._post(f"/collect/{source}", passed, COLLECT_SECONDS, content=body, params={"driver": "n8n"})
         if answer is None:
             return 503, b'{"title": "Not ready yet.", "status": 503}'
         if answer.status_code == 202:
@@ -222,10 +219,10 @@ def _send(method: str, url: str, token: str, body: Any) -> httpx.Response:
 
 
 def _as_v1(value: Any) -> str:
-    """The older contacts API takes a moment as milliseconds only, as the workflow's expression writes it."""
-    from datetime import datetime
-
-    text = str(value)
+    """As the workflow's expressions write it: what is missing is empty, and a moment is milliseconds, which is all that the
+    older contacts API takes.
+    """
+    text = "" if value is None else str(value)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
