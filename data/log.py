@@ -59,8 +59,10 @@ def configure(*, json: bool, level: str = "INFO") -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # These libraries log one line per job run or per HTTP call, which would drown ours.
-    for noisy in ("apscheduler", "httpx", "httpcore", "alembic", "urllib3", "hubspot", "slack_sdk"):
+    for noisy in ("httpx", "httpcore", "alembic", "urllib3", "hubspot", "slack_sdk"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of every job that still runs when its next turn comes: that turn is left out, as it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 class _Handler(logging.StreamHandler[Any]):

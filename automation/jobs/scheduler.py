@@ -1,6 +1,5 @@
 """APScheduler with the jobs of schedule.py. Each job runs once at a time; a run that is late is not made up for."""
 
-import logging
 from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +14,6 @@ from data.log import get_logger
 from data.warehouse import job_runs
 
 log = get_logger("scheduler")
-# A sweep that still runs when its next turn comes is no news: that turn is left out.
-logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def build_scheduler(loop: Loop, *, only: Container[str] | None = None) -> BackgroundScheduler:

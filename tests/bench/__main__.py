@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.bench import batch, features, loop, memory, swap, training
+from tests.bench import batch, drain, features, intake, loop, memory, swap, training
 from tests.bench.models import noise, run, rungs
 
 # Name -> what runs it; it takes its own options and returns the exit status. The first one is run where none is named.
 BENCHES: dict[str, Callable[[Sequence[str]], int]] = {
     "loop": loop.main,
+    "intake": intake.main,
+    "drain": drain.main,
     "swap": swap.main,
     "training": training.main,
     "features": features.main,

@@ -1,4 +1,7 @@
-"""What gets killed: the database, the API and the workers, each a process of its own that comes back."""
+"""What gets killed: the database, the API and the workers, each a process of its own that comes back.
+
+A supervisor is at hand, as it is to be in operation: who ends by itself, as when its database is away, is started again.
+"""
 
 import signal
 import subprocess
@@ -27,18 +30,27 @@ class Process:
         self._command = [sys.executable, "-m", "scripts.cli", *arguments]
         self._env, self._log = env, folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_wanted = False
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, env=self._env, cwd=ROOT, stdout=log, stderr=log)
+        self._is_wanted = True
+
+    def supervise(self) -> None:
+        """Starts it again if it has ended by itself."""
+        if self._is_wanted and self._process is not None and self._process.poll() is not None:
+            self.start()
 
     def kill(self) -> None:
         """As a power cut would, with whatever it has started."""
+        self._is_wanted = False
         if self._process is not None and self._process.poll() is None:
             kill_tree(self._process.pid)
             self._process.wait()
 
     def end(self) -> None:
+        self._is_wanted = False
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -114,9 +126,11 @@ class Machine:
                     raise RuntimeError(f"{url} did not come up")
                 time.sleep(0.1)
 
-    def note_memory(self) -> None:
+    def look(self) -> None:
+        """Supervises every process, and notes the most memory that each ever took."""
         for part in self.parts:
             if isinstance(part, Process):
+                part.supervise()
                 self.peak_bytes[part.name] = max(self.peak_bytes.get(part.name, 0), part.resident_bytes)
 
 
@@ -141,12 +155,11 @@ def machine(env: dict[str, str], folder: Path, database: Postgres | None, *, api
 
 @contextmanager
 def _watched(made: Machine) -> Iterator[None]:
-    """Notes the most memory that each process ever took."""
     ended = threading.Event()
 
     def run() -> None:
         while not ended.wait(1.0):
-            made.note_memory()
+            made.look()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
