@@ -18,8 +18,8 @@ from scripts.effects import served_version
 from scripts.stand import Stand, stand
 from tests.chaos.like_n8n import like_n8n
 from tests.chaos.load import Load
-from tests.machine import Machine, Postgres, machine
 from tests.chaos.truth import Findings, findings, pending
+from tests.machine import Machine, Postgres, machine
 from tests.support import put_model
 
 # As in a company, only sooner: who died is replaced after seconds instead of a minute.
