@@ -12,7 +12,7 @@ from api.middleware import BodyLimit, Correlation
 from api.router import ROUTERS
 from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
-from automation.loop import build_loop
+from automation.loop import build_loop, freeze
 from automation.pipeline.context import Loop
 from data import log, redaction
 from data.migrations import upgrade
@@ -34,6 +34,7 @@ def create_app(settings: Settings, *, loop: Loop | None = None, jobs: Container[
         app.state.loop = parts
         await run_in_threadpool(upgrade, parts.database)
         await run_in_threadpool(refresh, parts)
+        freeze()
         scheduler = build_scheduler(parts, only=only)
         scheduler.start()
         yield

@@ -1,20 +1,28 @@
-"""Turns: so much of a kind at a time in this process, and whoever would wait too long for a turn does without."""
+"""Turns: one at a time in this process, and whoever would wait too long for its turn does without.
+
+One, because the interpreter runs one thread at a time: two at once would take twice as long each.
+"""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-MOST_AT_ONCE = 1  # the interpreter runs one thread at a time: two at once take twice as long each
+# After somebody did without, so long everybody does: there is more to do than can be done at once.
+REST_SECONDS = 1.0
+SOON_SECONDS = 0.05
 
 
 class Turns:
-    def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
-        self._free = threading.Semaphore(most_at_once)
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._free, self._rests_until = seconds, threading.Lock(), 0.0
 
     @contextmanager
-    def one(self, seconds: float) -> Iterator[bool]:
+    def one(self, patience_seconds: float = SOON_SECONDS) -> Iterator[bool]:
         """Whether the caller's turn has come within these seconds; it then lasts until the block ends."""
-        its_turn = self._free.acquire(timeout=seconds)
+        its_turn = False
+        if self._now() >= self._rests_until and not (its_turn := self._free.acquire(timeout=patience_seconds)):
+            self._rests_until = self._now() + REST_SECONDS
         try:
             yield its_turn
         finally:

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.types import JSON, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel, create_engine
 
-from data.errors import BadInput, NotReady
+from data.errors import BadInput, Busy, NotReady
 from data.lock import PATIENCE_SECONDS, file_lock, wait_until
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
@@ -25,6 +25,7 @@ CHECKPOINT_TRIES, CHECKPOINT_PAUSE_SECONDS = 25, 0.2
 NUL = "\x00"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -106,7 +107,7 @@ class Database:
         self.engine = _engine(url, is_sqlite=self.is_sqlite)
         self._writer = self.engine.execution_options(immediate=True)
         # SQLite has one writer. Waiting on a lock is fair and wakes at once; its own busy handler sleeps and polls.
-        self._turn: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
+        self._turn = threading.RLock() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -115,10 +116,31 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back on an error."""
-        with self._turn, away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+    def write(self, *, patience_seconds: float | None = None) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back on an error.
+
+        `patience_seconds`: how long it waits for what others have locked, for ever without.
+
+        Raises:
+            Busy: that was not enough; nothing is written.
+        """
+        with self._its_turn(patience_seconds), away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session:
+            with session.begin():
+                if patience_seconds is not None and not self.is_sqlite:
+                    session.execute(text(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience_seconds))}"))
+                yield session
+
+    @contextmanager
+    def _its_turn(self, patience_seconds: float | None) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=-1 if patience_seconds is None else patience_seconds):
+            raise Busy("others are writing to the database; try again")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def exclusive(self, name: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
@@ -135,7 +157,11 @@ class Database:
     def _locked_file(self, name: str, timeout_seconds: float) -> AbstractContextManager[Any]:
         path = self.engine.url.database
         in_memory = path in {None, "", ":memory:"}
-        return self._turn if in_memory else file_lock(Path(f"{path}.{name}.lock"), timeout_seconds=timeout_seconds)
+        return (
+            self._its_turn(timeout_seconds)
+            if in_memory
+            else file_lock(Path(f"{path}.{name}.lock"), timeout_seconds=timeout_seconds)
+        )
 
     @contextmanager
     def _advisory_lock(self, name: str, timeout_seconds: float) -> Iterator[None]:
@@ -187,7 +213,7 @@ class Database:
 
     def _directly(self, statement: str) -> tuple[Any, ...]:
         """Outside any transaction, which these statements do not stand."""
-        with self._turn, away_is_not_ready():
+        with self._its_turn(None), away_is_not_ready():
             connection = self.engine.raw_connection()
             try:
                 found = connection.cursor().execute(statement).fetchone()
@@ -210,6 +236,8 @@ def away_is_not_ready() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise Busy("others hold what is to be written; try again") from error
         if not _is_away(error):
             raise
         remedy = "its disk may be full: make room on it and try again" if _is_full(error) else "try again"

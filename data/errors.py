@@ -95,6 +95,10 @@ class NotReady(LeadloopError):
     status = 503
 
 
+class Busy(NotReady):
+    """Others held what was needed for longer than the caller had patience."""
+
+
 class NotConfigured(LeadloopError):
     """A setting is missing."""
 

@@ -1,5 +1,6 @@
 """The worker as a process of its own."""
 
+import os
 import signal
 import threading
 import time
@@ -7,7 +8,7 @@ from typing import Any
 
 from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
-from automation.loop import build_loop
+from automation.loop import build_loop, freeze
 from data.errors import NotReady
 from data.log import get_logger
 from data.migrations import upgrade
@@ -17,6 +18,8 @@ log = get_logger("worker")
 HEARTBEAT = "worker.heartbeat"
 BEAT_SECONDS = 10
 STALE_SECONDS = 60
+# Whoever waits for an answer comes before what nobody waits for.
+GIVES_WAY_BY = 5
 
 
 def check(settings: Settings) -> None:
@@ -31,10 +34,12 @@ def check(settings: Settings) -> None:
 
 
 def run_worker(settings: Settings) -> None:
-    """Works until SIGTERM or SIGINT; running jobs end first."""
+    """Works until SIGTERM or SIGINT; running jobs end first. Where the machine is busy, the service has its share first."""
+    os.nice(GIVES_WAY_BY)
     loop = build_loop(settings)
     upgrade(loop.database)
     refresh(loop)
+    freeze()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

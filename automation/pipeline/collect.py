@@ -19,7 +19,7 @@ from data.domain.entity import EntityRef
 from data.domain.event import Driver, Event, too_far_ahead
 from data.domain.event_type import Verb
 from data.domain.outcome import outcome_of
-from data.errors import NotFound, Rejected
+from data.errors import Busy, NotFound, Rejected
 from data.log import get_logger
 from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, outcomes, payloads, predictions
 from data.warehouse.dead_letters import DeadLetter
@@ -34,8 +34,8 @@ log = get_logger("collect")
 MOST_LETTERS = 1000
 # A webhook takes seconds. What was told later than this may have been missing where somebody was scored.
 LATE = timedelta(minutes=1)
-# So long a payload waits for those before it to be parsed: as long as n8n, who could walk its events, may wait.
-TURN_SECONDS = 0.05
+# So long a sender waits for entities that others hold, as the worker does while it stores a hundred scores.
+PATIENCE_SECONDS = 0.05
 ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
@@ -70,21 +70,34 @@ def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
     if source not in SOURCES:
         raise NotFound(f"there is no source {source!r}; the sources are {', '.join(SOURCES)}")
     payload = Payload(source=source, driver=driver, body=body, received_at=loop.clock.now())
-    with loop.turns.one(TURN_SECONDS) as it_is_ours:
+    with loop.turns.one() as it_is_ours:
         if not it_is_ours:  # its sender waits for the bytes to be safe, and not for those before it
             payload.state, payload.driver = PayloadState.DEFERRED, Driver.WORKER
+        payload_id = loop.intake.store(payload)
+        return _parse_soon(loop, payload_id) if it_is_ours else Collected(deferred=True)
+
+
+def _parse_soon(loop: Loop, payload_id: int) -> Collected:
+    """Leaves it to the worker where others hold its entities for long."""
+    try:
+        return parse_payload(loop, payload_id, patience_seconds=PATIENCE_SECONDS)
+    except Busy:
         with loop.database.write() as session:
-            payload_id = payloads.add(session, payload)
-        return parse_payload(loop, payload_id) if it_is_ours else Collected(deferred=True)
+            payloads.defer(session, payload_id)
+        return Collected(deferred=True)
 
 
-def parse_payload(loop: Loop, payload_id: int) -> Collected:
-    """Parses a payload that was just stored. Doing it again changes nothing: every event has its dedupe key."""
+def parse_payload(loop: Loop, payload_id: int, *, patience_seconds: float | None = None) -> Collected:
+    """Parses a payload that was just stored. Doing it again changes nothing: every event has its dedupe key.
+
+    Raises:
+        Busy: what it writes to was locked for longer than the patience; the payload is as it was.
+    """
     with loop.database.read() as session:
         payload = payloads.get(session, payload_id)
     assert payload is not None
     parsed = _parse(loop, payload, payload.received_at)  # before anything is locked: others write meanwhile
-    with loop.database.write() as session:
+    with loop.database.write(patience_seconds=patience_seconds) as session:
         stored = payloads.get(session, payload_id, lock=True)
         if stored is None or stored.state not in UNPARSED:
             return Collected(duplicates=len(parsed.events))

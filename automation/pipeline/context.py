@@ -8,6 +8,7 @@ from typing import Any
 
 from automation.access import Access
 from automation.clients.registry import Clients
+from automation.intake import Intake
 from automation.memory import LookedUp
 from automation.patience import Patience
 from automation.sources.properties import canonical
@@ -40,6 +41,11 @@ class Loop:
     def access(self) -> Access:
         """Who the callers' tokens belong to, as far as this process remembers."""
         return Access(self.settings, self.database, self.clock)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Where payloads are stored."""
+        return Intake(self.database)
 
     def inputs(self) -> tuple[str, ...]:
         """The properties that the inputs of the lead model's champion are made of, and of the challenger that has traffic; none

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, and_, func, literal, or_
+from sqlalchemy import Column, Index, LargeBinary, and_, func, literal, or_, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from data.domain.event import Driver
 from data.warehouse.cascade import chunks
 from data.warehouse.columns import instant, row_id
 
@@ -42,6 +43,18 @@ def add(session: Session, payload: Payload) -> int:
     session.flush()
     assert payload.id is not None
     return payload.id
+
+
+def add_all(session: Session, found: Sequence[Payload]) -> None:
+    """Stores several; each has its row id after it."""
+    session.add_all(found)
+    session.flush()
+
+
+def defer(session: Session, payload_id: int) -> None:
+    """Leaves a payload to the worker, unless somebody has parsed it meanwhile."""
+    mine = (col(Payload.id) == payload_id, col(Payload.state) == PayloadState.RECEIVED)
+    session.execute(update(Payload).where(*mine).values(state=PayloadState.DEFERRED.value, driver=Driver.WORKER.value))
 
 
 def get(session: Session, payload_id: int, *, lock: bool = False) -> Payload | None:

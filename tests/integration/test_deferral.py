@@ -2,20 +2,41 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
-from automation.turns import Turns
+from automation.turns import REST_SECONDS, Turns
 from data.domain.event import Driver
+from data.errors import NotReady
 from data.settings import Scope
 from data.warehouse import payloads
-from tests.support import COLD, HOT, NOON, bearer, generic
+from data.warehouse.payloads import Payload
+from tests.conftest import LoopFactory
+from tests.support import COLD, HOT, NOON, FakeClock, bearer, generic
+
+
+@pytest.fixture
+def loop(make_loop: LoopFactory, clock: FakeClock) -> Loop:
+    return replace(make_loop(), turns=Turns(lambda: clock.now().timestamp()))
+
+
+@contextmanager
+def busy(loop: Loop, clock: FakeClock) -> Iterator[None]:
+    """Somebody else's payload is being parsed meanwhile."""
+    with loop.turns.one() as taken:
+        assert taken
+        yield
+    clock.move(seconds=REST_SECONDS)
 
 
 def body_of(*items: dict[str, Any]) -> bytes:
@@ -27,8 +48,10 @@ def rows(loop: Loop, query: str) -> list[Any]:
         return list(session.execute(text(query)).all())
 
 
-def test_who_finds_the_turn_taken_is_answered_at_once_and_parsed_by_the_worker(loop: Loop, api: httpx.Client) -> None:
-    with loop.turns.one(0):
+def test_who_finds_the_turn_taken_is_answered_at_once_and_parsed_by_the_worker(
+    loop: Loop, clock: FakeClock, api: httpx.Client
+) -> None:
+    with busy(loop, clock):
         answer = api.post(
             "/collect/generic?driver=n8n", content=body_of(generic("ada@example.com", **HOT)), headers=bearer(Scope.COLLECT)
         )
@@ -45,12 +68,12 @@ def test_who_finds_the_turn_taken_is_answered_at_once_and_parsed_by_the_worker(l
         assert payloads.waiting(session) == (0, None)
 
 
-def test_what_is_parsed_later_ends_as_what_was_parsed_at_once(loop: Loop) -> None:
+def test_what_is_parsed_later_ends_as_what_was_parsed_at_once(loop: Loop, clock: FakeClock) -> None:
     first, second = generic("ada@example.com", at=NOON, **HOT), generic("ada@example.com", at=NOON.replace(minute=1), **COLD)
-    with loop.turns.one(0):
+    with busy(loop, clock):
         assert collect(loop, "generic", body_of(first), Driver.WORKER).deferred
     assert collect(loop, "generic", body_of(second), Driver.WORKER).accepted == 1
-    with loop.turns.one(0):
+    with busy(loop, clock):
         collect(loop, "generic", body_of(second, {"id": "x"}), Driver.WORKER)
     worker.sweep_payloads(loop)
     worker.sweep_inbox(loop)
@@ -60,8 +83,8 @@ def test_what_is_parsed_later_ends_as_what_was_parsed_at_once(loop: Loop) -> Non
     assert last == before < 0.5, "the later values count, whichever was parsed first"
 
 
-def test_two_workers_share_what_waits(loop: Loop) -> None:
-    with loop.turns.one(0):
+def test_two_workers_share_what_waits(loop: Loop, clock: FakeClock) -> None:
+    with busy(loop, clock):
         for number in range(30):
             collect(loop, "generic", body_of(generic(f"lead{number}@example.com", **COLD)), Driver.WORKER)
     threads = [threading.Thread(target=worker.sweep_payloads, args=(loop,)) for _ in range(3)]
@@ -73,8 +96,8 @@ def test_two_workers_share_what_waits(loop: Loop) -> None:
     assert rows(loop, "SELECT count(*) FROM events") == [(30,)]
 
 
-def test_one_that_cannot_be_stored_now_holds_up_no_other(loop: Loop) -> None:
-    with loop.turns.one(0):
+def test_one_that_cannot_be_stored_now_holds_up_no_other(loop: Loop, clock: FakeClock) -> None:
+    with busy(loop, clock):
         for number in range(3):
             collect(loop, "generic", body_of(generic(f"lead{number}@example.com", **COLD)), Driver.WORKER)
     change(loop, "UPDATE payloads SET driver = 'nobody' WHERE id = 2")  # such a driver there is not: a fault of ours
@@ -92,9 +115,43 @@ def change(loop: Loop, statement: str) -> None:
 
 def test_a_turn_is_given_back_also_by_who_failed() -> None:
     turns = Turns()
-    with pytest.raises(ValueError, match="midway"), turns.one(0):
+    with pytest.raises(ValueError, match="midway"), turns.one():
         raise ValueError("midway")
-    with turns.one(0) as first, turns.one(0) as second:
-        assert (first, second) == (True, False)
-    with turns.one(0) as again:
+    with turns.one() as again:
         assert again
+
+
+def test_after_somebody_did_without_so_does_everybody_for_a_while_and_no_longer(clock: FakeClock) -> None:
+    turns = Turns(lambda: clock.now().timestamp())
+    with turns.one() as first, turns.one(0) as second:
+        assert (first, second) == (True, False)
+    for _ in range(2):  # who comes meanwhile does not make it longer
+        with turns.one() as soon:
+            assert not soon
+        clock.move(seconds=REST_SECONDS / 2)
+    with turns.one() as later:
+        assert later
+
+
+def test_payloads_that_come_together_share_a_transaction(loop: Loop) -> None:
+    found: list[int] = []
+
+    def store(number: int) -> None:
+        payload = Payload(source="generic", driver=Driver.WORKER, body=str(number).encode(), received_at=NOON)
+        found.append(loop.intake.store(payload))
+
+    threads = [threading.Thread(target=store, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 40
+    assert sorted(int(bytes(body)) for (body,) in rows(loop, "SELECT body FROM payloads")) == list(range(40))
+
+
+def test_what_cannot_be_stored_is_told_to_everybody_whose_it_was(loop: Loop) -> None:
+    change(loop, "ALTER TABLE payloads RENAME TO payloads_elsewhere")
+    with pytest.raises((DBAPIError, NotReady)):
+        loop.intake.store(Payload(source="generic", driver=Driver.WORKER, body=b"[]", received_at=NOON))
+    change(loop, "ALTER TABLE payloads_elsewhere RENAME TO payloads")
+    assert loop.intake.store(Payload(source="generic", driver=Driver.WORKER, body=b"[]", received_at=NOON)) == 1
