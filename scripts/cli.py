@@ -183,6 +183,17 @@ def import_file(
 
 
 @app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="A table of the warehouse, as events, facts or predictions.")],
+    to: Annotated[Path, typer.Option(help="Where to write: F.parquet or F.csv. What is there is replaced.")],
+) -> None:
+    """Write any table of the warehouse to a file that is readable by you alone: it has personal data."""
+    from scripts.exporting import run_export
+
+    run_export(settings_for_command(), table, to, console)
+
+
+@app.command()
 def backup(to: Annotated[Path, typer.Option(help="A folder that does not exist yet; it is readable by you alone.")]) -> None:
     """Copy database, models and MLflow's files into a folder, while the service runs."""
     from scripts.backup import run_backup

@@ -12,6 +12,7 @@ class Action(StrEnum):
     RESCORE = "rescore"  # everything open was asked about anew, and the CRM is told
     BACKFILL = "backfill"  # a CRM's past came in
     IMPORT = "import"  # a file came in
+    EXPORT = "export"  # a table went out
     TOKEN_CREATE = "token_create"  # noqa: S105 a word, no token
     TOKEN_ROTATE = "token_rotate"  # noqa: S105 a word, no token
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 a word, no token
