@@ -183,6 +183,14 @@ def import_file(
 
 
 @app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Check settings, connections, permissions and webhooks, and say what to do. Changes nothing; status 1 if something is bad."""
+    from scripts.doctor import run_doctor
+
+    raise typer.Exit(0 if run_doctor(settings_for_command(), console, as_json=as_json) else 1)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="A table of the warehouse, as events, facts or predictions.")],
     to: Annotated[Path, typer.Option(help="Where to write: F.parquet or F.csv. What is there is replaced.")],

@@ -176,6 +176,23 @@ class HubSpotClient:
         except (ValueError, AttributeError):
             raise Retryable("HubSpot answered for its account with something that is no JSON object") from None
 
+    def missing_properties(self, kind: EntityKind, wanted: Sequence[str]) -> list[str]:
+        """Those of some properties that the account does not have. Raises Retryable or Permanent."""
+        there = {row.name for row in self.called(lambda: self.sdk.crm.properties.core_api.get_all(OBJECTS[kind])).results}
+        return [name for name in wanted if name not in there]
+
+    def unreadable(self, kinds: Sequence[EntityKind]) -> dict[EntityKind, str]:
+        """The kinds of records that the token may not read, with what HubSpot says to it. Raises Retryable."""
+        refused = {}
+        for kind in kinds:
+            try:
+                self.called(
+                    partial(self.sdk.crm.objects.basic_api.get_page, OBJECTS[kind], limit=1, _request_timeout=TIMEOUT_SECONDS)
+                )
+            except Permanent as error:
+                refused[kind] = error.detail
+        return refused
+
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Creates the property group and what is missing of the properties; returns the names that were created."""
         api = self.sdk.crm.properties

@@ -110,6 +110,16 @@ class PipedriveClient:
             self._asked_at[kind] = time.monotonic()
             return dict(self._keys[kind])
 
+    def missing_properties(self, kind: EntityKind, wanted: Sequence[str]) -> list[str]:
+        """Those of some custom fields that the account does not have. Raises Retryable or Permanent."""
+        there = set(self._fresh_names(kind).values())
+        return [name for name in wanted if name not in there]
+
+    def has_webhook(self, url: str) -> bool:
+        """Whether one that is alive tells this address what happens. Raises Retryable or Permanent."""
+        there = self._call("GET", "/v1/webhooks")
+        return any(row.get("subscription_url") == url and row.get("is_active") in (1, True) for row in there)
+
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Creates the custom fields that are missing; returns their names."""
         there = set(self.names(kind).values())
@@ -125,8 +135,7 @@ class PipedriveClient:
 
         https://developers.pipedrive.com/docs/api/v1/Webhooks: one that was not answered for three days is gone, and made anew.
         """
-        there = self._call("GET", "/v1/webhooks")
-        if any(row.get("subscription_url") == url and row.get("is_active") in (1, True) for row in there):
+        if self.has_webhook(url):
             return False
         body = {
             "name": "Leadloop", "subscription_url": url, "event_action": "*", "event_object": "*", "version": "2.0",

@@ -6,6 +6,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from automation.clients.base import TIMEOUT_SECONDS, retry_after
 from automation.clients.pace import Pace, Unpaced
@@ -72,6 +73,22 @@ class SlackClient:
             where["cursor"] = cursor
         raise Permanent(f"more than {PAGE * MOST_PAGES} messages since {since:%H:%M:%S}: stopped looking")
 
+    def about(self) -> tuple[str, frozenset[str]]:
+        """The workspace's name and the bot's scopes, as far as Slack says them. Raises Retryable or Permanent."""
+        with self._pace.call("slack auth.test", METHODS, vendor=VENDOR):
+            answer = self._answer("auth.test")
+        headers: Any = {name.lower(): value for name, value in answer.headers.items()}
+        scopes = str(headers.get("x-oauth-scopes") or "").split(",")
+        return str(answer.get("team")), frozenset(name.strip() for name in scopes) - {""}
+
+    def is_member(self, channel: str) -> bool:
+        """Whether the bot is in a channel; of a channel that it does not see, it is not. Raises Retryable or Permanent."""
+        try:
+            found = self._call("conversations.info", params={"channel": self._channel_id(channel)})
+        except Permanent:
+            return False
+        return bool(found.get("channel", {}).get("is_member"))
+
     def delete(self, channel: str, ts: str) -> None:
         """Deletes a message that this bot posted; one that is not there any more is deleted. Raises Retryable or Permanent."""
         try:
@@ -97,11 +114,11 @@ class SlackClient:
 
     def _call(self, method: str, *, limit: str | None = None, rate: Rate | None = None, **options: Any) -> dict[str, Any]:
         with self._pace.call(limit or f"slack {method}", rate or METHODS, vendor=VENDOR):
-            return self._answer(method, **options)
+            return dict(self._answer(method, **options).data)  # type: ignore[arg-type]
 
-    def _answer(self, method: str, **options: Any) -> dict[str, Any]:
+    def _answer(self, method: str, **options: Any) -> SlackResponse:
         try:
-            return dict(self._sdk.api_call(method, **options).data)  # type: ignore[arg-type]
+            return self._sdk.api_call(method, **options)
         except SlackApiError as error:
             raise _vendor_error(method, error) from None
         except (SlackClientError, OSError, http.client.HTTPException) as error:

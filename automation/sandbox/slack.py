@@ -19,6 +19,7 @@ from automation.sandbox.state import Sandbox
 
 MOST_BLOCKS, LONGEST_SECTION, LONGEST_BLOCK_ID = 50, 3000, 255
 BOT = {"bot_id": "B000000001", "user": "U000000001", "app_id": "A000000001", "team": "T000000001"}
+SCOPES = "chat:write,channels:read,channels:history,groups:read,groups:history"
 SAID = {401: "token_expired", 429: "ratelimited"}
 FAR = 1e12  # seconds: after every message
 
@@ -132,7 +133,8 @@ def _list(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
 
 def _auth_test(_sandbox: Sandbox, _request: Request, _body: Any) -> Response:
     names = {"url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "leadloop"}
-    return JSONResponse({"ok": True, **names, "team_id": BOT["team"], "user_id": BOT["user"], "bot_id": BOT["bot_id"]})
+    ids = {"team_id": BOT["team"], "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
+    return JSONResponse({"ok": True, **names, **ids}, headers={"x-oauth-scopes": SCOPES})
 
 
 def _shown(channel: Channel) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 
@@ -26,6 +27,13 @@ def upgrade(database: Database, revision: str = "head") -> None:
         raise NotConfigured(
             "the database is of a newer Leadloop than this one: use that, or restore the back-up of before"
         ) from None
+
+
+def head() -> str:
+    """The newest revision that this version knows."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "data" / "migrations"))
+    return str(ScriptDirectory.from_config(config).get_current_head())
 
 
 def _upgrade(database: Database, config: Config, revision: str) -> None:

@@ -1,0 +1,102 @@
+"""Checks of the vendors: whether they know us, let us do what we need, and tell us what happens."""
+
+from collections.abc import Iterator
+
+from automation.clients.hubspot import OBJECTS, HubSpotClient
+from automation.clients.pipedrive import PipedriveClient
+from automation.doctor.findings import Finding, absent, bad, in_words, ok, warning
+from automation.pipeline.context import Loop
+from automation.record_fields import FIELDS
+from data.domain.entity import EntityKind
+from data.warehouse import paces
+
+# Without these the loop does not close; without the others, less is known.
+NEEDED = frozenset({EntityKind.CONTACT, EntityKind.DEAL})
+SLACK_SCOPES = ("chat:write", "channels:read", "channels:history")
+FIELD_NAMES = tuple(row[0] for row in FIELDS)
+
+
+def hubspot(loop: Loop) -> Iterator[Finding]:
+    client = loop.clients.crms.get("hubspot")
+    if not isinstance(client, HubSpotClient):
+        yield absent("hubspot", "LEADLOOP_HUBSPOT_TOKEN is not set", "docs/operations.md says how to connect it")
+        return
+    refused = client.unreadable(tuple(OBJECTS))
+    if set(refused) == set(OBJECTS):
+        yield bad("hubspot", f"nothing can be read: {next(iter(refused.values()))}", "is the token that of the private app?")
+        return
+    yield ok("hubspot", f"the token reads {len(OBJECTS) - len(refused)} of {len(OBJECTS)} kinds of records")
+    for kind, said in refused.items():
+        remedy = f"add the scope to read {OBJECTS[kind]} to the private app"
+        yield bad(f"hubspot {kind}", said, remedy) if kind in NEEDED else warning(f"hubspot {kind}", said, remedy)
+    if missing := client.missing_properties(EntityKind.CONTACT, FIELD_NAMES):
+        yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "leadloop hubspot setup")
+    else:
+        yield ok("hubspot fields", "all are there")
+    if not loop.settings.hubspot_client_secret.get_secret_value() or not loop.settings.hubspot_webhook_url:
+        yield bad("hubspot webhooks", "no signature can be checked, so every webhook is refused",
+                  "set LEADLOOP_HUBSPOT_CLIENT_SECRET and LEADLOOP_HUBSPOT_WEBHOOK_URL")  # fmt: skip
+    else:
+        yield ok("hubspot webhooks", f"checked as sent to {loop.settings.hubspot_webhook_url}; HubSpot does not tell what it is "
+                 "subscribed to, so compare the list in the app with `leadloop hubspot setup`")  # fmt: skip
+
+
+def pipedrive(loop: Loop) -> Iterator[Finding]:
+    client = loop.clients.crms.get("pipedrive")
+    if not isinstance(client, PipedriveClient):
+        yield absent("pipedrive", "LEADLOOP_PIPEDRIVE_API_TOKEN is not set", "docs/operations.md says how to connect it")
+        return
+    if missing := client.missing_properties(EntityKind.CONTACT, FIELD_NAMES):
+        yield bad("pipedrive fields", f"persons have no {', '.join(missing)}", "leadloop pipedrive setup")
+    else:
+        yield ok("pipedrive fields", "all are there")
+    settings = loop.settings
+    if not settings.pipedrive_webhook_user or not settings.pipedrive_webhook_password.get_secret_value():
+        yield bad("pipedrive webhook", "has no user and password, so every webhook is refused",
+                  "set LEADLOOP_PIPEDRIVE_WEBHOOK_USER and LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")  # fmt: skip
+        return
+    url = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/pipedrive"
+    if client.has_webhook(url):
+        yield ok("pipedrive webhook", f"tells everything to {url}")
+    else:
+        yield bad("pipedrive webhook", f"none tells anything to {url}: it was never made, or deleted after three days without an "
+                  "answer", "leadloop pipedrive setup, then leadloop backfill pipedrive")  # fmt: skip
+
+
+def slack(loop: Loop) -> Iterator[Finding]:
+    client, channel = loop.clients.slack, loop.settings.slack_channel
+    if client is None:
+        yield absent("slack", "LEADLOOP_SLACK_TOKEN is not set", "docs/operations.md says how to connect it")
+        return
+    team, scopes = client.about()
+    if scopes and (missing := [name for name in SLACK_SCOPES if name not in scopes]):
+        yield warning("slack scopes", f"the bot in {team} lacks {', '.join(missing)}", "add them to the app and install it anew")
+    else:
+        yield ok("slack", f"a bot in {team}")
+    if client.is_member(channel):
+        yield ok("slack channel", f"the bot is in {channel}")
+    else:
+        yield bad("slack channel", f"the bot is not in {channel}", "/invite it there")
+
+
+def company_data(loop: Loop) -> Iterator[Finding]:
+    """Not asked: a look-up costs a credit."""
+    names = [provider.name for provider in loop.clients.company_data]
+    if names:
+        yield ok("company data", f"{', '.join(names)}; not asked, since a look-up costs a credit")
+    else:
+        yield absent("company data", "no provider has a key")
+
+
+def limits(loop: Loop) -> Iterator[Finding]:
+    """Who is left alone because it did not answer."""
+    now = loop.clock.now()
+    with loop.database.read() as session:
+        rows = paces.every(session)
+    resting = [row for row in rows if row.rests_until is not None and row.rests_until > now]
+    for row in resting:
+        assert row.rests_until is not None
+        said = f"it is left alone for {in_words(row.rests_until - now)}, after {row.failures} failures: {row.error}"
+        yield warning(f"calls to {row.name}", said, "its status page; nothing is lost meanwhile")
+    if not resting:
+        yield ok("calls", "no vendor is left alone")

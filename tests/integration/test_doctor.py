@@ -1,0 +1,179 @@
+"""Every check sees what is wrong, and nothing where nothing is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from automation.clients.histories import history_of
+from automation.clients.history import Patience
+from automation.clients.registry import Clients, build_clients
+from automation.doctor.findings import Finding, Health
+from automation.doctor.run import CHECKS, examine
+from automation.pipeline.collect import collect
+from automation.pipeline.context import Loop
+from automation.reconcile import reconcile
+from automation.record_fields import HUBSPOT_PROPERTIES, PIPEDRIVE_FIELDS
+from automation.sandbox.server import Addresses
+from automation.sandbox.state import Sandbox
+from data.domain.entity import EntityKind
+from data.domain.event import Driver
+from data.settings import ROOT
+from tests.conftest import LoopFactory
+from tests.support import HOT, FakeClock, generic, settings_for
+
+HOOK = "https://hooks.example.com/pipedrive"
+ABOUT_HERE = ("service", "n8n", "mlflow", "disk", "worker")  # what runs on this machine is another matter
+
+
+@pytest.fixture
+def loop(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> Loop:
+    """Everything set up as the guide says."""
+    made = make_loop(
+        addresses, pipedrive_webhook_url=HOOK, deliver_slack="worker", deliver_hubspot="worker", deliver_pipedrive="worker"
+    )
+    hubspot: Any = made.clients.crms["hubspot"]
+    pipedrive: Any = made.clients.crms["pipedrive"]
+    hubspot.ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)
+    pipedrive.ensure_properties(EntityKind.CONTACT, PIPEDRIVE_FIELDS)
+    pipedrive.ensure_webhook(HOOK, "user", "password")
+    return made
+
+
+def said(loop: Loop) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine(loop) if finding.check not in ABOUT_HERE}
+
+
+def test_nothing_is_wrong_where_all_is_set_up(loop: Loop) -> None:
+    found = said(loop)
+    assert {check: one.said for check, one in found.items() if one.health in {Health.BAD, Health.WARNING}} == {}
+    assert {
+        "database", "settings", "models", "hubspot", "hubspot fields", "hubspot webhooks", "pipedrive fields", "pipedrive webhook",
+        "slack", "slack channel", "calls", "dead letters", "waiting payloads", "waiting events",
+    } <= found.keys()  # fmt: skip
+
+
+def without(loop: Loop, **overrides: Any) -> Loop:
+    changed = loop.settings.model_copy(update=overrides)
+    return replace(loop, settings=changed)
+
+
+def execute(loop: Loop, statement: str, **values: Any) -> None:
+    with loop.database.write() as session:
+        session.execute(text(statement), values)
+
+
+def old_backlog(loop: Loop, _sandbox: Sandbox, clock: FakeClock) -> Loop:
+    collect(loop, "generic", json.dumps([generic(**HOT)]).encode(), Driver.WORKER)
+    clock.move(hours=3)
+    return loop
+
+
+def young_backlog(loop: Loop, _sandbox: Sandbox, clock: FakeClock) -> Loop:
+    collect(loop, "generic", json.dumps([generic(**HOT)]).encode(), Driver.WORKER)
+    clock.move(minutes=11)
+    return loop
+
+
+def set_aside(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
+    collect(loop, "generic", b"no JSON", Driver.WORKER)
+    return loop
+
+
+def resting(loop: Loop, _sandbox: Sandbox, clock: FakeClock) -> Loop:
+    execute(loop, "INSERT INTO paces (name, full_at, failures, rests_until, error) VALUES ('elsewhere', 0, 9, :until, '502')",
+            until=clock.now() + timedelta(minutes=4))  # fmt: skip
+    return loop
+
+
+def stale_look(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> Loop:
+    reconcile(loop, "hubspot", history_of("hubspot", loop.clients, loop.settings, Patience(tries=1)))
+    clock.move(hours=2)
+    return loop
+
+
+def moved(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
+    return without(loop, pipedrive_webhook_url="https://moved.example")
+
+
+def older_schema(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
+    execute(loop, "UPDATE alembic_version SET version_num = '0001_the_loop'")
+    return loop
+
+
+def other_tokens(loop: Loop, _sandbox: Sandbox, _clock: FakeClock, **overrides: Any) -> Loop:
+    wanted = settings_for(loop.settings.var_dir, **{**loop.settings.model_dump(), **overrides})
+    return replace(loop, settings=wanted, clients=build_clients(wanted))
+
+
+Fault = Callable[[Loop, Sandbox, FakeClock], Loop]
+FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
+    "older schema": (older_schema, "database", Health.BAD, "leadloop serve migrates it"),
+    "no token": (lambda loop, *_: without(loop, api_tokens=SecretStr("")), "settings", Health.BAD, "tokens create"),
+    "no model": (lambda loop, *_: without(loop, lead_model="nobody"), "models", Health.BAD, "leadloop train"),
+    "hubspot token": (lambda *all_: other_tokens(*all_, hubspot_token="wrong"), "hubspot", Health.BAD, ""),
+    "no webhook": (moved, "pipedrive webhook", Health.BAD, "leadloop pipedrive setup"),
+    "no address": (lambda loop, *_: without(loop, hubspot_webhook_url=""), "hubspot webhooks", Health.BAD, "HUBSPOT_WEBHOOK_URL"),
+    "no channel": (lambda loop, *_: without(loop, slack_channel="#nowhere"), "slack channel", Health.BAD, "/invite"),
+    "slack token": (lambda *all_: other_tokens(*all_, slack_token="wrong"), "slack", Health.BAD, ""),
+    "nothing connected": (lambda loop, *_: replace(loop, clients=Clients()), "slack", Health.ABSENT, "docs/operations.md"),
+    "old backlog": (old_backlog, "waiting events", Health.BAD, "worker"),
+    "young backlog": (young_backlog, "waiting events", Health.WARNING, "worker"),
+    "set aside": (set_aside, "dead letters", Health.WARNING, "leadloop replay"),
+    "vendor rests": (resting, "calls to elsewhere", Health.WARNING, "status page"),
+    "nobody looks": (stale_look, "reconciliation hubspot", Health.WARNING, "reconcile.look.failed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_seen_with_its_remedy(loop: Loop, sandbox: Sandbox, clock: FakeClock, name: str) -> None:
+    fault, check, health, remedy = FAULTS[name]
+    found = said(fault(loop, sandbox, clock))[check]
+    assert found.health is health, found
+    assert found.said
+    assert remedy in found.remedy
+
+
+def test_fields_that_nobody_created_are_named(make_loop: LoopFactory, addresses: Addresses) -> None:
+    found = said(make_loop(addresses))
+    for check in ("hubspot fields", "pipedrive fields"):
+        assert found[check].health is Health.BAD
+        assert "predicted_score" in found[check].said
+
+
+def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(loop: Loop) -> None:
+    execute(loop, "DROP TABLE paces")
+    found = {finding.check: finding for finding in examine(loop)}
+    assert found["calls"].health is Health.BAD
+    assert "waiting events" in found
+
+
+def test_the_doctor_changes_nothing(loop: Loop, sandbox: Sandbox) -> None:
+    before = len(sandbox.requests)
+    said(loop)
+    asked = list(sandbox.requests)[before:]
+    assert asked
+    assert {request.method for request in asked if request.vendor != "slack"} == {"GET"}, "Slack's SDK posts whatever it asks"
+
+
+def test_no_secret_is_told(make_loop: LoopFactory, addresses: Addresses) -> None:
+    told = json.dumps([str(finding) for finding in examine(make_loop(addresses, hubspot_token="a-wrong-token-of-ours"))])
+    assert "a-wrong-token-of-ours" not in told
+
+
+def test_every_check_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    assert [name for name, _ in CHECKS if f"| {name} |" not in page] == []
+
+
+def test_the_service_is_asked_where_others_would(loop: Loop, api_url: str, api: httpx.Client) -> None:
+    found = {one.check: one for one in examine(without(loop, public_url=api_url))}["service"]
+    assert found.health is Health.OK
+    found = {one.check: one for one in examine(without(loop, public_url="http://127.0.0.1:9"))}["service"]
+    assert (found.health, found.remedy.startswith("leadloop serve")) == (Health.BAD, True)
