@@ -1,76 +1,175 @@
-"""Replay: what was set aside goes through today's code once more, from the stored bytes."""
+"""Replay: stored payloads go through today's code once more, and what it reads otherwise is corrected in the rows that are there.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+An event is the same one by its dedupe key. Where today's code says something else of it, its row and its facts are made anew, as
+known since it was received. Records that were scored by it are asked about again; what was predicted stays, as what was said then.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
-from automation.pipeline.collect import reparse
+from automation.fitting import noted
+from automation.memory import Heard, remember_events, targets_of
+from automation.pipeline import review
+from automation.pipeline.collect import parse_payload, reparse
 from automation.pipeline.context import Loop
-from data.errors import Conflict, NotFound
-from data.warehouse import dead_letters, events, leases, payloads
-from data.warehouse.dead_letters import DeadLetter, DeadLetterState
+from automation.sources import ours
+from automation.sources.base import Parsed
+from data.domain.event import Event
+from data.domain.outcome import outcome_of
+from data.warehouse import dead_letters, entities, events, facts, outcomes, payloads
+from data.warehouse.dead_letters import DeadLetterState
+from data.warehouse.entities import EntityRow
+from data.warehouse.events import EventRow
+from data.warehouse.payloads import Payload, PayloadState
+
+# What an event says, as its row has it. What came of it on its way (models, notes, what was derived) is not its own.
+SAID = ("type", "entity", "occurred_at", "properties", "previous", "targets", "by_us")
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """Whether it went through this time, and what came of it."""
+class Changed:
+    """An event that today's code reads otherwise: field -> what the row has, and what it is to have."""
 
-    letter_id: int
-    done: bool
-    detail: str
+    event_id: int
+    type: str
+    fields: dict[str, tuple[Any, Any]]
 
 
-def listed(loop: Loop, *, state: str | None, limit: int, before: int | None) -> Sequence[DeadLetter]:
+@dataclass
+class Difference:
+    """What a replay has changed, or would change."""
+
+    payloads: int = 0
+    same: int = 0
+    changed: list[Changed] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    """Events that were not there: their types, and whom they are about."""
+    gone: list[int] = field(default_factory=list)
+    """Events that today's code does not find in their payload any more. Their rows stay."""
+    letters: int = 0
+    """Dead letters that fit now."""
+    unreadable: int = 0
+    """Payloads whose bytes have been let go of."""
+
+    def add(self, other: "Difference") -> None:
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+def count(loop: Loop, since: datetime | None, until: datetime | None, source: str | None) -> int:
+    """How many payloads a replay would go through."""
     with loop.database.read() as session:
-        return dead_letters.listed(session, state=state, limit=limit, before=before)
+        return payloads.count_received(session, since, until, source)
 
 
-def replay_all(loop: Loop, *, dry_run: bool = False) -> list[Replayed]:
-    """Every open dead letter, oldest first."""
-    with loop.database.read() as session:
-        ids = dead_letters.open_ids(session)
-    return [replay_letter(loop, number, dry_run=dry_run) for number in ids]
+def replay(
+    loop: Loop, since: datetime | None, until: datetime | None, source: str | None, *, dry_run: bool
+) -> Iterator[Difference]:
+    """What came in a range of time (`since` inclusive, `until` not), oldest first; yields what each payload makes different."""
+    last = 0
+    while True:
+        with loop.database.read() as session:
+            found = payloads.received(session, since, until, source, behind=last)
+        for payload_id in found:
+            yield _replay_one(loop, payload_id, dry_run=dry_run)
+        if not found:
+            return
+        last = found[-1]
 
 
-def replay_letter(loop: Loop, letter_id: int, *, dry_run: bool = False) -> Replayed:
-    """One dead letter. It stays open if it still does not fit.
-
-    Raises:
-        NotFound: no such letter.
-        Conflict: it was replayed already.
-    """
+def _replay_one(loop: Loop, payload_id: int, *, dry_run: bool) -> Difference:
     with loop.database.write() as session:
-        replayed = _replay(loop, session, letter_id)
+        payload = payloads.get(session, payload_id, lock=True)
+        if payload is None or payload.state != PayloadState.PARSED:
+            return Difference(payloads=1, unreadable=int(payload is not None and payload.state == PayloadState.PRUNED))
+        before = events.of_payload(session, payload_id)
+        collected, parsed = reparse(loop, session, payload)
+        difference = Difference(payloads=1, new=[f"{one.type} {one.entity['kind']} {one.entity['id']}" for one in collected.events])
+        changed = _correct(session, payload, parsed, before, difference)
+        difference.letters = _close_letters(loop, session, payload, parsed)
+        asked = f"replay of payload {payload_id} at {loop.clock.now().isoformat()}"
+        reviews = review.of_the_same(session, changed, (), asked, loop.clock.now()) if changed else None
         if dry_run:
             session.rollback()
-        return replayed
+            return difference
+    if reviews is not None:
+        parse_payload(loop, reviews)
+    return difference
 
 
-def _replay(loop: Loop, session: Session, letter_id: int) -> Replayed:
-    if (letter := dead_letters.get(session, letter_id)) is None:
-        raise NotFound(f"there is no dead letter {letter_id}")
-    if letter.state == DeadLetterState.REPLAYED:
-        raise Conflict(f"dead letter {letter_id} was replayed already")
-    done, detail = _again(loop, session, letter)
-    if done:
+def _correct(session: Session, payload: Payload, parsed: Parsed, before: dict[str, EventRow], difference: Difference) -> set[int]:
+    """Brings the rows to what today's code says; returns the entities of which it says something else."""
+    said = {event.dedupe_key: event for _, event in parsed.events}
+    owners = entities.by_ids(session, {row.entity_id for row in before.values()})
+    found: list[tuple[EventRow, Event]] = []
+    for key, row in before.items():
+        if (event := said.get(key)) is None:
+            difference.gone.append(_number(row))
+            continue
+        if fields := _apart(row, event, owners[row.entity_id]):
+            difference.changed.append(Changed(_number(row), row.type, fields))
+            found.append((row, event))
+        else:
+            difference.same += 1
+    return _rewrite(session, payload, found) if found else set()
+
+
+def _apart(row: EventRow, event: Event, owner: EntityRow) -> dict[str, tuple[Any, Any]]:
+    """Field by field what differs. What a row knows of former values beyond its sender's word was added to it here, and stays."""
+    now = event.model_dump(mode="json", include={"type", "properties", "previous", "by_us"})
+    theirs = {
+        **now, "entity": str(event.entity), "occurred_at": event.occurred_at,
+        "targets": [{"kind": target.kind.value, "id": target.id} for target in event.targets],
+    }  # fmt: skip
+    stored = {
+        "type": row.type, "entity": str(owner.ref), "occurred_at": row.occurred_at, "properties": row.properties,
+        "previous": {name: value for name, value in row.previous.items() if name in event.previous}, "targets": row.targets,
+        "by_us": row.by_us,
+    }  # fmt: skip
+    return {name: (stored[name], theirs[name]) for name in SAID if stored[name] != theirs[name]}
+
+
+def _rewrite(session: Session, payload: Payload, found: list[tuple[EventRow, Event]]) -> set[int]:
+    """The same rows with what is said now, and their facts anew."""
+    told = [event for _, event in found]
+    named = targets_of((event.entity, event.properties) for event in told) | {ref for event in told for ref in event.targets}
+    ids = entities.ensure(session, {event.entity for event in told} | named, payload.received_at)
+    touched = {row.entity_id for row, _ in found} | {ids[event.entity] for event in told}
+    owners = entities.lock(session, touched | {ids[ref] for ref in named})
+    for row, event in found:
+        former = {name: value for name, value in row.previous.items() if name not in event.previous}
+        row.type, row.entity_id, row.occurred_at, row.by_us = event.type, ids[event.entity], event.occurred_at, event.by_us
+        row.properties, row.previous = event.properties, {**event.previous, **former}
+        row.targets = [{"kind": target.kind.value, "id": target.id} for target in event.targets]
+        row.notes = {**row.notes, **noted(event)}
+        session.add(row)
+        facts.forget_event(session, _number(row))
+        session.flush()
+        heard = [Heard(event, _number(row), row.entity_id)]
+        remember_events(session, heard, owners, ids, row.received_at, by_webhook=payload.source != ours.NAME)
+        if (end := outcome_of(event)) is not None:
+            outcomes.add_new(session, [(row.entity_id, end.result.value, end.occurred_at)], row.received_at)
+    return touched
+
+
+def _close_letters(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> int:
+    """Letters of this payload whose item fits now."""
+    assert payload.id is not None
+    fits = {place for place, _ in parsed.events}
+    whole = not any(reject.position is None for reject in parsed.rejects)
+    found = [
+        each for each in dead_letters.open_of(session, payload.id) if each.position in fits or (each.position is None and whole)
+    ]
+    for letter in found:
         letter.state, letter.replayed_at = DeadLetterState.REPLAYED, loop.clock.now()
         session.add(letter)
-    return Replayed(letter_id, done, detail)
+    return len(found)
 
 
-def _again(loop: Loop, session: Session, letter: DeadLetter) -> tuple[bool, str]:
-    now = loop.clock.now()
-    if letter.delivery_id is not None:
-        done = leases.revive(session, letter.delivery_id, now)
-        return True, "back in the outbox" if done else "a newer delivery took its place"
-    if letter.event_id is not None:
-        done = events.revive(session, letter.event_id, now)
-        return True, "back in the inbox" if done else "the event went on meanwhile"
-    payload = payloads.get(session, letter.payload_id, lock=True) if letter.payload_id is not None else None
-    if payload is None:
-        return False, "its payload is gone"
-    collected = reparse(loop, session, payload, letter.position)
-    if collected.rejected:
-        return False, "still does not fit"
-    return True, f"{collected.accepted} accepted, {collected.duplicates} known already"
+def _number(row: EventRow) -> int:
+    assert row.id is not None
+    return row.id

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from data.domain.audit import Action
 from data.errors import LeadloopError
 from data.redaction import redacted
 from ml.version import LONGEST_NAME, is_plain
@@ -268,29 +268,26 @@ def sandbox(
 @app.command()
 def replay(
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="Replay what was set aside.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Replay all that came in a range of time.")] = False,
+    since: Annotated[datetime | None, typer.Option(help="With --events: from this moment on (UTC), else from the first.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="With --events: before this moment (UTC), else to the last.")] = None,
+    source: Annotated[str | None, typer.Option(help="With --events: hubspot, pipedrive or generic alone.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
 ) -> None:
-    """Send what was set aside through today's code once more, from the stored bytes."""
-    from automation.audit import command_line_actor, recorded
-    from automation.jobs.champions import refresh
-    from automation.loop import build_loop
-    from automation.replay import replay_all
-    from data.migrations import upgrade
+    """Send stored bytes through today's code once more: what was set aside, or all of a range of time.
 
-    if not dead_letters:
-        raise Usage("say what to replay: --dead-letters")
-    loop = build_loop(settings_for_command())
-    upgrade(loop.database)
-    refresh(loop)
-    if dry_run:
-        found = replay_all(loop, dry_run=True)
+    With --events, what today's code reads otherwise is corrected in the rows that are there.
+    """
+    from scripts.replaying import replay_events, replay_letters
+
+    if dead_letters == events:
+        raise Usage("say what to replay: --dead-letters or --events")
+    if (since or until or source) and not events:
+        raise Usage("--since, --until and --source belong to --events")
+    if events:
+        replay_events(settings_for_command(), since, until, source, console, dry_run=dry_run)
     else:
-        with recorded(loop.database, loop.clock, command_line_actor(), Action.REPLAY, "dead letters") as details:
-            found = replay_all(loop)
-            details |= {"tried": len(found), "replayed": sum(row.done for row in found)}
-    for row in found:
-        console.print(f"{row.letter_id}: {'replayed' if row.done else 'stays'}: {row.detail}", markup=False)
-    console.print(f"{sum(row.done for row in found)} of {len(found)} dead letters {'would go' if dry_run else 'went'} through.")
+        replay_letters(settings_for_command(), console, dry_run=dry_run)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from automation.pipeline.collect import parse_waiting
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
 from data.domain.delivery import DeliveryKind, DeliveryState
+from data.domain.stage import Stage
 from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable
 from data.log import get_logger
 from data.warehouse import dead_letters, leases, payloads
@@ -130,7 +131,7 @@ def letter_for(row: DeliveryRow, now: object) -> DeadLetter:
     return DeadLetter.model_validate(
         {
             "source": row.destination,
-            "stage": "activate",
+            "stage": Stage.ACTIVATE,
             "reason": row.error or "given up",
             "event_id": row.event_id,
             "delivery_id": row.id,

@@ -13,7 +13,7 @@ from automation.pipeline import review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from automation.sources import ours
-from automation.sources.base import PARSE, VALIDATE, Parsed, Reject
+from automation.sources.base import PARSE, VALIDATE, Parsed, Reject, as_bytes, load_json
 from automation.sources.registry import SOURCES
 from data.domain.entity import EntityRef
 from data.domain.event import Driver, Event, too_far_ahead
@@ -118,7 +118,11 @@ def parse_waiting(loop: Loop, payload_id: int) -> bool:
 
 def _store_all(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> tuple[Collected, int | None]:
     payload.state = PayloadState.PARSED
-    return _store(loop, session, payload, parsed, payload.received_at)
+    parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, payload.received_at))
+    found = _store(loop, session, payload, parsed, erased)
+    now = loop.clock.now()
+    dead_letters.add(session, [_letter(payload, reject, now) for reject in _letters_worth(parsed.rejects)])
+    return found
 
 
 def _stored(loop: Loop, payload: Payload, parsed: Parsed, collected: Collected, reviews: int | None) -> Collected:
@@ -132,12 +136,17 @@ def _stored(loop: Loop, payload: Payload, parsed: Parsed, collected: Collected, 
     return collected
 
 
-def reparse(loop: Loop, session: Session, payload: Payload, position: int | None) -> Collected:
-    """Parses a payload again for a replay, only the item at `position` where one is named."""
+def reparse(loop: Loop, session: Session, payload: Payload, position: int | None = None) -> tuple[Collected, Parsed]:
+    """Parses a payload again for a replay, only the item at `position` where one is named; what was found in it, too.
+
+    What is known already stays as it is. The worker parses the reviews that this gives rise to.
+    """
     now = loop.clock.now()
     parsed = _parse(loop, payload, now)
-    collected, _ = _store(loop, session, payload, parsed, now, position=position, letters=False)  # the worker parses the reviews
-    return collected
+    parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, now))
+    parsed = parsed if position is None else _only(parsed, position)
+    collected, _ = _store(loop, session, payload, parsed, erased)
+    return collected, parsed
 
 
 def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
@@ -151,29 +160,23 @@ def _parse(loop: Loop, payload: Payload, now: datetime) -> Parsed:
     ahead = [(place, event) for place, event in parsed.events if too_far_ahead(event, now)]
     for place, event in ahead:
         reason = f"occurred_at: {event.occurred_at:%Y-%m-%d %H:%M} lies more than a day in the future"
-        parsed.rejects.append(Reject(place, VALIDATE, reason, event.model_dump_json().encode()))
+        parsed.rejects.append(Reject(place, VALIDATE, reason, _item(payload.body, place)))
     parsed.events = [pair for pair in parsed.events if pair not in ahead]
     return parsed
 
 
-def _store(
-    loop: Loop,
-    session: Session,
-    payload: Payload,
-    parsed: Parsed,
-    at: datetime,
-    *,
-    position: int | None = None,
-    letters: bool = True,
-) -> tuple[Collected, int | None]:
+def _item(body: bytes, place: int) -> bytes:
+    """One item of a payload that was read before."""
+    value = load_json(body)
+    return as_bytes(value[place] if isinstance(value, list) else value)
+
+
+def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erased: int) -> tuple[Collected, int | None]:
     """Stores what was parsed, or one item of it; returns with it the id of a payload of reviews that it gave rise to.
 
     The caller holds the payload's row.
     """
     assert payload.id is not None
-    parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, at))
-    if position is not None:
-        parsed = _only(parsed, position)
     found = [event for _, event in parsed.events]
     told = targets_of((event.entity, event.properties) for event in found) | {ref for event in found for ref in event.targets}
     ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
@@ -191,8 +194,6 @@ def _store(
     _ask_again(session, heard, owners, ids)
     _record_outcomes(session, fresh, now)
     _erase(session, heard, now)
-    if letters:
-        dead_letters.add(session, [_letter(payload, reject, now) for reject in _letters_worth(parsed.rejects)])
     collected = Collected(
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh) + erased,

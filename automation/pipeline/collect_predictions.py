@@ -26,6 +26,7 @@ from data.domain.fact import told_by
 from data.domain.mention import in_json
 from data.domain.money import Account, Money
 from data.domain.prediction import Prediction
+from data.domain.stage import Stage
 from data.errors import BadInput, LeadloopError, NotFound
 from data.log import get_logger
 from data.warehouse import dead_letters, deliveries, entities, events, leases, predictions
@@ -38,7 +39,6 @@ from ml.version import Card
 
 log = get_logger("predictions")
 
-STAGE = "collect_predictions"
 DOOR = "predictions"  # who sent what names no event of ours
 
 
@@ -80,24 +80,40 @@ class Desk:
 
 def collect_predictions(loop: Loop, entries: Sequence[Entry | Unread], driver: Driver) -> Taken:
     """Stores predictions and their deliveries; for n8n, leases it those that its nodes can carry."""
-    taken = Taken()
-    ids = [entry.event_id for entry in entries if entry.event_id is not None]
-    known_accounts = accounts(loop, _sources(entries))
+    known_accounts = accounts_of(loop, entries)
     with loop.database.write() as session:
-        desk = _desk(loop, session, driver, ids, known_accounts)
-        # In the order of the events, so that the last one stored of an entity is its newest.
-        for index in sorted(range(len(entries)), key=lambda index: _moment(desk.rows, entries[index])):
-            _take(desk, taken, index, entries[index])
-        dead_letters.add(session, _letters(desk, taken.refused, entries))
-        if driver is Driver.N8N:
-            _lease(desk, ids, taken)
+        taken = take(loop, session, entries, driver, known_accounts)
     log.info("predictions.batch.accepted", accepted=taken.accepted, refused=len(taken.refused), leased=len(taken.deliveries))
     return taken
 
 
-def _sources(entries: Iterable[Entry | Unread]) -> set[str]:
+def accounts_of(loop: Loop, entries: Iterable[Entry | Unread]) -> dict[str, Account]:
+    """What `take` needs to know of the CRMs; asked before any transaction begins."""
     made = (prediction for entry in entries if isinstance(entry, Entry) for prediction in entry.predictions)
-    return {prediction.entity.source for prediction in made if prediction.entity is not None}
+    return accounts(loop, {prediction.entity.source for prediction in made if prediction.entity is not None})
+
+
+def take(
+    loop: Loop,
+    session: Session,
+    entries: Sequence[Entry | Unread],
+    driver: Driver,
+    known_accounts: Mapping[str, Account],
+    *,
+    letters: bool = True,
+) -> Taken:
+    """The same within the caller's transaction. `letters`: what is refused becomes a dead letter."""
+    taken = Taken()
+    ids = [entry.event_id for entry in entries if entry.event_id is not None]
+    desk = _desk(loop, session, driver, ids, known_accounts)
+    # In the order of the events, so that the last one stored of an entity is its newest.
+    for index in sorted(range(len(entries)), key=lambda index: _moment(desk.rows, entries[index])):
+        _take(desk, taken, index, entries[index])
+    if letters:
+        dead_letters.add(session, _letters(desk, taken.refused, entries))
+    if driver is Driver.N8N:
+        _lease(desk, ids, taken)
+    return taken
 
 
 def _desk(loop: Loop, session: Session, driver: Driver, ids: Sequence[int], known_accounts: Mapping[str, Account]) -> Desk:
@@ -230,7 +246,7 @@ def _letters(desk: Desk, refused: Sequence[Refused], entries: Sequence[Entry | U
         row = desk.rows.get(each.event_id) if each.event_id is not None else None
         letters.append(
             DeadLetter(
-                source=row.source if row else DOOR, stage=STAGE, reason=each.error.detail, position=each.index,
+                source=row.source if row else DOOR, stage=Stage.COLLECT_PREDICTIONS, reason=each.error.detail, position=each.index,
                 event_id=row.id if row else None, content=content, created_at=now,
             )
         )  # fmt: skip

@@ -31,6 +31,7 @@ from automation.pipeline.trigger import trigger
 from data.domain.delivery import backoff
 from data.domain.event import Driver, EventState
 from data.domain.prediction import Prediction
+from data.domain.stage import Stage
 from data.errors import LeadloopError, NotFound, NotReady, Retryable
 from data.log import get_logger
 from data.redaction import redacted
@@ -203,7 +204,7 @@ def _set_back(loop: Loop, session: Session, row: EventRow, error: Exception) -> 
         events.postpone(session, row, now + NOT_READY_PAUSE, reason)
     elif row.attempts + 1 >= (NOT_FOUND_ATTEMPTS if isinstance(error, NotFound) else loop.settings.max_attempts):
         events.bury(session, row, reason)
-        stage = "enrich" if isinstance(error, NotFound) else "predict"
+        stage = Stage.ENRICH if isinstance(error, NotFound) else Stage.PREDICT
         dead_letters.add(session, [DeadLetter(source=row.source, stage=stage, reason=reason, event_id=row.id, created_at=now)])
     else:
         events.postpone(session, row, now + backoff(row.attempts + 1), reason)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from data.db import unstorable
 from data.domain.event import Event
+from data.domain.stage import Stage
 from data.errors import Rejected
 from data.nesting import DEEPEST, is_nested_beyond
 from data.redaction import shortened
 
-PARSE, VALIDATE = "parse", "validate"
+PARSE, VALIDATE = Stage.PARSE, Stage.VALIDATE
 LONGEST_KEY = 512
 # Stands in a stored payload where an item was about somebody who was erased, so that its neighbours keep their places.
 ERASED = {"leadloop:erased": True}

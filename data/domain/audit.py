@@ -9,6 +9,7 @@ class Action(StrEnum):
     TRAFFIC = "traffic"
     RELOAD = "reload"
     REPLAY = "replay"
+    DISCARD = "discard"  # a dead letter was given up for good
     RESCORE = "rescore"  # everything open was asked about anew, and the CRM is told
     BACKFILL = "backfill"  # a CRM's past came in
     IMPORT = "import"  # a file came in

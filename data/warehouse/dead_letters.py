@@ -14,6 +14,7 @@ from data.warehouse.columns import RowId, instant, row_id
 class DeadLetterState(StrEnum):
     OPEN = "open"
     REPLAYED = "replayed"
+    DISCARDED = "discarded"  # somebody has decided that it is not worth more work; it stays to be seen
 
 
 class DeadLetter(SQLModel, table=True):
@@ -44,11 +45,20 @@ def get(session: Session, letter_id: int) -> DeadLetter | None:
     return session.get(DeadLetter, letter_id)
 
 
-def listed(session: Session, *, state: str | None = None, limit: int = 100, before: int | None = None) -> Sequence[DeadLetter]:
+def listed(
+    session: Session,
+    *,
+    state: str | None = None,
+    stage: str | None = None,
+    source: str | None = None,
+    limit: int = 100,
+    before: int | None = None,
+) -> Sequence[DeadLetter]:
     """Newest first. `before` is an id to page from."""
     query = select(DeadLetter).order_by(col(DeadLetter.id).desc()).limit(limit)
-    if state is not None:
-        query = query.where(DeadLetter.state == state)
+    for column, wanted in ((DeadLetter.state, state), (DeadLetter.stage, stage), (DeadLetter.source, source)):
+        if wanted is not None:
+            query = query.where(col(column) == wanted)
     if before is not None:
         query = query.where(col(DeadLetter.id) < before)
     return session.exec(query).all()
@@ -57,6 +67,12 @@ def listed(session: Session, *, state: str | None = None, limit: int = 100, befo
 def open_ids(session: Session) -> Sequence[int]:
     query = select(DeadLetter.id).where(DeadLetter.state == DeadLetterState.OPEN).order_by(col(DeadLetter.id))
     return [number for number in session.exec(query) if number is not None]
+
+
+def open_of(session: Session, payload_id: int) -> Sequence[DeadLetter]:
+    """What is still set aside of a payload."""
+    query = select(DeadLetter).where(DeadLetter.payload_id == payload_id, DeadLetter.state == DeadLetterState.OPEN)
+    return session.exec(query).all()
 
 
 def open_count(session: Session) -> int:

@@ -108,6 +108,11 @@ def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:
     return {row.id: row for row in session.exec(query) if row.id is not None}
 
 
+def of_payload(session: Session, payload_id: int) -> dict[str, EventRow]:
+    """Dedupe key -> the event, of those that came in a payload first."""
+    return {row.dedupe_key: row for row in session.exec(select(EventRow).where(EventRow.payload_id == payload_id))}
+
+
 def claim(
     session: Session, lease_id: str, now: datetime, seconds: float, *, event_ids: Iterable[int] | None = None, limit: int = 100
 ) -> list[EventRow]:

@@ -7,7 +7,7 @@ fact that is stored later is known later, and what is visible at a moment that w
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Text, text
+from sqlalchemy import Column, Index, Text, delete, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import UtcMicros, add_new
@@ -75,6 +75,11 @@ def add(session: Session, found: Sequence[Fact]) -> None:
             for fact in found
         ],
     )
+
+
+def forget_event(session: Session, event_id: int) -> None:
+    """Takes away what an event said, for whoever stores what it says by today's code."""
+    session.execute(delete(FactRow).where(col(FactRow.event_id) == event_id))
 
 
 def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[str] | None = None) -> dict[int, list[Fact]]:

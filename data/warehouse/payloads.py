@@ -77,6 +77,18 @@ def unparsed(session: Session, now: datetime, *, after: timedelta, behind: int =
     return [number for number in session.exec(query) if number is not None]
 
 
+def received(
+    session: Session, since: datetime | None, until: datetime | None, source: str | None, *, behind: int = 0, limit: int = 100
+) -> Sequence[int]:
+    """The ids of what came in a range of time (`since` inclusive, `until` not), oldest first, behind a row id."""
+    query = select(Payload.id).where(*_in_range(since, until, source), col(Payload.id) > behind)
+    return [number for number in session.exec(query.order_by(col(Payload.id)).limit(limit)) if number is not None]
+
+
+def count_received(session: Session, since: datetime | None, until: datetime | None, source: str | None) -> int:
+    return session.exec(select(func.count()).select_from(Payload).where(*_in_range(since, until, source))).one()
+
+
 def waiting(session: Session) -> tuple[int, datetime | None]:
     """How many are not parsed yet, and when the first of them came."""
     query = select(func.count(), func.min(Payload.received_at)).where(col(Payload.state).in_(UNPARSED))
@@ -99,6 +111,15 @@ def locked(session: Session, payload_ids: Iterable[int]) -> Sequence[Payload]:
     """These, in one order, until the transaction ends."""
     query = select(Payload).where(col(Payload.id).in_(set(payload_ids))).order_by(col(Payload.id)).with_for_update()
     return session.exec(query.execution_options(populate_existing=True)).all()
+
+
+def _in_range(since: datetime | None, until: datetime | None, source: str | None) -> list[Any]:
+    found: list[Any] = []
+    if since is not None:
+        found.append(col(Payload.received_at) >= since)
+    if until is not None:
+        found.append(col(Payload.received_at) < until)
+    return found if source is None else [*found, col(Payload.source) == source]
 
 
 def _position(session: Session, body: Any, part: bytes) -> Any:

@@ -62,7 +62,7 @@ def test_a_replay_says_whether_it_went_through(api: httpx.Client) -> None:
     api.post("/collect/generic", content=b"{", headers=bearer(Scope.COLLECT))
     (letter,) = api.get("/dead-letters", headers=bearer(Scope.READ)).json()
     api.post(f"/dead-letters/{letter['id']}/replay", headers=ADMIN)
-    assert trail(api)[0]["details"] == {"replayed": False}
+    assert trail(api)[0]["details"] == {"corrected": False, "replayed": False}
 
 
 @pytest.mark.slow

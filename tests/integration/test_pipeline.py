@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from automation import memory
+from automation.dead_letters import replay_letter
 from automation.destinations.crm import HUBSPOT
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
-from automation.replay import replay_letter
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
