@@ -10,6 +10,7 @@ LeadloopError
 ├── TooLarge            413
 ├── TooMany             429   this caller asks too often, or its address was refused too often
 ├── NotReady            503   no served version, database away
+│   └── Busy            503   others held what was needed for too long
 ├── NotConfigured       500   a setting is missing
 ├── Rejected            -     a payload or event is set aside, with its stage
 └── VendorError         -     a call to a vendor went wrong

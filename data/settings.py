@@ -167,7 +167,7 @@ class Settings(BaseSettings):
 
     # How long what is kept, in days; 0: for ever
     retain_payloads_days: float = Field(90, ge=0)
-    retain_dead_letters_days: float = Field(90, ge=0)  # of those that were replayed
+    retain_dead_letters_days: float = Field(90, ge=0)  # of those that were replayed or discarded
     retain_deliveries_days: float = Field(180, ge=0)
     retain_predictions_days: float = Field(400, ge=0)  # a year can be compared with the one before
     retain_events_days: float = Field(0, ge=0)  # with what they told: the models learn from it

@@ -79,8 +79,8 @@ def predictions(before: datetime) -> tuple[Query, Any]:
 
 
 def dead_letters(before: datetime) -> tuple[Query, Any]:
-    """Those that were replayed."""
-    query = select(DeadLetter.id).where(DeadLetter.state == DeadLetterState.REPLAYED, col(DeadLetter.replayed_at) < before)
+    """Those that were replayed or discarded."""
+    query = select(DeadLetter.id).where(DeadLetter.state != DeadLetterState.OPEN, col(DeadLetter.replayed_at) < before)
     return query, col(DeadLetter.id)
 
 
