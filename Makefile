@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help setup setup-test demo serve test check bench chaos lint types imports fast slow lock clean
+.PHONY: help setup setup-test demo serve test check bench chaos fuzz lint types imports fast slow lock clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ bench: setup-test  ## Benchmarks; make bench ARGS=models (or rungs, noise) measu
 
 chaos: setup-test  ## 50,000 events under fire: bad habits on, processes and database killed (half an hour)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: setup-test  ## 100,000 malformed, mutated and hostile requests (some minutes)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: setup-test
 	$(BIN)/ruff check .

@@ -13,8 +13,10 @@ from data.domain.prediction import Factor, Grade, Label, Observed, Probability, 
 from data.domain.traffic import Variant
 from data.errors import NotFound
 from data.warehouse import entities
+from ml import copies
 from ml.features.build import build, needs_related
 from ml.features.facts import EXAMPLES
+from ml.models.registry import MODELS
 from ml.serving.predictor import Choice, Served
 
 
@@ -43,8 +45,9 @@ def ask(loop: Loop, model: str, *, entity: EntityRef | None, features: Mapping[s
     """By the features given (a wrong type is an error), or by what is known of the entity.
 
     Raises:
-        NotReady: the model has no champion. NotFound: nothing is known of the entity. BadInput: names the field.
+        NotReady: the model has no champion. NotFound: no such model, or nothing is known of the entity. BadInput: names the field.
     """
+    _check_that_it_is_one(loop, model)
     choice = loop.predictor.choose(model, None if entity is None else str(entity))
     row, strictly = (_known(loop, choice.served, entity), False) if features is None else (features, True)
     if explain:
@@ -52,6 +55,14 @@ def ask(loop: Loop, model: str, *, entity: EntityRef | None, features: Mapping[s
         told = found.model_dump(include=TAKEN)
         return Answered(prediction=found.score, **{**told, **_behind(choice, found.grade), "variant": choice.variant})
     return _unexplained(choice, float(choice.served.scores([row], strictly=strictly)[0]))
+
+
+def _check_that_it_is_one(loop: Loop, model: str) -> None:
+    """A model that may yet get a champion is not ready; a name that nobody has given to one is a mistake."""
+    if model in MODELS or model in loop.predictor.served():
+        return
+    if model not in (known := copies.models(loop.settings.models_dir)):
+        raise NotFound(f"there is no such model; there are {', '.join(sorted({*MODELS, *known}))}", field="model")
 
 
 TAKEN = set(Answered.model_fields) - {"prediction"}

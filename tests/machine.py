@@ -31,6 +31,8 @@ class Process:
         self._env, self._log = env, folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._is_wanted = False
+        self.restarts = 0
+        """How often it has ended by itself."""
 
     def start(self) -> None:
         with self._log.open("ab") as log:
@@ -40,6 +42,7 @@ class Process:
     def supervise(self) -> None:
         """Starts it again if it has ended by itself."""
         if self._is_wanted and self._process is not None and self._process.poll() is not None:
+            self.restarts += 1
             self.start()
 
     def kill(self) -> None:
@@ -125,6 +128,11 @@ class Machine:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"{url} did not come up")
                 time.sleep(0.1)
+
+    @property
+    def restarts(self) -> int:
+        """How often processes have ended by themselves."""
+        return sum(part.restarts for part in self.parts if isinstance(part, Process))
 
     def look(self) -> None:
         """Supervises every process, and notes the most memory that each ever took."""

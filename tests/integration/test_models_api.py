@@ -139,7 +139,7 @@ def test_predict_knows_an_entity_of_the_warehouse(api: httpx.Client, loop: Loop)
         (MODEL, {"features": {"sessions": "many"}}, 422, "sessions"),
         (MODEL, {"features": {"name": "nul\x00"}}, 422, "features"),
         (MODEL, {"entity": {"source": "generic", "kind": "contact", "id": "nobody"}}, 404, "send its features"),
-        ("nobody", {"features": HOT}, 503, "no champion"),
+        ("nobody", {"features": HOT}, 404, "there is no such model; there are"),
     ],
 )
 def test_what_cannot_be_predicted_says_why(api: httpx.Client, model: str, body: Any, status: int, said: str) -> None:
