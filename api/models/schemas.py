@@ -79,7 +79,7 @@ class ModelDetailOut(ModelOut):
 class PromoteIn(BaseModel):
     """`force`: against the gate's decision."""
 
-    version: Annotated[str, Field(min_length=1, max_length=100)]
+    version: Annotated[str, Field(pattern=r"^[0-9]{1,18}$", description="A number, as the registry has it")]
     force: bool = False
 
 

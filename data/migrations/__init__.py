@@ -2,6 +2,7 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
@@ -20,6 +21,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
     config.set_main_option("script_location", str(ROOT / "data" / "migrations"))
     try:
         with away_is_not_ready():
+            if revision == "head" and _revision(database) == head():
+                return  # nobody is kept waiting for nothing
             _upgrade(database, config, revision)
     except CommandError as error:
         if "Can't locate revision" not in str(error):
@@ -27,6 +30,11 @@ def upgrade(database: Database, revision: str = "head") -> None:
         raise NotConfigured(
             "the database is of a newer Leadloop than this one: use that, or restore the back-up of before"
         ) from None
+
+
+def _revision(database: Database) -> str | None:
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str:

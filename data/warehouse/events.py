@@ -131,7 +131,8 @@ def claim(
     if event_ids is not None:
         query = query.where(col(EventRow.id).in_(set(event_ids)))
     else:
-        query = query.where(EventRow.next_attempt_at <= now)
+        # Past the entities that others have in hand, so that several workers work side by side instead of after one another.
+        query = query.where(EventRow.next_attempt_at <= now).with_for_update(skip_locked=True, of=EntityRow)
     candidates = session.exec(query.order_by(col(EventRow.occurred_at), col(EventRow.id)).limit(limit)).all()
     # Entities first, then events: the third door locks in this order too.
     ours = entities.lease(session, {entity for _, entity in candidates}, lease_id, now, seconds)

@@ -128,6 +128,12 @@ def test_tricks_in_what_is_changed_change_nothing(api: httpx.Client, name: str) 
     assert api.put(f"/models/{name}/traffic", json={"challenger": 1, "mode": "live"}, headers=admin).status_code in {404, 422}
 
 
+@pytest.mark.parametrize("version", ["a\x00b", "\x00", "-1", "1 ", "", "9" * 40, "latest", None, 1])
+def test_no_version_is_called_so(api: httpx.Client, version: object) -> None:
+    answer = api.post("/models/lead_score/promote", json={"version": version}, headers=bearer(Scope.ADMIN))
+    assert answer.status_code == 422
+
+
 def test_another_sites_page_cannot_use_a_browsers_password(api: httpx.Client) -> None:
     basic = {"Authorization": "Basic " + base64.b64encode(f"me:{TOKENS[Scope.ADMIN]}".encode()).decode()}
     body = {"name": "evil", "scopes": ["admin"]}

@@ -1,0 +1,138 @@
+"""A database of an older version, with data in it and somebody at work on it, becomes one of this version, and nothing is lost."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData, Table, func, insert, inspect, select
+
+from automation.clients.registry import Clients
+from automation.jobs import worker
+from automation.pipeline.context import Loop
+from data.db import Database
+from data.migrations import head, upgrade
+from data.warehouse import entities, identities
+from ml.serving.predictor import Predictor
+from tests.support import HOT, NOON, FakeClock, settings_for
+
+FIRST_WITH_FACTS = "0002"
+BEFORE_IDENTITIES = "0006"
+PEOPLE = (("hubspot", "7", "ada@example.com"), ("pipedrive", "9", "Ada@example.com"), ("hubspot", "8", "bo@example.com"))
+
+
+@pytest.fixture
+def old(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+def fill(database: Database, *, revision: str) -> dict[str, int]:
+    """Rows as a version of then left them: events that wait, whom they are about, and what they told. Table -> how many."""
+    upgrade(database, revision)
+    meta = MetaData()
+    meta.reflect(database.engine)
+    micros = int(NOON.timestamp() * 1_000_000)
+    with database.engine.begin() as connection:
+        for number, (source, vendor_id, email) in enumerate(PEOPLE, 1):
+            told = {"email": email, **HOT}
+            add(connection, meta.tables["payloads"], id=number, source=source, driver="worker", body=b"[]", state="parsed",
+                received_at=NOON)  # fmt: skip
+            add(connection, meta.tables["entities"], id=number, source=source, kind="contact", vendor_id=vendor_id, created_at=NOON)
+            add(connection, meta.tables["events"], id=number, source=source, dedupe_key=f"key {number}", type="contact.changed",
+                entity_id=number, payload_id=number, occurred_at=NOON, received_at=NOON, properties=told, previous={}, targets=[],
+                models=["lead_score"], notes={}, state="new", driver="worker", attempts=0, next_attempt_at=NOON,
+                by_us=False)  # fmt: skip
+            for name, value in told.items():
+                add(connection, meta.tables["facts"], entity_id=number, event_id=number, name=name, value=str(value),
+                    occurred_at=micros, known_at=micros, origin="event", by_us=False)  # fmt: skip
+    return counts(database)
+
+
+def add(connection: Any, table: Table, **values: Any) -> None:
+    """A row of a table as it is by reflection, without what it does not have; SQLite then takes times without a zone."""
+    plain = connection.dialect.name == "sqlite"
+    found = {name: value for name, value in values.items() if name in table.columns}
+    connection.execute(insert(table).values({name: _plain(value) if plain else value for name, value in found.items()}))
+
+
+def _plain(value: Any) -> Any:
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def counts(database: Database) -> dict[str, int]:
+    meta = MetaData()
+    meta.reflect(database.engine, only=["payloads", "entities", "events", "facts"])
+    with database.engine.connect() as connection:
+        return {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one() for name, table in meta.tables.items()
+        }
+
+
+@contextmanager
+def at_work(database: Database) -> Iterator[list[int]]:
+    """An older process that goes on storing payloads meanwhile; the numbers of those that were committed."""
+    meta, done, ended = MetaData(), list[int](), threading.Event()
+    meta.reflect(database.engine, only=["payloads"])
+
+    def run() -> None:
+        for number in range(1_000, 100_000):
+            if ended.is_set():
+                return
+            with database.engine.begin() as connection:
+                add(connection, meta.tables["payloads"], id=number, source="generic", driver="worker", body=b"[]", state="parsed",
+                    received_at=NOON)  # fmt: skip
+            done.append(number)
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield done
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("revision", [FIRST_WITH_FACTS, BEFORE_IDENTITIES])
+def test_all_that_was_there_is_there(old: Database, revision: str) -> None:
+    before = fill(old, revision=revision)
+    with at_work(old) as stored:
+        upgrade(old)
+        time.sleep(0.05)
+    assert stored, "somebody was at work meanwhile"
+    after = counts(old)
+    assert after == {**before, "payloads": before["payloads"] + len(stored)}
+    with old.read() as session:
+        assert inspect(session.connection()).has_table("alembic_version")
+    assert head().startswith("00")
+
+
+def test_who_is_the_same_by_what_was_told_before_is_known_from_now_on(old: Database) -> None:
+    fill(old, revision=BEFORE_IDENTITIES)
+    upgrade(old)
+    with old.read() as session:
+        same = identities.same_as(session, [1, 2, 3])
+        assert {number: set(others) for number, others in same.items()} == {1: {2}, 2: {1}}
+        (since,) = same[1].values()
+        assert since - NOON > timedelta(days=1), "nobody knew it before"
+        assert len(entities.by_ids(session, [1, 2, 3])) == 3
+
+
+def test_what_waited_is_scored_by_the_new_version(old: Database, trained_models: Path, tmp_path: Path) -> None:
+    fill(old, revision=BEFORE_IDENTITIES)
+    upgrade(old)
+    predictor = Predictor(trained_models, hot_threshold=0.5, hot_share=0.05)
+    predictor.refresh()
+    worker.sweep_inbox(Loop(settings_for(tmp_path), old, FakeClock(), predictor, Clients()))
+    meta = MetaData()
+    meta.reflect(old.engine, only=["events", "predictions"])
+    with old.engine.connect() as connection:
+        states = set(connection.execute(select(meta.tables["events"].c.state)).scalars())
+        scored = connection.execute(select(func.count()).select_from(meta.tables["predictions"])).scalar_one()
+    assert (states, scored) == ({"done"}, len(PEOPLE))
