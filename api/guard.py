@@ -72,6 +72,8 @@ def _refusal(scope: Scope, single: dict[bytes, bytes]) -> Refusal | None:
         )
     if "\x00" in scope["path"]:
         return HTTPStatus.NOT_FOUND, "nothing here is called by a name with a NUL character"
+    if b"%00" in scope["query_string"]:
+        return HTTPStatus.BAD_REQUEST, "a query may have no NUL character"
     if len(scope["query_string"]) > MOST_QUERY_BYTES:
         return HTTPStatus.REQUEST_URI_TOO_LONG, f"a query may have {MOST_QUERY_BYTES:,} bytes at most"
     if b"content-length" in single and b"transfer-encoding" in single:

@@ -72,7 +72,7 @@ def get_dead_letters(
     loop: LoopDep,
     state: DeadLetterState | None = None,
     stage: Stage | None = None,
-    source: Annotated[str | None, Query(max_length=50)] = None,
+    source: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,64}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[int | None, Query(ge=0, lt=2**63, description="An id to page from")] = None,
 ) -> list[DeadLetterOut]:

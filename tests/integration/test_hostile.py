@@ -134,6 +134,12 @@ def test_no_version_is_called_so(api: httpx.Client, version: object) -> None:
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("query", ["source=%00", "source=a%00b&limit=50", "before=%00", "x=%00", "%00=1", "destination=%00"])
+def test_nobody_asks_for_a_nul(api: httpx.Client, query: str) -> None:
+    for path in ("/dead-letters", "/deliveries", "/audit", "/events/schema"):
+        assert api.get(f"{path}?{query}", headers=bearer(Scope.ADMIN)).status_code == 400
+
+
 def test_another_sites_page_cannot_use_a_browsers_password(api: httpx.Client) -> None:
     basic = {"Authorization": "Basic " + base64.b64encode(f"me:{TOKENS[Scope.ADMIN]}".encode()).decode()}
     body = {"name": "evil", "scopes": ["admin"]}
