@@ -17,7 +17,7 @@ from automation.memory import told_texts
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.sources import ours
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX, Driver
 from data.domain.event_type import Verb, type_of

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.delivery import Alert, DeliveryKind, DeliveryState, Ending, WriteBack
 from data.warehouse.deliveries import DeliveryRow
 

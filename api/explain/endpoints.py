@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.dependencies import LoopDep, needs
 from api.explain.schemas import CompareIn
 from automation.explanations import Given, compared
-from data.db import unstorable
+from data.column_types import unstorable
 from data.errors import BadInput
 from data.settings import Scope
 from ml.serving.compare import Comparison

@@ -18,7 +18,7 @@ from api.scoring.schemas import (
 )
 from automation.ask import ask
 from automation.pipeline.run import Answer, predict_events
-from data.db import unstorable
+from data.column_types import unstorable
 from data.errors import BadInput
 from data.settings import Scope
 from ml.serving.explain import in_words, sureness

@@ -15,7 +15,7 @@ from automation.enrichments.base import Answers, Asked, Found
 from automation.memory import LookedUp
 from automation.pipeline.context import Loop
 from automation.sources.properties import KEYED, PERSON, USUAL, canonical, vendor_property
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.relation import RELATIONS

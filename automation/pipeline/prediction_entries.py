@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from automation.sources.base import as_bytes
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.entity import EntityRef
 from data.domain.prediction import Prediction
 from data.errors import BadInput, LeadloopError

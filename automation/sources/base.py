@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.event import Event
 from data.domain.stage import Stage
 from data.errors import Rejected

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Integer
 from sqlmodel import Field
 
-from data.db import JsonValue, UtcDateTime
+from data.column_types import JsonValue, UtcDateTime
 
 # SQLite only numbers rows by itself when the key is declared INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")

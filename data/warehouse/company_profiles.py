@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Column
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from data.db import JsonValue, inserting
+from data.column_types import JsonValue
+from data.db import inserting
 from data.domain.company_profile import CompanyProfile
 from data.warehouse.columns import instant
 

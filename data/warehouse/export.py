@@ -8,7 +8,7 @@ import polars as pl
 from sqlalchemy import Boolean, Date, Float, Integer, LargeBinary, Table, func, select
 from sqlmodel import Session, SQLModel
 
-from data.db import JsonValue, UtcDateTime, UtcMicros
+from data.column_types import JsonValue, UtcDateTime, UtcMicros
 from data.errors import BadInput
 from data.warehouse.tables import TABLES
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import Column, Index, Text, delete, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from data.db import UtcMicros, add_new
+from data.column_types import UtcMicros
+from data.db import add_new
 from data.domain.entity import EntityKind
 from data.domain.fact import NAMELESS, Dated, Fact, Origin
 from data.domain.relation import LINK

@@ -7,7 +7,8 @@ from sqlalchemy import Column, Index, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from data.db import UtcMicros, add_new
+from data.column_types import UtcMicros
+from data.db import add_new
 from data.domain.entity import EntityKind
 from data.domain.identity import MOST_OF_ONE_KEY
 from data.warehouse.columns import RowId, row_id

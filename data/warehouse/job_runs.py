@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, delete
 from sqlmodel import Field, Session, SQLModel, col
 
-from data.db import UtcDateTime, insert_new
+from data.column_types import UtcDateTime
+from data.db import insert_new
 from data.warehouse.columns import instant
 
 UNIQUE = ("job", "scheduled_at")

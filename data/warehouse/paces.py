@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, Text
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from data.db import UtcMicros, add_new
+from data.column_types import UtcMicros
+from data.db import add_new
 from data.domain.pace import Rate, rest_after, take
 from data.warehouse.columns import instant
 

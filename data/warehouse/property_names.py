@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import Column
 from sqlmodel import Field, Session, SQLModel, select
 
-from data.db import UtcMicros, add_new
+from data.column_types import UtcMicros
+from data.db import add_new
 from data.domain.entity import EntityKind
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from data.db import JsonValue
+from data.column_types import JsonValue
 from data.domain.mention import in_json, texts_in
 from data.warehouse.erasure_keys import TOKEN_LENGTH, digests
 

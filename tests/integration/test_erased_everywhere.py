@@ -17,7 +17,8 @@ from automation.clients.registry import Clients
 from automation.erasure import run
 from automation.erasure.report import Report
 from automation.pipeline.context import Loop
-from data.db import Database, JsonValue, UtcDateTime, UtcMicros
+from data.column_types import JsonValue, UtcDateTime, UtcMicros
+from data.db import Database
 from data.warehouse.erasures import Origin
 from data.warehouse.tables import TABLES
 from ml.serving.predictor import Predictor

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from automation.sources import generic, hubspot, pipedrive
 from automation.sources.base import LONGEST_KEY, Parsed, dedupe_key
 from automation.sources.registry import SOURCES
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.event import Event
 from data.errors import Rejected
 from data.nesting import DEEPEST

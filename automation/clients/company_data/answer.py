@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from data.db import unstorable
+from data.column_types import unstorable
 from data.domain.company_profile import CompanyProfile, middle_of
 from data.errors import Retryable
 

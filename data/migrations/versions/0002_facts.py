@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0002"
 down_revision = "0001"
@@ -27,8 +27,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.Text(), nullable=True),
         sa.Column("target_id", ID, nullable=True),
-        sa.Column("occurred_at", data.db.UtcMicros(), nullable=False),
-        sa.Column("known_at", data.db.UtcMicros(), nullable=False),
+        sa.Column("occurred_at", data.column_types.UtcMicros(), nullable=False),
+        sa.Column("known_at", data.column_types.UtcMicros(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("by_us", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["entity_id"], ["entities.id"]),
@@ -60,13 +60,13 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("known_at", data.db.UtcMicros(), nullable=False),
+        sa.Column("known_at", data.column_types.UtcMicros(), nullable=False),
         sa.PrimaryKeyConstraint("source", "kind", "key"),
     )
 
     # No batch mode: it makes the table anew on SQLite, and what refers to the old one stands in the way.
-    op.add_column("predictions", sa.Column("as_of", data.db.UtcDateTime(), nullable=True))
-    op.add_column("predictions", sa.Column("features", data.db.JsonValue(), server_default="{}", nullable=False))
+    op.add_column("predictions", sa.Column("as_of", data.column_types.UtcDateTime(), nullable=True))
+    op.add_column("predictions", sa.Column("features", data.column_types.JsonValue(), server_default="{}", nullable=False))
 
     _move_what_is_known(op.get_bind())
     op.drop_column("entities", "known_times")
@@ -75,8 +75,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """What is known of the entities is not put back: it comes anew with the next look-ups and events."""
-    op.add_column("entities", sa.Column("known_values", data.db.JsonValue(), server_default="{}", nullable=False))
-    op.add_column("entities", sa.Column("known_times", data.db.JsonValue(), server_default="{}", nullable=False))
+    op.add_column("entities", sa.Column("known_values", data.column_types.JsonValue(), server_default="{}", nullable=False))
+    op.add_column("entities", sa.Column("known_times", data.column_types.JsonValue(), server_default="{}", nullable=False))
     op.execute(sa.text("UPDATE entities SET looked_up_at = NULL"))
     op.drop_column("predictions", "features")
     op.drop_column("predictions", "as_of")
@@ -88,16 +88,16 @@ EVENTS = sa.table(
     "events",
     sa.column("id", sa.BigInteger()),
     sa.column("entity_id", sa.BigInteger()),
-    sa.column("properties", data.db.JsonValue()),
-    sa.column("occurred_at", data.db.UtcDateTime()),
-    sa.column("received_at", data.db.UtcDateTime()),
+    sa.column("properties", data.column_types.JsonValue()),
+    sa.column("occurred_at", data.column_types.UtcDateTime()),
+    sa.column("received_at", data.column_types.UtcDateTime()),
     sa.column("by_us", sa.Boolean()),
 )
 ENTITIES = sa.table(
     "entities",
     sa.column("id", sa.BigInteger()),
-    sa.column("known_values", data.db.JsonValue()),
-    sa.column("known_times", data.db.JsonValue()),
+    sa.column("known_values", data.column_types.JsonValue()),
+    sa.column("known_times", data.column_types.JsonValue()),
 )
 FACTS = sa.table(
     "facts",
@@ -105,8 +105,8 @@ FACTS = sa.table(
     sa.column("event_id", sa.BigInteger()),
     sa.column("name", sa.String()),
     sa.column("value", sa.Text()),
-    sa.column("occurred_at", data.db.UtcMicros()),
-    sa.column("known_at", data.db.UtcMicros()),
+    sa.column("occurred_at", data.column_types.UtcMicros()),
+    sa.column("known_at", data.column_types.UtcMicros()),
     sa.column("origin", sa.String()),
     sa.column("by_us", sa.Boolean()),
 )

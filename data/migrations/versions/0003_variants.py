@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0003"
 down_revision = "0002"
@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("challenger", sa.String(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("share", sa.Float(), nullable=False),
-        sa.Column("since", data.db.UtcDateTime(), nullable=False),
+        sa.Column("since", data.column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("model"),
     )
     # No batch mode: it makes the table anew on SQLite, and what refers to the old one stands in the way.

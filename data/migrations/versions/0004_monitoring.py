@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0004"
 down_revision = "0003"
@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
-        sa.Column("found", data.db.JsonValue(), nullable=False),
-        sa.Column("checked_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("found", data.column_types.JsonValue(), nullable=False),
+        sa.Column("checked_at", data.column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_model_checks_model", "model_checks", ["model", "id"])
@@ -32,13 +32,13 @@ def upgrade() -> None:
         sa.Column("said", sa.Text(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("examples", sa.Integer(), nullable=False),
-        sa.Column("keep", data.db.JsonValue(), nullable=False),
+        sa.Column("keep", data.column_types.JsonValue(), nullable=False),
         sa.Column("version", sa.String(), nullable=True),
         sa.Column("champion", sa.String(), nullable=True),
-        sa.Column("figures", data.db.JsonValue(), nullable=False),
+        sa.Column("figures", data.column_types.JsonValue(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("started_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("ended_at", data.db.UtcDateTime(), nullable=True),
+        sa.Column("started_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("ended_at", data.column_types.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_trainings_model", "trainings", ["model", "id"])
@@ -47,14 +47,14 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
-        sa.Column("content", data.db.JsonValue(), nullable=False),
+        sa.Column("content", data.column_types.JsonValue(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lost_leases", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("next_attempt_at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("receipt", sa.String(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("created_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("created_at", data.column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("uq_notices", "notices", ["key"], unique=True)

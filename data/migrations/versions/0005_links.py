@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0005"
 down_revision = "0004"
@@ -15,7 +15,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     # No batch mode: it makes the table anew on SQLite, and what refers to the old one stands in the way.
-    op.add_column("events", sa.Column("targets", data.db.JsonValue(), server_default="[]", nullable=False))
+    op.add_column("events", sa.Column("targets", data.column_types.JsonValue(), server_default="[]", nullable=False))
     into = sa.Column("merged_into_id", ROW_ID, sa.ForeignKey("entities.id"), nullable=True)
     op.add_column("entities", into, inline_references=True)
     op.create_index("ix_entities_merged_into_id", "entities", ["merged_into_id"])

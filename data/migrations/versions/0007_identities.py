@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0007"
 down_revision = "0006"
@@ -34,7 +34,7 @@ def upgrade() -> None:
         "same_entities",
         sa.Column("entity_id", ROW_ID, nullable=False),
         sa.Column("same_id", ROW_ID, nullable=False),
-        sa.Column("since", data.db.UtcMicros(), nullable=False),
+        sa.Column("since", data.column_types.UtcMicros(), nullable=False),
         sa.PrimaryKeyConstraint("entity_id", "same_id"),
     )
 

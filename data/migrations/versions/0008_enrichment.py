@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0008"
 down_revision = "0007"
@@ -18,8 +18,8 @@ def upgrade() -> None:
         "company_profiles",
         sa.Column("domain", sa.String(), nullable=False),
         sa.Column("provider", sa.String(), nullable=False),
-        sa.Column("profile", data.db.JsonValue(), nullable=True),
-        sa.Column("looked_up_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("profile", data.column_types.JsonValue(), nullable=True),
+        sa.Column("looked_up_at", data.column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("domain", "provider"),
     )
     op.create_table(
@@ -35,15 +35,15 @@ def upgrade() -> None:
         sa.Column("entity_id", ROW_ID, nullable=False),
         sa.Column("enrichment", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("next_attempt_at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("created_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("created_at", data.column_types.UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["entity_id"], ["entities.id"]),
         sa.PrimaryKeyConstraint("entity_id", "enrichment"),
     )
     op.create_index("ix_enrichment_tries_due", "enrichment_tries", ["next_attempt_at"])
     # No batch mode: it makes the table anew on SQLite, and what refers to the old one stands in the way.
-    op.add_column("events", sa.Column("derived", data.db.JsonValue(), server_default="{}", nullable=False))
+    op.add_column("events", sa.Column("derived", data.column_types.JsonValue(), server_default="{}", nullable=False))
 
 
 def downgrade() -> None:

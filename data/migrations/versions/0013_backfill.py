@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0013"
 down_revision = "0008"
@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("after", sa.String(), nullable=True),
         sa.Column("records", sa.Integer(), nullable=False),
         sa.Column("facts", sa.Integer(), nullable=False),
-        sa.Column("started_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("done_at", data.db.UtcDateTime(), nullable=True),
+        sa.Column("started_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("done_at", data.column_types.UtcDateTime(), nullable=True),
         sa.Column("refused", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("source", "kind"),
     )
@@ -28,8 +28,8 @@ def upgrade() -> None:
         "reconciliations",
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("seen_until", data.db.UtcDateTime(), nullable=False),
-        sa.Column("looked_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("seen_until", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("looked_at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("records", sa.Integer(), nullable=False),
         sa.Column("missed", sa.Integer(), nullable=False),
         sa.Column("missed_ever", sa.Integer(), nullable=False),
@@ -39,8 +39,8 @@ def upgrade() -> None:
     op.create_table(
         "job_runs",
         sa.Column("job", sa.String(), nullable=False),
-        sa.Column("scheduled_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("started_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("scheduled_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("started_at", data.column_types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("job", "scheduled_at"),
     )
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0014"
 down_revision = "0013"
@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.drop_index("uq_deliveries", table_name="deliveries")
     op.create_index("uq_deliveries", "deliveries", ["prediction_id", "destination", "kind"], unique=True)
     op.create_index("ix_deliveries_receipt", "deliveries", ["receipt"])
-    op.add_column("outcomes", sa.Column("told_at", data.db.UtcDateTime(), nullable=True))
+    op.add_column("outcomes", sa.Column("told_at", data.column_types.UtcDateTime(), nullable=True))
     op.execute(sa.text("UPDATE outcomes SET told_at = received_at"))  # of the past nobody is told any more
     where = sa.text("told_at IS NULL")
     op.create_index("ix_outcomes_untold", "outcomes", ["id"], sqlite_where=where, postgresql_where=where)

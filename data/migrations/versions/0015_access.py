@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0015"
 down_revision = "0014"
@@ -20,12 +20,12 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("scopes", data.db.JsonValue(), nullable=False),
-        sa.Column("created_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("expires_at", data.db.UtcDateTime(), nullable=True),
-        sa.Column("replaced_at", data.db.UtcDateTime(), nullable=True),
-        sa.Column("revoked_at", data.db.UtcDateTime(), nullable=True),
-        sa.Column("last_used_at", data.db.UtcDateTime(), nullable=True),
+        sa.Column("scopes", data.column_types.JsonValue(), nullable=False),
+        sa.Column("created_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("expires_at", data.column_types.UtcDateTime(), nullable=True),
+        sa.Column("replaced_at", data.column_types.UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", data.column_types.UtcDateTime(), nullable=True),
+        sa.Column("last_used_at", data.column_types.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("uq_api_tokens_digest", "api_tokens", ["digest"], unique=True)
@@ -33,12 +33,12 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("actor", sa.String(200), nullable=False),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("target", sa.String(200), nullable=False),
         sa.Column("result", sa.String(), nullable=False),
-        sa.Column("details", data.db.JsonValue(), nullable=False),
+        sa.Column("details", data.column_types.JsonValue(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_audit_action", "audit", ["action", "id"])

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import data.db
+import data.column_types
 
 revision = "0016"
 down_revision = "0015"
@@ -24,8 +24,8 @@ def upgrade() -> None:
         "tombstones",
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("what", sa.String(), nullable=False),
-        sa.Column("erased_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("renewed_at", data.db.UtcDateTime(), nullable=True),
+        sa.Column("erased_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("renewed_at", data.column_types.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
@@ -33,15 +33,15 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
-        sa.Column("asked", data.db.JsonValue(), nullable=False),
-        sa.Column("person", data.db.JsonValue(), nullable=False),
-        sa.Column("report", data.db.JsonValue(), nullable=False),
+        sa.Column("asked", data.column_types.JsonValue(), nullable=False),
+        sa.Column("person", data.column_types.JsonValue(), nullable=False),
+        sa.Column("report", data.column_types.JsonValue(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("next_attempt_at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("requested_at", data.db.UtcDateTime(), nullable=False),
-        sa.Column("done_at", data.db.UtcDateTime(), nullable=True),
+        sa.Column("requested_at", data.column_types.UtcDateTime(), nullable=False),
+        sa.Column("done_at", data.column_types.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     waits = sa.text("state = 'asked'")
@@ -54,10 +54,10 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("block_id", sa.String(), nullable=False),
         sa.Column("receipt", sa.String(), nullable=True),
-        sa.Column("posted_since", data.db.UtcDateTime(), nullable=False),
+        sa.Column("posted_since", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", data.db.UtcDateTime(), nullable=False),
+        sa.Column("next_attempt_at", data.column_types.UtcDateTime(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["erasure_id"], ["erasures.id"]),
         sa.PrimaryKeyConstraint("id"),

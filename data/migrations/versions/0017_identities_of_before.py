@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlmodel import Session
 
-import data.db
+import data.column_types
 from data.domain.entity import EntityRef
 from data.domain.identity import KEYS, key_of, key_of_ref
 from data.warehouse import identities
@@ -27,7 +27,7 @@ ENTITIES = sa.Table(
 )  # fmt: skip
 FACTS = sa.Table(
     "facts", META, sa.Column("id", sa.BigInteger), sa.Column("entity_id", sa.BigInteger), sa.Column("name", sa.String),
-    sa.Column("value", sa.Text), sa.Column("occurred_at", data.db.UtcMicros),
+    sa.Column("value", sa.Text), sa.Column("occurred_at", data.column_types.UtcMicros),
 )  # fmt: skip
 
 
