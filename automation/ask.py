@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from automation import memory
+from automation import knowledge
 from automation.pipeline.context import Loop, properties_of
 from data.domain.entity import EntityRef
 from data.domain.prediction import Factor, Grade, Label, Observed, Probability, grade, label
@@ -96,7 +96,7 @@ def _known(loop: Loop, served: Served, entity: EntityRef | None) -> Mapping[str,
         with loop.database.read() as session:
             if (found := entities.find(session, entity)) is not None and found.id is not None:
                 related = needs_related(served.card.model, inputs)
-                facts = memory.recall(session, [found.id], properties_of([served]), related=related)
+                facts = knowledge.recall(session, [found.id], properties_of([served]), related=related)
                 asked = pl.DataFrame([(found.id, loop.clock.now())], schema=EXAMPLES, orient="row")
                 return dict(build(served.card.model, asked, facts, wanted=inputs, norms=served.card.norms).row(0, named=True))
     raise NotFound(f"nothing is known of {entity}: send its features", field="entity")

@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 from sqlmodel import Session
 
-from automation.memory import recall_all
+from automation.knowledge import recall_all
 from automation.sources.properties import PROPERTIES
 from data.db import Database
 from data.domain.entity import EntityKind

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from automation.memory import known
+from automation.knowledge import known
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityRef, Known
 from data.warehouse import dead_letters, deliveries, entities, events, predictions

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from automation import audit, memory
+from automation import audit, knowledge
 from automation.history import history
 from data.clock import Clock
 from data.db import Database
@@ -135,5 +135,5 @@ def served_inputs(settings: Settings, database: Database, card: Card) -> frozens
         return None
     upgrade(database)
     with database.read() as session:
-        known = memory.names_of_kind(session, card.entity, card.input_names)
+        known = knowledge.names_of_kind(session, card.entity, card.input_names)
     return known | made_columns(card.model) if known else None

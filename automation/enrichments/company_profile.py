@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from automation import memory
+from automation import knowledge
 from automation.belonging import companies
 from automation.company_data import Known, Memory, answered_by, look_up, remembered
 from automation.enrichments.base import Answers, Asked, Found
@@ -89,7 +89,7 @@ def _whose(session: Session, asked: Sequence[Asked]) -> dict[int, Whose]:
     rows = [each.entity for each in asked]
     theirs = companies(session, rows, {each.entity_id: each.look_ups for each in asked})
     sites = _sites(session, theirs.values())
-    known = memory.known(session, rows)
+    known = knowledge.known(session, rows)
     found: dict[int, tuple[EntityRow, str]] = {}
     for each in asked:
         company = theirs.get(each.entity_id)

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from automation.enrichments.base import Answers, Asked, Found, answers_of
 from automation.enrichments.registry import ASKING
 from automation.erasure.records import looked_up_without_erased
-from automation.memory import names_known
+from automation.knowledge import names_known
 from automation.pipeline import review
 from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from automation import memory
+from automation import knowledge
 from automation.account import accounts
 from automation.allowance import grant_of
 from automation.deals import open_deals
@@ -120,7 +120,7 @@ def _desk(loop: Loop, session: Session, driver: Driver, ids: Sequence[int], know
     rows = events.by_ids(session, ids)
     held = entities.lock(session, [row.entity_id for row in rows.values()])
     rows = {number: row for number, row in rows.items() if row.entity_id in held}  # the others were erased meanwhile
-    known = memory.known(session, held.values())
+    known = knowledge.known(session, held.values())
     answered: dict[int, set[str]] = {number: set() for number in rows}
     for stored in predictions.of_events(session, rows):
         answered[stored.event_id].add(stored.model)

@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 from sqlmodel import Session
 
-from automation import memory, previous
+from automation import knowledge, previous
 from automation.erasure.records import looked_up_without_erased
 from automation.pipeline.context import Case, Loop, properties_of
 from automation.pipeline.keep import ids_of, keep, keep_names
@@ -47,9 +47,9 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         ids = {case.event.entity_id for case in ours}
         asked = _asked(ours)
         related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
-        told = memory.read(session, ids, related=related)
+        told = knowledge.read(session, ids, related=related)
         previous.fill_in(ours, told.facts)
-        return Recalled(ours, memory.as_known(session, told, properties_of(asked)))
+        return Recalled(ours, knowledge.as_known(session, told, properties_of(asked)))
 
 
 def _without_erased(session: Session, cases: list[Case], now: datetime) -> list[Case]:

@@ -19,7 +19,7 @@ from uuid import uuid4
 from sqlmodel import Session
 
 from automation import fitting
-from automation.memory import names_known
+from automation.knowledge import names_known
 from automation.pipeline.collect_predictions import collect_predictions
 from automation.pipeline.context import Case, Loop
 from automation.pipeline.derive import derive

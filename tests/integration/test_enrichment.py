@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from automation import memory
+from automation import knowledge
 from automation.clients.registry import Clients
 from automation.jobs import enrichments, worker
 from automation.patience import MOST_LEFT, Patience
@@ -102,7 +102,7 @@ def logged(capsys: pytest.CaptureFixture[str], event: str) -> list[dict[str, Any
 
 def feature(loop: Loop, name: str, *, entity: int = 1, at: Any = None) -> Any:
     with loop.database.read() as session:
-        frame = memory.recall(session, [entity], (), related=True)
+        frame = knowledge.recall(session, [entity], (), related=True)
     example = pl.DataFrame([(entity, at or loop.clock.now())], schema=EXAMPLES, orient="row")
     return build("lead_score", example, frame, wanted=[name]).item()
 

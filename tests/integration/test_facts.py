@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from automation import memory
+from automation import knowledge
 from automation.ask import ask
 from automation.clients.pipedrive import FIELD_PATHS
 from automation.history import history
@@ -73,7 +73,7 @@ def rows(loop: Loop) -> list[FactRow]:
 
 def frame(loop: Loop) -> pl.DataFrame:
     with loop.database.read() as session:
-        return memory.recall_all(session, loop.inputs())
+        return knowledge.recall_all(session, loop.inputs())
 
 
 def features(loop: Loop, *wanted: str, entity: int = 1, model: str = "lead_score") -> tuple[Any, ...]:

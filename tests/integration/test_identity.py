@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from automation import memory
+from automation import knowledge
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
@@ -49,7 +49,7 @@ def number_of(loop: Loop, source: str, vendor_id: str, kind: EntityKind = Entity
 
 def features(loop: Loop, number: int, *names: str, at: Any = None) -> dict[str, Any]:
     with loop.database.read() as session:
-        frame = memory.recall(session, [number], names, related=True)
+        frame = knowledge.recall(session, [number], names, related=True)
     example = pl.DataFrame([(number, at or loop.clock.now())], schema=EXAMPLES, orient="row")
     return build("lead_score", example, frame, wanted=names).row(0, named=True)
 

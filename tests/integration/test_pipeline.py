@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from automation import memory
+from automation import knowledge
 from automation.dead_letters import replay_letter
 from automation.destinations.crm import HUBSPOT
 from automation.jobs import worker
@@ -43,7 +43,7 @@ def post(loop: Loop, source: str, items: list[Any], driver: Driver = Driver.WORK
 def known(loop: Loop) -> dict[str, str | None]:
     """What is known of the only entity there is (or of the first)."""
     with loop.database.read() as session:
-        frame = memory.recall_all(session, loop.inputs())
+        frame = knowledge.recall_all(session, loop.inputs())
     (first, *_) = frame["entity"].unique(maintain_order=True)
     names = frame.filter(pl.col("entity") == first)["name"].unique()
     example = pl.DataFrame([(first, loop.clock.now())], schema=EXAMPLES, orient="row")

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from automation import memory
+from automation import knowledge
 from automation.clients.registry import Clients
 from automation.history import history
 from automation.jobs import worker
@@ -138,7 +138,7 @@ def waiting(loop: Loop) -> bool:
 def scored(loop: Loop) -> tuple[list[PredictionRow], pl.DataFrame]:
     with loop.database.read() as session:
         rows = list(session.exec(select(PredictionRow).order_by(PredictionRow.id)))  # type: ignore[arg-type]
-        return rows, memory.recall_all(session, loop.inputs())
+        return rows, knowledge.recall_all(session, loop.inputs())
 
 
 def built_again(loop: Loop, rows: list[PredictionRow], facts: pl.DataFrame) -> list[dict[str, Any]]:

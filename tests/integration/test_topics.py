@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from automation import memory
+from automation import knowledge
 from automation.jobs import worker
 from automation.pipeline.collect import Collected, collect
 from automation.pipeline.context import Loop
@@ -50,7 +50,7 @@ def entity_id(loop: Loop, kind: str, number: str) -> int:
 
 def features(loop: Loop, model: str, number: int, *names: str) -> dict[str, Any]:
     with loop.database.read() as session:
-        frame = memory.recall(session, [number], names, related=True)
+        frame = knowledge.recall(session, [number], names, related=True)
     example = pl.DataFrame([(number, loop.clock.now())], schema=EXAMPLES, orient="row")
     return build(model, example, frame, wanted=names).row(0, named=True)
 
