@@ -17,6 +17,7 @@ FIELD_NAMES = tuple(row[0] for row in FIELDS)
 
 
 def hubspot(loop: Loop) -> Iterator[Finding]:
+    """What the token may read, whether our fields are there, and whether webhooks can be checked."""
     client = loop.clients.crms.get("hubspot")
     if not isinstance(client, HubSpotClient):
         yield absent("hubspot", "LEADLOOP_HUBSPOT_TOKEN is not set", "docs/operations.md says how to connect it")
@@ -42,6 +43,7 @@ def hubspot(loop: Loop) -> Iterator[Finding]:
 
 
 def pipedrive(loop: Loop) -> Iterator[Finding]:
+    """Whether our fields are there, and whether the webhook still is."""
     client = loop.clients.crms.get("pipedrive")
     if not isinstance(client, PipedriveClient):
         yield absent("pipedrive", "LEADLOOP_PIPEDRIVE_API_TOKEN is not set", "docs/operations.md says how to connect it")
@@ -64,6 +66,7 @@ def pipedrive(loop: Loop) -> Iterator[Finding]:
 
 
 def slack(loop: Loop) -> Iterator[Finding]:
+    """Whether the bot may do what it needs to, and is where it posts."""
     client, channel = loop.clients.slack, loop.settings.slack_channel
     if client is None:
         yield absent("slack", "LEADLOOP_SLACK_TOKEN is not set", "docs/operations.md says how to connect it")
