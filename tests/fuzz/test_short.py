@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.run import run
 
-REQUESTS, SEED = 3_000, 11
+REQUESTS, SEED = 2_000, 11
 # What the first requests load and what fills caches; a leak of a few KiB a request would be more over the long form.
 MOST_GROWTH_MIB = 200.0
 
