@@ -12,6 +12,8 @@ from data.settings import Settings
 
 # A service that has just started has a backlog to see to first.
 FIRST_RECONCILE_SECONDS = 60.0
+# Side by side, each with events of its own: while one waits for a vendor that is slow to answer, the others go on.
+INBOX_SWEEPS = 3
 ENDINGS_SECONDS = 5.0  # people read them; a look without one is a single small query
 TOKEN_USE_SECONDS = 30.0  # a use is told to the minute
 
@@ -34,7 +36,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
     watcher = watch.Watcher()
     return (
         Job("payloads.sweep", sweep_seconds, worker.sweep_payloads),
-        Job("inbox.sweep", sweep_seconds, worker.sweep_inbox),
+        *(Job(f"inbox.{number}.sweep", sweep_seconds, worker.sweep_inbox) for number in range(1, INBOX_SWEEPS + 1)),
         *(
             Job(f"outbox.{name}.sweep", sweep_seconds, partial(worker.sweep_outbox, destination=destination))
             for name, destination in DESTINATIONS.items()
