@@ -69,6 +69,10 @@ class Destination(Protocol):
     @property
     def kind(self) -> DeliveryKind: ...
 
+    @property
+    def sweeps(self) -> int:
+        """How many sweeps each worker makes side by side, with deliveries of their own: more where a call carries only one."""
+
     def carrier(self, settings: Settings) -> str:
         """Who carries first by the settings: `n8n` or `worker`."""
 

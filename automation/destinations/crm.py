@@ -29,6 +29,7 @@ class CrmDestination:
     n8n_needs_email: bool
     n8n_calls: int
     """How often n8n's node calls the CRM for one record: HubSpot's reads the record again that it has written."""
+    sweeps: int = 1
     kind: DeliveryKind = DeliveryKind.WRITE_BACK
 
     def carrier(self, settings: Settings) -> str:
@@ -91,4 +92,4 @@ def _write(crm: Crm, kind: EntityKind, rows: Sequence[DeliveryRow]) -> dict[str,
 
 
 HUBSPOT = CrmDestination("hubspot", n8n_needs_email=True, n8n_calls=2)
-PIPEDRIVE = CrmDestination("pipedrive", n8n_needs_email=False, n8n_calls=1)
+PIPEDRIVE = CrmDestination("pipedrive", n8n_needs_email=False, n8n_calls=1, sweeps=4)

@@ -33,6 +33,7 @@ ALERT_SECONDS = 5.0  # after this it is looked again whether an alert has arrive
 @dataclass(frozen=True)
 class SlackDestination:
     name: str = "slack"
+    sweeps: int = 1
     kind: DeliveryKind = DeliveryKind.ALERT
 
     def carrier(self, settings: Settings) -> str:

@@ -36,10 +36,11 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
     watcher = watch.Watcher()
     return (
         Job("payloads.sweep", sweep_seconds, worker.sweep_payloads),
-        *(Job(f"inbox.{number}.sweep", sweep_seconds, worker.sweep_inbox) for number in range(1, INBOX_SWEEPS + 1)),
+        *(Job(name, sweep_seconds, worker.sweep_inbox) for name in _names("inbox.sweep", INBOX_SWEEPS)),
         *(
-            Job(f"outbox.{name}.sweep", sweep_seconds, partial(worker.sweep_outbox, destination=destination))
-            for name, destination in DESTINATIONS.items()
+            Job(name, sweep_seconds, partial(worker.sweep_outbox, destination=destination))
+            for destination in DESTINATIONS.values()
+            for name in _names(f"outbox.{destination.name}.sweep", destination.sweeps)
         ),
         Job("champions.pull", settings.champion_poll_seconds, champions.pull),
         Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
@@ -53,3 +54,8 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         Job("crm.reconcile", 60 * settings.reconcile_minutes, reconcile.sweep, FIRST_RECONCILE_SECONDS, once=True),
         Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, stop=watcher.stop),
     )
+
+
+def _names(name: str, count: int) -> list[str]:
+    """A job's name, with a number from the second one on."""
+    return [name, *(f"{name}.{number}" for number in range(2, count + 1))]
