@@ -45,7 +45,9 @@ imports: setup-test
 fast: setup-test
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not n8n" $(ARGS)
 
+# One more at a time than there are cores: many of these wait for other processes.
 slow: setup-test
+	PYTEST_XDIST_AUTO_NUM_WORKERS=$$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) \
 	$(BIN)/pytest -n auto --dist worksteal -m "slow and not n8n" $(ARGS)
 	$(BIN)/pytest -m n8n $(ARGS)
 
