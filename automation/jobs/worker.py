@@ -1,7 +1,9 @@
 """The worker's sweeps: what n8n has not driven or confirmed in time goes on here."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from automation.destinations.base import Destination, Sent
 from automation.pipeline.collect import parse_waiting
@@ -19,6 +21,7 @@ from data.warehouse.leases import LeaseLost
 log = get_logger("worker")
 
 MOST_WRITES_AT_ONCE = 100
+SETTLE_PAUSES = (0.1, 0.5, 1.0, 2.0)
 # A payload this old whose events are not stored was left by a process that died.
 ORPHAN_AFTER = timedelta(seconds=30)
 
@@ -92,13 +95,23 @@ def _not_now(rows: Sequence[DeliveryRow], why: str, seconds: float | None = None
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
     for row in rows:
         try:
-            _settle_one(loop, row, lease_id, sent[row.id])
+            _with_patience(partial(_settle_one, loop, row, lease_id, sent[row.id]))
         except NotFound as error:  # whoever it was about was erased meanwhile
             log.warning("activate.delivery.gone", delivery_id=row.id, reason=error.detail)
         except LeaseLost as error:
             log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
             with loop.database.write() as session:
                 leases.send_newest_again(session, row.id, loop.clock.now())
+
+
+def _with_patience(settle: Callable[[], None]) -> None:
+    """What was sent is not to be sent again only because the database was away for a moment, or two got in each other's way."""
+    for pause in SETTLE_PAUSES:
+        try:
+            return settle()
+        except NotReady:
+            time.sleep(pause)
+    return settle()
 
 
 def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None:

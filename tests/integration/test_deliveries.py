@@ -3,8 +3,9 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -17,7 +18,9 @@ from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from data.db import Database
 from data.domain.event import Driver
+from data.errors import NotReady
 from data.settings import Scope
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer
@@ -92,6 +95,37 @@ def test_confirm_is_idempotent_and_a_foreign_lease_is_refused(api: httpx.Client,
     assert settle(api, row).status_code == 200
     assert settle(api, {**row, "lease_id": "somebody-else"}).status_code == 409
     assert settle(api, row, "fail").status_code == 409
+
+
+class AwayForAMoment:
+    """A database that cannot be written to for some times, once something was sent."""
+
+    def __init__(self, database: Database, sandbox: Sandbox, times: int) -> None:
+        self._database, self._sandbox, self.left = database, sandbox, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def write(self, **options: Any) -> Any:
+        if self.left and any(request.path.endswith("batch/update") for request in self._sandbox.requests):
+            self.left -= 1
+            raise NotReady("the database cannot be used now")
+        return self._database.write(**options)
+
+
+def test_what_was_sent_is_not_sent_again_because_the_database_was_away_for_a_moment(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, driver="worker")
+    clock.move(seconds=61)
+    away = AwayForAMoment(loop.database, sandbox, times=2)
+    worker.sweep_outbox(replace(loop, database=cast(Database, away)), HUBSPOT)
+    assert away.left == 0
+    assert states(api, "hubspot") == ["confirmed"]
+    clock.move(seconds=61)
+    worker.sweep_outbox(loop, HUBSPOT)
+    assert sum(request.path.endswith("batch/update") for request in sandbox.requests) == 1
 
 
 def test_a_late_confirm_is_refused_and_the_newest_state_goes_out_again(
