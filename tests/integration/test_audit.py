@@ -93,8 +93,9 @@ def test_the_trail_is_read_page_by_page_and_by_action(api: httpx.Client, loop: L
     second = trail(api, limit=10, before=first[-1]["id"])
     assert [row["target"] for row in (*first, *second)] == [f"contact {number}" for number in (4, 3, 2, 1, 0)]
     assert [row["target"] for row in trail(api, action="prune")] == ["contact 3", "contact 1"]
-    for query in ("action=nothing", "limit=0", "limit=1001", "before=-1", f"before={2**63}", "action=%00"):
+    for query in ("action=nothing", "limit=0", "limit=1001", "before=-1", f"before={2**63}"):
         assert api.get(f"/audit?{query}", headers=ADMIN).status_code == 422
+    assert api.get("/audit?action=%00", headers=ADMIN).status_code == 400
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"])
