@@ -288,8 +288,8 @@ def _retire_lost_writes(session: Session, destination: str, now: datetime) -> No
         )
         .exists()
     )
-    session.execute(
-        update(DeliveryRow)
+    lost = (
+        select(DeliveryRow.id)
         .where(
             col(DeliveryRow.destination) == destination,
             col(DeliveryRow.kind) == DeliveryKind.WRITE_BACK.value,
@@ -297,5 +297,9 @@ def _retire_lost_writes(session: Session, destination: str, now: datetime) -> No
             col(DeliveryRow.lease_until) <= now,
             waits,
         )
-        .values(state=DeliveryState.SUPERSEDED.value)
+        # Who settles a batch holds some of these and will want others: nobody may wait for it with a row in hand.
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(DeliveryRow).where(col(DeliveryRow.id).in_(session.exec(lost).all())).values(state=DeliveryState.SUPERSEDED.value)
     )

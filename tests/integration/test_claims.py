@@ -74,6 +74,36 @@ def test_deliveries_and_tries_too(make_loop: LoopFactory, clock: FakeClock, addr
         assert not {row.entity_id for row in tried} & {row.entity_id for row in also}
 
 
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_who_takes_deliveries_waits_for_none_that_is_being_settled(
+    make_loop: LoopFactory, clock: FakeClock, addresses: Addresses, sandbox: Sandbox
+) -> None:
+    clock.follow_the_machine()
+    loop, player = make_loop(addresses), HubSpotPlayer(sandbox, "http://unused", "secret")
+
+    def scored(number: str, **properties: Any) -> None:
+        collect(loop, "hubspot", json.dumps(player.created(number, properties)).encode(), Driver.WORKER)
+        worker.sweep_inbox(loop)
+
+    for number in ("1", "2"):
+        scored(number, email=f"lead{number}@example.com", **HOT)
+    clock.move(hours=1)
+    with loop.database.write() as session:
+        _, lost = leases.lease_for_worker(session, "hubspot", clock.now(), 60)
+        ids = [row.id for row in lost]
+    for number in ("1", "2"):
+        scored(number, email=f"other{number}@example.com")
+    clock.move(hours=1)  # their leases are over, and newer writes wait
+    in_hand = text("SELECT id FROM deliveries WHERE id = :id FOR UPDATE")
+    with loop.database.write() as settles, loop.database.write(patience_seconds=1) as takes:
+        settles.execute(in_hand, {"id": ids[0]})
+        leases.lease_for_worker(takes, "hubspot", clock.now(), 60)
+    states = dict(rows(loop, "SELECT id, state FROM deliveries"))
+    assert (states[ids[0]], states[ids[1]]) == ("leased", "superseded")
+
+
 def work(url: str, settings: Any, count: Any) -> None:
     """A worker process: drives until nothing is due, and says how many it drove."""
     loop = Loop(
