@@ -1,6 +1,7 @@
 """Slack through its own SDK: post a message, look whether it was posted already, change and delete it."""
 
 import http.client
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +23,11 @@ NO_MESSAGE = "message_not_found"
 PAGE = 200
 MOST_PAGES = 10
 VENDOR = "slack"
-# One message a second and channel; every other method has a limit of its own, of which this is the strictest that we meet.
-# https://docs.slack.dev/apis/web-api/rate-limits
+# One message a second and channel; every other method has a limit of its own: tier 3 for the ones that are called here, but for
+# the list of channels, which is in tier 2. https://docs.slack.dev/apis/web-api/rate-limits
 MESSAGES = Rate(calls=1, per_seconds=1.0, burst=1)
-METHODS = Rate(calls=20, per_seconds=60.0, burst=10)
+METHODS = Rate(calls=50, per_seconds=60.0, burst=10)
+LISTS = Rate(calls=20, per_seconds=60.0, burst=10)
 
 
 def limit_of(channel: str) -> str:
@@ -53,25 +55,23 @@ class SlackClient:
         body = {"channel": self._channel_id(channel), "ts": ts, "text": text, "blocks": blocks}
         return str(self._call("chat.update", json=body)["ts"])
 
-    def find(self, channel: str, block_id: str, since: datetime) -> str | None:
-        """The `ts` of the message that has this block, if it was posted since. Raises Retryable or Permanent."""
-        found = self.message(channel, block_id, since)
-        return str(found["ts"]) if found is not None else None
+    def find(self, channel: str, block_ids: Collection[str], since: datetime) -> dict[str, str]:
+        """The `ts` of the message of each of these blocks, if it was posted since. Raises Retryable or Permanent."""
+        found: dict[str, str] = {}
+        for message in self._messages(channel, {"oldest": f"{since.timestamp():.6f}"}, since):
+            named = {block.get("block_id") for block in message.get("blocks", [])}
+            found |= {block_id: str(message["ts"]) for block_id in block_ids if block_id in named}
+            if len(found) == len(block_ids):
+                break
+        return found
 
     def message(self, channel: str, block_id: str, since: datetime, *, ts: str | None = None) -> dict[str, Any] | None:
         """The message that has this block, if it was posted since, or is the one of this `ts`. Raises Retryable or Permanent."""
-        where: dict[str, Any] = {"channel": self._channel_id(channel), "oldest": f"{since.timestamp():.6f}", "limit": PAGE}
-        if ts is not None:
-            where |= {"oldest": ts, "latest": ts, "inclusive": "true"}
-        for _ in range(MOST_PAGES):
-            answer = self._call("conversations.history", params=where)
-            for message in answer.get("messages", []):
-                if any(block.get("block_id") == block_id for block in message.get("blocks", [])):
-                    return dict(message)
-            if not (cursor := answer.get("response_metadata", {}).get("next_cursor")):
-                return None
-            where["cursor"] = cursor
-        raise Permanent(f"more than {PAGE * MOST_PAGES} messages since {since:%H:%M:%S}: stopped looking")
+        where = {"oldest": f"{since.timestamp():.6f}"} if ts is None else {"oldest": ts, "latest": ts, "inclusive": "true"}
+        for message in self._messages(channel, where, since):
+            if any(block.get("block_id") == block_id for block in message.get("blocks", [])):
+                return dict(message)
+        return None
 
     def about(self) -> tuple[str, frozenset[str]]:
         """The workspace's name and the bot's scopes, as far as Slack says them. Raises Retryable or Permanent."""
@@ -97,6 +97,17 @@ class SlackClient:
             if NO_MESSAGE not in error.detail:
                 raise
 
+    def _messages(self, channel: str, where: dict[str, str], since: datetime) -> Iterator[dict[str, Any]]:
+        """Newest first, page by page."""
+        asked: dict[str, Any] = {"channel": self._channel_id(channel), "limit": PAGE, **where}
+        for _ in range(MOST_PAGES):
+            answer = self._call("conversations.history", params=asked)
+            yield from answer.get("messages", [])
+            if not (cursor := answer.get("response_metadata", {}).get("next_cursor")):
+                return
+            asked["cursor"] = cursor
+        raise Permanent(f"more than {PAGE * MOST_PAGES} messages since {since:%H:%M:%S}: stopped looking")
+
     def _channel_id(self, channel: str) -> str:
         """`conversations.history` takes ids only."""
         name = channel.removeprefix("#")
@@ -104,7 +115,7 @@ class SlackClient:
             return channel
         where: dict[str, Any] = {"limit": PAGE, "types": "public_channel,private_channel", "exclude_archived": "true"}
         while channel not in self._channel_ids:
-            answer = self._call("conversations.list", params=where)
+            answer = self._call("conversations.list", rate=LISTS, params=where)
             self._channel_ids |= {f"#{row['name']}": row["id"] for row in answer.get("channels", [])}
             self._channel_ids |= {row["name"]: row["id"] for row in answer.get("channels", [])}
             where["cursor"] = answer.get("response_metadata", {}).get("next_cursor")

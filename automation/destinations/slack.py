@@ -65,23 +65,20 @@ class SlackDestination:
         return {number: sent for number, sent in found.items() if sent is not None}
 
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
-        """Many that wait for one channel become a digest. What may have been posted before is looked for one by one."""
-        fresh: dict[str, list[DeliveryRow]] = {}
+        """Many that wait for one channel become a digest. All that may have been posted before are looked for at once."""
+        by_channel: dict[tuple[str, bool], list[DeliveryRow]] = {}
         for row in rows:
-            if row.kind == DeliveryKind.ALERT and not row.lost_leases:
-                fresh.setdefault(row.content["channel"], []).append(row)
-        crowds = [crowd for crowd in fresh.values() if len(crowd) >= digest.FEWEST]
+            if row.kind == DeliveryKind.ALERT:
+                by_channel.setdefault((row.content["channel"], row.lost_leases > 0), []).append(row)
+        crowds = [crowd for (_, doubtful), crowd in by_channel.items() if doubtful or len(crowd) >= digest.FEWEST]
         together = {row.id for crowd in crowds for row in crowd}
         return [*([row] for row in rows if row.id not in together), *crowds]
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         assert clients.slack is not None
-        if len(rows) == 1:
-            send = _update if rows[0].kind == DeliveryKind.ENDING else post
-            return {rows[0].id: send(clients.slack, rows[0])}
-        text, blocks = digest.digest([row.content for row in rows])
-        sent = _posted(clients.slack, rows[0].content["channel"], text, blocks)
-        return {row.id: sent for row in rows}
+        if rows[0].kind == DeliveryKind.ENDING:
+            return {rows[0].id: _update(clients.slack, rows[0])}
+        return {row.id: sent for row, sent in zip(rows, post(clients.slack, rows), strict=True)}
 
 
 def turns_hot(activation: Activation) -> bool:
@@ -105,19 +102,21 @@ class Message(Protocol):
     created_at: datetime
 
 
-def post(slack: SlackClient, row: Message) -> Sent:
-    """Posts, unless an earlier try that was not heard of again did so already."""
-    doubt = None
-    channel, block_id = row.content["channel"], row.content["block_id"]
-    if row.lost_leases:
+def post(slack: SlackClient, rows: Sequence[Message]) -> list[Sent]:
+    """Posts messages of one channel, several as one digest, but for those that an earlier try posted unheard."""
+    doubt, found = None, {}
+    channel = rows[0].content["channel"]
+    if doubtful := [row for row in rows if row.lost_leases]:
+        since = min(row.created_at for row in doubtful) - LOOK_BACK
         try:
-            if (found := slack.find(channel, block_id, row.created_at - LOOK_BACK)) is not None:
-                return Sent(receipt=found)
+            found = slack.find(channel, [row.content["block_id"] for row in doubtful], since)
         except Permanent as error:
             doubt = f"sent again without a look, it may be there twice: {error.detail}"
         except VendorError as error:
-            return Sent(error=error)
-    return _posted(slack, channel, row.content["text"], row.content["blocks"], doubt=doubt)
+            return [Sent(error=error)] * len(rows)
+    left = [row.content for row in rows if row.content["block_id"] not in found]
+    posted = _posted(slack, channel, left, doubt) if left else Sent()
+    return [Sent(receipt=found[block_id]) if (block_id := row.content["block_id"]) in found else posted for row in rows]
 
 
 def _prepared(session: Session, row: DeliveryRow) -> Sent | None:
@@ -171,7 +170,8 @@ def take_back(slack: SlackClient, channel: str, block_id: str, since: datetime, 
         slack.update(channel, str(found["ts"]), *rest)
 
 
-def _posted(slack: SlackClient, channel: str, text: str, blocks: list[dict[str, Any]], *, doubt: str | None = None) -> Sent:
+def _posted(slack: SlackClient, channel: str, contents: Sequence[dict[str, Any]], doubt: str | None) -> Sent:
+    text, blocks = digest.digest(contents) if len(contents) > 1 else (contents[0]["text"], contents[0]["blocks"])
     try:
         return Sent(receipt=slack.post(channel, text, blocks), doubt=doubt)
     except VendorError as error:

@@ -21,7 +21,7 @@ def sweep(loop: Loop) -> None:
         rows = notices.take(session, loop.clock.now(), loop.settings.lease_seconds, limit=MOST_ALERTS_AT_ONCE)
     for row in rows:
         assert row.id is not None
-        done = post(slack, row)
+        (done,) = post(slack, [row])
         with loop.database.write() as session:
             if done.error is None:
                 notices.sent(session, row.id, done.receipt)

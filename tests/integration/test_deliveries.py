@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from automation.destinations.crm import HUBSPOT
 from automation.destinations.slack import SLACK
@@ -22,6 +24,8 @@ from data.db import Database
 from data.domain.event import Driver
 from data.errors import NotReady
 from data.settings import Scope
+from data.warehouse import leases
+from data.warehouse.deliveries import DeliveryRow
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer
 
@@ -191,6 +195,34 @@ def test_a_lost_lease_of_an_alert_is_looked_for_before_it_is_sent(
     (found,) = api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json()
     assert (found["state"], found["receipt"]) == ("confirmed", ts)
     assert len(sandbox.messages()) == 1
+
+
+def test_many_that_may_be_there_already_are_looked_for_at_once_and_the_others_are_posted_together(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    for number in range(1, 7):
+        contact(sandbox, number=str(number), **HOT)
+        score(api, loop, number=str(number), driver="worker")
+    with loop.database.write() as session:
+        leases.doubt_all(session, clock.now())
+        content = next(
+            row.content for row in session.exec(select(DeliveryRow)) if row.content.get("text", "").startswith("Hot lead")
+        )
+    assert loop.clients.slack is not None
+    ts = loop.clients.slack.post("#sales", content["text"], content["blocks"])  # one did arrive, and nobody heard of it
+    asked: list[str] = []
+    sandbox.fault = lambda _vendor, path: asked.append(path)  # type: ignore[func-returns-value]
+    clock.move(seconds=61)
+    worker.sweep_outbox(loop, SLACK)
+    assert states(api, "slack") == ["confirmed"] * 6
+    assert [path.rsplit("/")[-1] for path in asked if "conversations.list" not in path] == [
+        "conversations.history",
+        "chat.postMessage",
+    ]
+    receipts = Counter(found["receipt"] for found in api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json())
+    assert sorted(receipts.values()) == [1, 5]
+    assert receipts[ts] == 1
+    assert len(sandbox.messages()) == 2
 
 
 def test_where_the_look_up_is_not_allowed_the_alert_goes_out_and_is_marked(

@@ -58,6 +58,6 @@ def test_a_few_alerts_are_posted_one_by_one_and_many_together(count: int) -> Non
     assert ids(SLACK.batches(Clients(), rows)) == (singly if count < digest.FEWEST else [[str(number) for number in range(count)]])
 
 
-def test_what_may_have_been_posted_before_and_other_channels_are_in_no_digest() -> None:
-    rows = [row(1, lost=1), *(row(number) for number in range(2, 2 + digest.FEWEST)), row(9, channel="#others")]
-    assert ids(SLACK.batches(Clients(), rows)) == [["1"], ["9"], ["2", "3", "4", "5"]]
+def test_what_may_have_been_posted_before_and_other_channels_are_apart() -> None:
+    rows = [row(1, lost=1), *(row(number) for number in range(2, 2 + digest.FEWEST)), row(8, lost=2), row(9, channel="#others")]
+    assert ids(SLACK.batches(Clients(), rows)) == [["9"], ["1", "8"], ["2", "3", "4", "5"]]
