@@ -79,12 +79,15 @@ def open_ones(session: Session, kinds: Iterable[EntityKind], *, after: int, limi
 
 
 def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
-    """The rows, locked in one order until the transaction ends, so that two writers can't cross."""
+    """The rows, locked in one order until the transaction ends, so that two writers can't cross.
+
+    Their keys stay, so whoever adds or changes rows that refer to them (PostgreSQL then looks whether they are there) does not wait.
+    """
     query = (
         select(EntityRow)
         .where(col(EntityRow.id).in_(set(entity_ids)))
         .order_by(col(EntityRow.id))
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return {row.id: row for row in session.exec(query) if row.id is not None}

@@ -132,7 +132,7 @@ def claim(
         query = query.where(col(EventRow.id).in_(set(event_ids)))
     else:
         # Past the entities that others have in hand, so that several workers work side by side instead of after one another.
-        query = query.where(EventRow.next_attempt_at <= now).with_for_update(skip_locked=True, of=EntityRow)
+        query = query.where(EventRow.next_attempt_at <= now).with_for_update(skip_locked=True, of=EntityRow, key_share=True)
     candidates = session.exec(query.order_by(col(EventRow.occurred_at), col(EventRow.id)).limit(limit)).all()
     # Entities first, then events: the third door locks in this order too.
     ours = entities.lease(session, {entity for _, entity in candidates}, lease_id, now, seconds)
@@ -142,7 +142,7 @@ def claim(
             select(EventRow)
             .where(col(EventRow.id).in_(wanted), EventRow.state == EventState.NEW, free)
             .order_by(col(EventRow.occurred_at), col(EventRow.id))
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
             .execution_options(populate_existing=True)
         )
     )

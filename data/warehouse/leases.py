@@ -69,12 +69,12 @@ def lease_for_worker(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = list(session.exec(query))
-    for row in rows:
-        row.lost_leases += 1
+    taken_over = session.exec(query).all()
     due = _pending().where(DeliveryRow.destination == destination, DeliveryRow.next_attempt_at <= now)
-    rows += session.exec(due.order_by(col(DeliveryRow.next_attempt_at)).limit(limit - len(rows))).all()
-    return _take(session, rows, Carrier.WORKER, now, seconds)
+    rows = session.exec(due.order_by(col(DeliveryRow.next_attempt_at)).limit(limit - len(taken_over))).all()
+    for row in taken_over:
+        row.lost_leases += 1
+    return _take(session, [*taken_over, *rows], Carrier.WORKER, now, seconds)
 
 
 def confirm(session: Session, delivery_id: str, lease_id: str, now: datetime, *, receipt: str | None = None) -> DeliveryRow:

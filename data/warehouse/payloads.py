@@ -59,12 +59,16 @@ def defer(session: Session, payload_id: int) -> None:
 
 def get(session: Session, payload_id: int, *, lock: bool = False) -> Payload | None:
     """The payload; with `lock` until the transaction ends, so that one process parses it."""
-    return session.get(Payload, payload_id, with_for_update=lock, populate_existing=lock)
+    return session.get(Payload, payload_id, with_for_update={"key_share": True} if lock else None, populate_existing=lock)
 
 
 def take(session: Session, payload_id: int) -> Payload | None:
     """The payload if it waits to be parsed and nobody else is at it: it is the caller's until the transaction ends."""
-    query = select(Payload).where(Payload.id == payload_id, col(Payload.state).in_(UNPARSED)).with_for_update(skip_locked=True)
+    query = (
+        select(Payload)
+        .where(Payload.id == payload_id, col(Payload.state).in_(UNPARSED))
+        .with_for_update(skip_locked=True, key_share=True)
+    )
     return session.exec(query.execution_options(populate_existing=True)).first()
 
 
@@ -109,7 +113,7 @@ def naming(session: Session, sources: Iterable[str], numbers: Collection[str]) -
 
 def locked(session: Session, payload_ids: Iterable[int]) -> Sequence[Payload]:
     """These, in one order, until the transaction ends."""
-    query = select(Payload).where(col(Payload.id).in_(set(payload_ids))).order_by(col(Payload.id)).with_for_update()
+    query = select(Payload).where(col(Payload.id).in_(set(payload_ids))).order_by(col(Payload.id)).with_for_update(key_share=True)
     return session.exec(query.execution_options(populate_existing=True)).all()
 
 

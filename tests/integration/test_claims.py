@@ -20,7 +20,7 @@ from data.clock import SystemClock
 from data.db import Database
 from data.domain.enrichment import Problem
 from data.domain.event import Driver
-from data.warehouse import enrichment_tries, events, leases
+from data.warehouse import enrichment_tries, entities, events, leases
 from ml.serving.predictor import Predictor
 from tests.conftest import LoopFactory
 from tests.support import HOT, FakeClock, generic
@@ -102,6 +102,27 @@ def test_who_takes_deliveries_waits_for_none_that_is_being_settled(
         leases.lease_for_worker(takes, "hubspot", clock.now(), 60)
     states = dict(rows(loop, "SELECT id, state FROM deliveries"))
     assert (states[ids[0]], states[ids[1]]) == ("leased", "superseded")
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_who_takes_deliveries_over_waits_for_none_that_holds_their_entities(
+    make_loop: LoopFactory, clock: FakeClock, addresses: Addresses, sandbox: Sandbox
+) -> None:
+    clock.follow_the_machine()
+    loop, player = make_loop(addresses), HubSpotPlayer(sandbox, "http://unused", "secret")
+    items = [item for number in "123" for item in player.created(number, {"email": f"lead{number}@example.com", **HOT})]
+    collect(loop, "hubspot", json.dumps(items).encode(), Driver.WORKER)
+    worker.sweep_inbox(loop)
+    clock.move(hours=1)
+    with loop.database.write() as session:
+        leases.lease_for_worker(session, "hubspot", clock.now(), 60)
+    clock.move(hours=1)
+    with loop.database.write() as holds, loop.database.write(patience_seconds=1) as takes:
+        entities.lock(holds, [number for (number,) in rows(loop, "SELECT id FROM entities")])
+        _, taken = leases.lease_for_worker(takes, "hubspot", clock.now(), 60)
+    assert [row.lost_leases for row in taken] == [1, 1, 1]
 
 
 def work(url: str, settings: Any, count: Any) -> None:
