@@ -118,7 +118,8 @@ def _history(sandbox: Sandbox, request: Request, body: Any) -> Response:
     inclusive = str(fields.get("inclusive", "")).lower() in {"1", "true"}
     messages, more = sandbox.slack.newest_first(channel, after=after, before=before, start=start, size=size, inclusive=inclusive)
     cursor = str(start + size) if more else ""
-    return JSONResponse({"ok": True, "messages": messages, "has_more": more, "response_metadata": {"next_cursor": cursor}})
+    pins = {"pin_count": 0, "channel_actions_ts": None, "channel_actions_count": 0}
+    return JSONResponse({"ok": True, "messages": messages, "has_more": more, **pins, "response_metadata": {"next_cursor": cursor}})
 
 
 def _info(sandbox: Sandbox, request: Request, body: Any) -> Response:

@@ -81,7 +81,7 @@ def open_ones(session: Session, kinds: Iterable[EntityKind], *, after: int, limi
 def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     """The rows, locked in one order until the transaction ends, so that two writers can't cross.
 
-    Their keys stay, so whoever adds or changes rows that refer to them (PostgreSQL then looks whether they are there) does not wait.
+    Their keys stay, so whoever adds or changes rows that refer to them does not wait: PostgreSQL only looks whether they are there.
     """
     query = (
         select(EntityRow)

@@ -74,7 +74,7 @@ def _shown(sandbox: Sandbox, webhook: Webhook) -> dict[str, Any]:
         "id": webhook.id, "company_id": sandbox.pipedrive_account.company_id, "owner_id": 1, "user_id": 1, "name": webhook.name,
         "event_action": webhook.action, "event_object": webhook.entity, "subscription_url": webhook.url, "version": "2.0",
         "is_active": 1, "add_time": older_instant(webhook.added_at), "remove_time": None, "type": "general",
-        "http_auth_user": webhook.user, "http_auth_password": webhook.password, "additional_data": {}, "remove_reason": None,
+        "http_auth_user": webhook.user, "http_auth_password": webhook.password, "remove_reason": None,
         "last_delivery_time": None if last is None else older_instant(last), "last_http_status": webhook.last_status, "admin_id": 1,
     }  # fmt: skip
 

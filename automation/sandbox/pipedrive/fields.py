@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from automation.sandbox.pipedrive.lists import bad, pagination
-from automation.sandbox.pipedrive.schema import BY_FIELDS, FIELDS, FIELDS_OF
+from automation.sandbox.pipedrive.schema import BY_FIELDS, FIELDS, FIELDS_OF, KINDS
 from automation.sandbox.state import Sandbox
 
 PAGE, MOST = 100, 500
@@ -37,12 +37,16 @@ def list_older(sandbox: Sandbox, request: Request, _body: Any) -> Response:
 
 def create_newer(sandbox: Sandbox, request: Request, body: Any) -> Response:
     made = _made(sandbox, request, body, "field_name")
-    return made if isinstance(made, Response) else JSONResponse({"success": True, "data": _newer(made, custom=True)}, 201)
+    return made if isinstance(made, Response) else JSONResponse({"success": True, "data": _newer(made, custom=True)})
 
 
 def create_older(sandbox: Sandbox, request: Request, body: Any) -> Response:
     made = _made(sandbox, request, body, "name")
-    return made if isinstance(made, Response) else JSONResponse({"success": True, "data": _older(1000, made, custom=True)}, 201)
+    return (
+        made
+        if isinstance(made, Response)
+        else JSONResponse({"success": True, "data": _older(1000, made, custom=True)}, _status(request))
+    )
 
 
 def _made(sandbox: Sandbox, request: Request, body: Any, name: str) -> dict[str, Any] | Response:
@@ -81,6 +85,10 @@ def _older(place: int, field: dict[str, Any], custom: bool) -> dict[str, Any]:  
 def _kind(request: Request) -> str:
     """The routes name only fields that there are."""
     return BY_FIELDS[request.url.path.rsplit("/", 1)[-1]]
+
+
+def _status(request: Request) -> int:
+    return KINDS[_kind(request)].made
 
 
 def _number(request: Request, name: str, otherwise: int) -> int:

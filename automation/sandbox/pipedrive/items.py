@@ -60,7 +60,7 @@ def create(sandbox: Sandbox, kind: str, _request: Request, body: Any) -> Respons
         return bad(f"Validation failed: {needed}: Required")
     number = str(next(sandbox.new_ids))
     number = str(uuid5(NAMESPACE_URL, number)) if kind == "leads" else number
-    return _written(sandbox, kind, number, body, status=201)
+    return _written(sandbox, kind, number, body, status=KINDS[kind].made)
 
 
 def change(sandbox: Sandbox, kind: str, request: Request, body: Any) -> Response:
@@ -74,7 +74,8 @@ def delete(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Respons
     number = request.path_params["number"]
     if sandbox.archive("pipedrive", kind, number, source=OUR_APP) is None:
         return not_found()
-    return JSONResponse({"success": True, "data": {"id": number_of(kind, number)}})
+    said = True if kind == "notes" else {"id": number_of(kind, number)}
+    return JSONResponse({"success": True, "data": said})
 
 
 def _written(sandbox: Sandbox, kind: str, number: str, body: dict[str, Any], *, status: int) -> Response:

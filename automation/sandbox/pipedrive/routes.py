@@ -6,11 +6,14 @@ from automation.sandbox.http import Handler, route
 from automation.sandbox.pipedrive import account, fields, history, items
 from automation.sandbox.pipedrive.door import PIPEDRIVE
 from automation.sandbox.pipedrive.items import BY_V1, BY_V2, of_kind
-from automation.sandbox.pipedrive.schema import BY_FIELDS
+from automation.sandbox.pipedrive.schema import BY_FIELDS, FIELDS_OF, KINDS
 from automation.sandbox.state import Sandbox
 
+# An account makes fields of its own for these kinds; a lead has those of a deal.
+MADE_FIELDS = [kind.fields for name, kind in KINDS.items() if kind.fields and kind.custom and FIELDS_OF[name] == name]
 NEWER: tuple[tuple[str, str, Handler], ...] = (
-    *(row for name in BY_FIELDS for row in (("GET", f"/{name}", fields.list_newer), ("POST", f"/{name}", fields.create_newer))),
+    *(("GET", f"/{name}", fields.list_newer) for name in BY_FIELDS),
+    *(("POST", f"/{name}", fields.create_newer) for name in MADE_FIELDS),
     ("GET", "/{kind}", items.list_newer),
     ("POST", "/{kind}", of_kind(BY_V2)(items.create)),
     ("GET", "/{kind}/{number}", of_kind(BY_V2)(items.get_one)),
@@ -26,7 +29,8 @@ OLDER: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/webhooks/{number}", account.delete_webhook),
     ("GET", "/{kind}/{number}/changelog", history.changelog),
     ("GET", "/{kind}/{number}/flow", history.flow),
-    *(row for name in BY_FIELDS for row in (("GET", f"/{name}", fields.list_older), ("POST", f"/{name}", fields.create_older))),
+    *(("GET", f"/{name}", fields.list_older) for name in BY_FIELDS),
+    *(("POST", f"/{name}", fields.create_older) for name in MADE_FIELDS),
     ("GET", "/{kind}", items.list_older),
     ("POST", "/{kind}", of_kind(BY_V1)(items.create)),
     ("GET", "/{kind}/{number}", of_kind(BY_V1)(items.get_one)),

@@ -55,12 +55,12 @@ def older_instant(moment: datetime) -> str:
 
 
 def _parts(sandbox: Sandbox, kind: str, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Pipedrive's own fields, and the account's by key. An `email` is the first of a person's `emails`."""
+    """Pipedrive's own fields, and the account's by key. A person's `email` is the first of several."""
     keys = {field["name"]: key for key, field in sandbox.pipedrive_account.fields[FIELDS_OF[kind]].items()}
     custom = {keys[name]: value for name, value in values.items() if name in keys}
     plain = {name: value for name, value in values.items() if name not in keys}
     for one, many in (("email", "emails"), ("phone", "phones")):
-        if one in plain:
+        if one in plain and many in dict(KINDS[kind].blank):
             value = plain.pop(one)
             plain[many] = [{"value": value, "primary": True, "label": "work"}] if value else []
     return plain, custom
