@@ -38,17 +38,18 @@ class FakeClock:
     """Stands still until it is moved, unless it is told to follow the machine's."""
 
     def __init__(self, now: datetime = NOON) -> None:
-        self._now: datetime | None = now
+        self._stands_at: datetime | None = now
+        self._ahead = timedelta()
 
     def now(self) -> datetime:
-        return self._now or datetime.now(UTC)
+        return (self._stands_at or datetime.now(UTC)) + self._ahead
 
     def follow_the_machine(self) -> None:
-        """For events that are signed and dated elsewhere, now."""
-        self._now = None
+        """For events that are signed and dated elsewhere, now. Moved, it goes on ahead of the machine's."""
+        self._stands_at, self._ahead = None, timedelta()
 
     def move(self, **parts: float) -> None:
-        self._now = self.now() + timedelta(**parts)
+        self._ahead += timedelta(**parts)
 
 
 def settings_for(folder: Path, **overrides: Any) -> Settings:

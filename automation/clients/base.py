@@ -38,7 +38,7 @@ class Write:
 
 
 class Crm(Protocol):
-    """A CRM that can be read in batches of up to `batch_size`, and written in calls of up to `write_size` records."""
+    """A CRM that can be read in batches of up to `batch_size`, and written `write_size` records at a time."""
 
     batch_size: int
     write_size: int

@@ -47,7 +47,7 @@ class PipedriveClient:
 
     limit = "pipedrive"
     batch_size = 100
-    write_size = 5  # one call each: more would outlive a lease when Pipedrive is slow
+    write_size = 5  # a call each: more would outlive a lease when Pipedrive is slow
 
     def __init__(self, api_token: str, base_url: str, *, pace: Pace | None = None, calls_per_2_seconds: int = 20) -> None:
         self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_2_seconds)

@@ -56,10 +56,6 @@ class Sent:
     """Why it may have gone out twice, where that could not be ruled out."""
 
 
-def in_chunks(rows: Sequence[DeliveryRow], size: int) -> list[Sequence[DeliveryRow]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
 class Destination(Protocol):
     """Where predictions go. `send` runs outside any transaction."""
 
@@ -86,6 +82,9 @@ class Destination(Protocol):
 
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         """The vendor's limit that n8n's node uses up when it carries a delivery."""
+
+    def most_at_once(self, clients: Clients) -> int:
+        """How many deliveries a worker takes with one lease: all of them can be sent before it ends."""
 
     def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         """Completes what can be known only now, in the transaction that takes them out; what became of those that need not go,

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from automation.clients.base import Crm, Write
 from automation.clients.registry import Clients
-from automation.destinations.base import Activation, Limit, Sent, in_chunks
+from automation.destinations.base import Activation, Limit, Sent
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
 from data.domain.entity import EntityKind
 from data.errors import VendorError
@@ -64,11 +64,14 @@ class CrmDestination:
         crm = clients.crms[self.name]
         return Limit(crm.limit, crm.rate, self.n8n_calls)
 
+    def most_at_once(self, clients: Clients) -> int:
+        return clients.crms[self.name].write_size
+
     def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         return {}
 
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:
-        return in_chunks(rows, clients.crms[self.name].write_size)
+        return [rows] if rows else []
 
     def send(self, clients: Clients, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         crm = clients.crms[self.name]
@@ -77,8 +80,7 @@ class CrmDestination:
             by_kind[EntityKind(row.content["object"])].append(row)
         sent: dict[str, Sent] = {}
         for kind, group in by_kind.items():
-            for start in range(0, len(group), crm.batch_size):
-                sent |= _write(crm, kind, group[start : start + crm.batch_size])
+            sent |= _write(crm, kind, group)
         return sent
 
 

@@ -20,6 +20,7 @@ from data.errors import NotNow, Permanent, VendorError
 from data.settings import Settings
 from data.warehouse import deliveries
 from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.leases import MOST_ALERTS_AT_ONCE
 from ml.sentiment.scorer import Mood
 from ml.serving.explain import in_words
 
@@ -58,6 +59,9 @@ class SlackDestination:
 
     def limit(self, settings: Settings, clients: Clients) -> Limit:
         return Limit(limit_of(settings.slack_channel), MESSAGES)
+
+    def most_at_once(self, clients: Clients) -> int:
+        return MOST_ALERTS_AT_ONCE
 
     def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         """The messages of endings, out of all alerts that went out as one with theirs."""

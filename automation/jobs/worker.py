@@ -9,7 +9,7 @@ from automation.destinations.base import Destination, Sent
 from automation.pipeline.collect import parse_waiting
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
-from data.domain.delivery import DeliveryKind, DeliveryState
+from data.domain.delivery import DeliveryState
 from data.domain.stage import Stage
 from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable
 from data.log import get_logger
@@ -20,7 +20,6 @@ from data.warehouse.leases import LeaseLost
 
 log = get_logger("worker")
 
-MOST_WRITES_AT_ONCE = 100
 SETTLE_PAUSES = (0.1, 0.5, 1.0, 2.0)
 # A payload this old whose events are not stored was left by a process that died.
 ORPHAN_AFTER = timedelta(seconds=30)
@@ -52,32 +51,33 @@ def sweep_inbox(loop: Loop) -> None:
 
 
 def sweep_outbox(loop: Loop, destination: Destination) -> None:
-    """Sends the deliveries of one destination that are due."""
-    if not destination.configured(loop.clients):
-        return
-    alerts = destination.kind is DeliveryKind.ALERT
-    taken_at, seconds = loop.clock.now(), loop.settings.lease_seconds
+    """Sends the deliveries of one destination that are due, until none is left or it takes no more for now."""
+    while destination.configured(loop.clients) and _send_some(loop, destination):
+        continue
+
+
+def _send_some(loop: Loop, destination: Destination) -> bool:
+    """Sends one lease of them; whether more may be due, and can be sent now."""
+    most, taken_at, seconds = destination.most_at_once(loop.clients), loop.clock.now(), loop.settings.lease_seconds
     with loop.database.write() as session:
-        limit = leases.MOST_ALERTS_AT_ONCE if alerts else MOST_WRITES_AT_ONCE
-        lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=limit)
+        lease_id, rows = leases.lease_for_worker(session, destination.name, taken_at, seconds, limit=most)
         settled = destination.prepare(session, rows)
     _settle(loop, [row for row in rows if row.id in settled], lease_id, settled)
-    rows = [row for row in rows if row.id not in settled]
+    left = [row for row in rows if row.id not in settled]
     # What became of one batch is stored before the next is sent. Past half of the lease none is begun: somebody else may
     # soon take the rest.
-    batches = destination.batches(loop.clients, rows)
-    for place, batch in enumerate(batches):
-        rest = [row for later in batches[place:] for row in later]
+    for batch in destination.batches(loop.clients, left):
         if loop.clock.now() - taken_at > timedelta(seconds=seconds / 2):
-            log.warning("activate.lease.too_short", destination=destination.name, left=len(rest))
-            _settle(loop, rest, lease_id, _not_now(rest, "the rest of the lease is too short"))
-            return
+            log.warning("activate.lease.too_short", destination=destination.name, left=len(left))
+            _settle(loop, left, lease_id, _not_now(left, "the rest of the lease is too short"))
+            return False
         sent = _sent(loop, destination, batch)
         _settle(loop, batch, lease_id, sent)
+        left = [row for row in left if row.id not in sent]
         if (told := next((each.error for each in sent.values() if isinstance(each.error, NotNow)), None)) is not None:
-            rest = rest[len(batch) :]
-            _settle(loop, rest, lease_id, _not_now(rest, told.detail, told.retry_after_seconds))
-            return
+            _settle(loop, left, lease_id, _not_now(left, told.detail, told.retry_after_seconds))
+            return False
+    return len(rows) == most
 
 
 def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) -> dict[str, Sent]:

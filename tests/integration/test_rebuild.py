@@ -265,8 +265,8 @@ class Ticking(FakeClock):
     """No two looks at it show the same time."""
 
     def now(self) -> datetime:
-        self._now += timedelta(seconds=0.05)
-        return self._now
+        self.move(seconds=0.05)
+        return super().now()
 
 
 def test_a_training_sees_an_event_as_it_was_scored_with_what_was_looked_up_for_it(
