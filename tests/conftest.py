@@ -31,6 +31,10 @@ _numbers = itertools.count(1)
 log.configure(json=True, level="CRITICAL")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
+
 @pytest.fixture(autouse=True)
 def _secrets_of_one_test_are_not_the_next_ones() -> Iterator[None]:
     """What one test's settings hide from logs and errors would be missing from those of the others."""

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
+
+from sqlmodel import Session
 
 from automation.destinations.base import Destination, Sent
 from automation.pipeline.collect import parse_waiting
@@ -13,7 +14,7 @@ from data.domain.delivery import DeliveryState
 from data.domain.stage import Stage
 from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable
 from data.log import get_logger
-from data.warehouse import dead_letters, leases, payloads
+from data.warehouse import dead_letters, entities, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import LeaseLost
@@ -93,18 +94,15 @@ def _not_now(rows: Sequence[DeliveryRow], why: str, seconds: float | None = None
 
 
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
-    for row in rows:
-        try:
-            _with_patience(partial(_settle_one, loop, row, lease_id, sent[row.id]))
-        except NotFound as error:  # whoever it was about was erased meanwhile
-            log.warning("activate.delivery.gone", delivery_id=row.id, reason=error.detail)
-        except LeaseLost as error:
-            log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
-            with loop.database.write() as session:
-                leases.send_newest_again(session, row.id, loop.clock.now())
+    """Stores what became of a batch, in one transaction."""
+    if not rows:
+        return
+    for row in _with_patience(lambda: _settle_all(loop, rows, lease_id, sent)):
+        with loop.database.write() as session:
+            leases.send_newest_again(session, row.id, loop.clock.now())
 
 
-def _with_patience(settle: Callable[[], None]) -> None:
+def _with_patience(settle: Callable[[], list[DeliveryRow]]) -> list[DeliveryRow]:
     """What was sent is not to be sent again only because the database was away for a moment, or two got in each other's way."""
     for pause in SETTLE_PAUSES:
         try:
@@ -114,28 +112,42 @@ def _with_patience(settle: Callable[[], None]) -> None:
     return settle()
 
 
-def _settle_one(loop: Loop, row: DeliveryRow, lease_id: str, sent: Sent) -> None:
-    now = loop.clock.now()
+def _settle_all(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> list[DeliveryRow]:
+    """Those whose lease was lost meanwhile."""
+    lost = []
     with loop.database.write() as session:
-        if sent.error is None:
-            stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
-            if sent.doubt:
-                stored.error = sent.doubt
-                log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
-            return
-        error = sent.error
-        if isinstance(error, NotNow):
-            leases.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
-            return
-        stored = leases.fail(
-            session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
-            max_attempts=loop.settings.max_attempts,
-            retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,
-        )  # fmt: skip
-        if isinstance(error, Retryable) and error.unsure:
-            stored.lost_leases += 1  # it may have arrived: an alert is looked for before it is sent again
-        if stored.state == DeliveryState.DEAD:
-            dead_letters.add(session, [letter_for(stored, now)])
+        entities.lock(session, [row.entity_id for row in rows])  # all at once, in the one order
+        for row in rows:
+            try:
+                _settle_one(loop, session, row, lease_id, sent[row.id])
+            except NotFound as error:  # whoever it was about was erased meanwhile
+                log.warning("activate.delivery.gone", delivery_id=row.id, reason=error.detail)
+            except LeaseLost as error:
+                log.warning("activate.lease.lost", delivery_id=row.id, reason=error.detail)
+                lost.append(row)
+    return lost
+
+
+def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, sent: Sent) -> None:
+    now, error = loop.clock.now(), sent.error
+    if error is None:
+        stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
+        if sent.doubt:
+            stored.error = sent.doubt
+            log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
+        return
+    if isinstance(error, NotNow):
+        leases.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
+        return
+    stored = leases.fail(
+        session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
+        max_attempts=loop.settings.max_attempts,
+        retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,
+    )  # fmt: skip
+    if isinstance(error, Retryable) and error.unsure:
+        stored.lost_leases += 1  # it may have arrived: an alert is looked for before it is sent again
+    if stored.state == DeliveryState.DEAD:
+        dead_letters.add(session, [letter_for(stored, now)])
     log.warning("activate.delivery.failed", delivery_id=row.id, destination=row.destination, reason=error.detail)
 
 

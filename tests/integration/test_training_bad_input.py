@@ -228,6 +228,7 @@ def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(registry
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(registry: Place) -> None:
     path = registry.file(bad_tables.wide())
     done = registry.run("train", "--csv", str(path), "--target", "won", "--name", "wide", "--budget", "1")
