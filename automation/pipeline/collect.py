@@ -9,7 +9,7 @@ from sqlmodel import Session
 from automation.erasure.guard import without_erased
 from automation.fitting import noted
 from automation.memory import GONE, Heard, remember_events, targets_of
-from automation.pipeline import review
+from automation.pipeline import echoes, review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from automation.sources import ours
@@ -119,6 +119,7 @@ def parse_waiting(loop: Loop, payload_id: int) -> bool:
 def _store_all(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> tuple[Collected, int | None]:
     payload.state = PayloadState.PARSED
     parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, payload.received_at))
+    parsed = echoes.marked(session, parsed)
     found = _store(loop, session, payload, parsed, erased)
     now = loop.clock.now()
     dead_letters.add(session, [_letter(payload, reject, now) for reject in _letters_worth(parsed.rejects)])
@@ -144,6 +145,7 @@ def reparse(loop: Loop, session: Session, payload: Payload, position: int | None
     now = loop.clock.now()
     parsed = _parse(loop, payload, now)
     parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, now))
+    parsed = echoes.marked(session, parsed)
     parsed = parsed if position is None else _only(parsed, position)
     collected, _ = _store(loop, session, payload, parsed, erased)
     return collected, parsed

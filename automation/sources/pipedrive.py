@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool
 
 from automation.sources.base import VALIDATE, Parsed, dedupe_key, parse_items
 from data.domain.entity import EntityKind, EntityRef
-from data.domain.event import OUR_PREFIX, Event
+from data.domain.event import Event
 from data.domain.event_type import VERBS, Verb, type_of
 from data.errors import Rejected
 
@@ -118,7 +118,6 @@ def _event(item: Item) -> Event:
         properties=changed,
         previous=before if verb in {Verb.CHANGED, Verb.DELETED} else {},
         targets=targets,
-        by_us=bool(changed) and all(name.startswith(OUR_PREFIX) for name in changed),
     )
 
 

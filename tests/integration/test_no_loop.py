@@ -3,6 +3,7 @@
 Each round writes back what is due, and lets the CRM tell of it. Without the guard there is always a next round: shown too.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from automation.destinations.registry import DESTINATIONS
 from automation.jobs import worker
+from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.record_fields import HUBSPOT_PROPERTIES, PIPEDRIVE_FIELDS
 from automation.sandbox.habits import Habits
@@ -22,7 +24,7 @@ from automation.sandbox.state import Sandbox
 from automation.sources.base import Parsed
 from automation.sources.registry import SOURCES
 from data.domain.entity import EntityKind
-from data.domain.event import Event
+from data.domain.event import Driver, Event
 from data.domain.event_type import Verb
 from tests.conftest import LoopFactory
 from tests.support import HOT, HUBSPOT_SECRET, HUBSPOT_URL, PIPEDRIVE_PASSWORD, PIPEDRIVE_USER, FakeClock
@@ -107,6 +109,23 @@ def test_what_we_write_asks_nothing_when_it_comes_back(
         told = session.execute(text("SELECT count(*) FROM events")).scalar_one()
     assert (states, scores) == ({"done"}, 1)
     assert told - asking >= echoes[0], "the echoes are stored, and asked nothing"
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_nor_does_it_ask_about_another_record_of_the_same_person(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, running_app: tuple[FastAPI, str], source: str
+) -> None:
+    twin = {"email": "ada@example.com", "firstname": "Ada"} if source == "hubspot" else {"name": "Ada", "email": "ada@example.com"}
+    sandbox.put(source, "contacts" if source == "hubspot" else "persons", "8", twin)
+    body = [{"id": "twin", "type": "contact.created", "occurred_at": clock.now().isoformat(), "source": source,
+             "entity": {"kind": "contact", "id": "8"}, "properties": twin}]  # fmt: skip
+    collect(loop, "leadloop", json.dumps(body).encode(), Driver.WORKER)
+    rounds(loop, sandbox, clock, running_app[1], source)
+    with loop.database.read() as session:
+        echoes = session.execute(text("SELECT count(*) FROM events WHERE by_us")).scalar_one()
+        reviews = session.execute(text("SELECT count(*) FROM events WHERE type = 'contact.reviewed'")).scalar_one()
+    assert echoes > 0, "they are known as ours"
+    assert reviews == 0, "and are no news of the other"
 
 
 @pytest.mark.parametrize("source", CRMS)
