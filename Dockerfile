@@ -1,8 +1,10 @@
 # The service, the worker and the MLflow server are one image with different commands (see docker-compose.yml).
 FROM python:3.11-slim-bookworm
 
-# XGBoost and LightGBM need the OpenMP runtime, which the slim image leaves out.
-RUN apt-get update && apt-get install --no-install-recommends -y libgomp1 && rm -rf /var/lib/apt/lists/* \
+# XGBoost and LightGBM need the OpenMP runtime, which the slim image leaves out; `leadloop backup` the client of the database's version.
+RUN apt-get update && apt-get install --no-install-recommends -y libgomp1 postgresql-common \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && apt-get install --no-install-recommends -y postgresql-client-18 && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 leadloop
 
 WORKDIR /app

@@ -1,6 +1,7 @@
 """Everything that a Leadloop is, copied into one folder while it runs, and put back into an empty place."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -82,7 +83,7 @@ def _fill(settings: Settings, folder: Path) -> None:
     if (file := _file_of(settings.database_url)) is not None:
         _copy_sqlite(file, folder / SQLITE_COPY)
     else:
-        _run("pg_dump", "--format=custom", f"--file={folder / POSTGRES_COPY}", f"--dbname={_plain(settings.database_url)}")
+        _run("pg_dump", "--format=custom", f"--file={folder / POSTGRES_COPY}", url=settings.database_url)
     # After the database: whatever version it names is there by now.
     for made in (settings.models_dir, settings.mlflow_artifacts_dir):
         if made.is_dir():
@@ -98,7 +99,7 @@ def _put_back(settings: Settings, source: Path, copy: Path) -> None:
             old.unlink(missing_ok=True)
         _copy_sqlite(copy, file)
     else:
-        _run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={_plain(settings.database_url)}", str(copy))
+        _run("pg_restore", "--no-owner", "--exit-on-error", str(copy), url=settings.database_url)
     for folder in (settings.models_dir, settings.mlflow_artifacts_dir):
         if (source / folder.name).is_dir():
             shutil.copytree(source / folder.name, folder, dirs_exist_ok=True)
@@ -147,10 +148,14 @@ def _copy_sqlite(file: Path, to: Path) -> None:
         raise BackUpFailed(f"{file}: {said}")
 
 
-def _run(program: str, *arguments: str) -> None:
+def _run(program: str, *arguments: str, url: str) -> None:
+    """The password goes by the environment: everybody on the machine may read a command line."""
     if (path := shutil.which(program)) is None:
         raise BackUpFailed(f"{program} is not installed: it comes with PostgreSQL's client, of the server's version or newer")
-    subprocess.run([path, *arguments], check=True, capture_output=True, text=True)
+    place = make_url(url)
+    plain = place._replace(drivername="postgresql", password=None).render_as_string()
+    env = {**os.environ, **({"PGPASSWORD": str(place.password)} if place.password else {})}
+    subprocess.run([path, *arguments, f"--dbname={plain}"], check=True, capture_output=True, text=True, env=env)
 
 
 @contextmanager
@@ -176,7 +181,3 @@ def _database(settings: Settings) -> Iterator[Database]:
 
 def _file_of(url: str) -> Path | None:
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
-
-
-def _plain(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

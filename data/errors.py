@@ -129,10 +129,23 @@ class Retryable(VendorError):
         self.limited = limited  # a limit was met: the vendor is well
         self.unsure = unsure  # the connection broke after the request: the vendor may have done it
 
+    @property
+    def untried(self) -> bool:
+        """Whether nothing was done, for a limit: no attempt was made of whatever was to be done."""
+        return self.limited
+
 
 class NotNow(Retryable):
     """The vendor is not called now."""
 
+    @property
+    def untried(self) -> bool:
+        return True
+
 
 class Permanent(VendorError):
     """The vendor refuses this call for good."""
+
+    def __init__(self, detail: str, *, content: bool = False) -> None:
+        super().__init__(detail)
+        self.content = content  # it is about what was sent: one of many records may be at fault

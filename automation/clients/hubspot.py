@@ -258,7 +258,8 @@ def _tried(call: Callable[[], Any], passable: int | None) -> Any:
 
 def _vendor_error(error: Any) -> VendorError:
     detail = f"HubSpot answered {error.status}: {shortened(str(error.body), 300)}"
-    if error.status in (401, 423, 429) or error.status >= 500:  # 401: a token that is being changed, not the row's fault
+    # 401: a token that is being changed; 423 and 477: the account is locked, or moves, for hours. None is the row's fault.
+    if error.status in (401, 423, 429, 477) or error.status >= 500:
         wait = retry_after((error.headers or {}).get("Retry-After"))
         return Retryable(detail, retry_after_seconds=wait, limited=error.status == 429)
-    return Permanent(detail)
+    return Permanent(detail, content=error.status == 400)

@@ -51,6 +51,8 @@ class SharedPace:
         self._wait(name, rate, vendor)
         try:
             yield
+        except NotNow:  # of another limit that the call met on its way
+            raise
         except Retryable as error:
             self._went_wrong(name, rate, vendor, error)
             raise
@@ -84,7 +86,9 @@ class SharedPace:
                 seconds = rate.interval.total_seconds() if error.retry_after_seconds is None else error.retry_after_seconds
                 paces.hold(session, name, now + timedelta(seconds=seconds), rate)
                 log.warning("pace.limit.met", vendor=vendor, limit=name, seconds=seconds)
-                return
+                if error.retry_after_seconds is not None:
+                    return
+            # A limit that does not say when it ends may be a day's: asked ever more seldom, like one that is down.
             rest = paces.failed(session, vendor, now, error.detail)
         if rest:
             log.warning("pace.vendor.rests", vendor=vendor, seconds=rest.total_seconds(), reason=error.detail)

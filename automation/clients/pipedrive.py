@@ -115,10 +115,10 @@ class PipedriveClient:
         there = set(self._fresh_names(kind).values())
         return [name for name in wanted if name not in there]
 
-    def has_webhook(self, url: str) -> bool:
-        """Whether one that is alive tells this address what happens. Raises Retryable or Permanent."""
-        there = self._call("GET", "/v1/webhooks")
-        return any(row.get("subscription_url") == url and row.get("is_active") in (1, True) for row in there)
+    def has_webhook(self, url: str, user: str, password: str) -> bool:
+        """Whether one that is alive tells this address everything, with this user and password. Raises Retryable or Permanent."""
+        wanted = _webhook(url, user, password)
+        return any(_fits(row, wanted) for row in self._call("GET", "/v1/webhooks"))
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Creates the custom fields that are missing; returns their names."""
@@ -133,16 +133,18 @@ class PipedriveClient:
     def ensure_webhook(self, url: str, user: str, password: str) -> bool:
         """Has everything that happens told to an address, with HTTP Basic; whether that is new.
 
+        One of another password, or of less, gives way to it, so that a password is changed by running this again.
         https://developers.pipedrive.com/docs/api/v1/Webhooks: one that was not answered for three days is gone, and made anew.
         """
-        if self.has_webhook(url):
-            return False
-        body = {
-            "name": "Leadloop", "subscription_url": url, "event_action": "*", "event_object": "*", "version": "2.0",
-            "http_auth_user": user, "http_auth_password": password,
-        }  # fmt: skip
-        self._call("POST", "/v1/webhooks", json=body)
-        return True
+        wanted = _webhook(url, user, password)
+        there = [row for row in self._call("GET", "/v1/webhooks") if row.get("subscription_url") == url]
+        fitting = [row for row in there if _fits(row, wanted)]
+        if not fitting:
+            self._call("POST", "/v1/webhooks", json=wanted)
+        for row in there:
+            if row not in fitting:
+                self._call("DELETE", f"/v1/webhooks/{row['id']}")
+        return not fitting
 
     def account(self) -> Account:
         """As the user sees it whose token this is; `locale` is the form of dates and numbers, not the language."""
@@ -180,6 +182,17 @@ class PipedriveClient:
         if not body.get("success"):
             raise Permanent(f"Pipedrive answered {answer.status_code}: {shortened(str(body.get('error')), 300)}")
         return dict(body)
+
+
+def _webhook(url: str, user: str, password: str) -> dict[str, str]:
+    return {
+        "name": "Leadloop", "subscription_url": url, "event_action": "*", "event_object": "*", "version": "2.0",
+        "http_auth_user": user, "http_auth_password": password,
+    }  # fmt: skip
+
+
+def _fits(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return row.get("is_active") in (1, True) and all(row.get(name) == value for name, value in wanted.items() if name != "name")
 
 
 def rate_of(calls_per_2_seconds: int) -> Rate:

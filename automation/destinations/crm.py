@@ -13,7 +13,7 @@ from automation.clients.registry import Clients
 from automation.destinations.base import Activation, Limit, Sent
 from data.domain.delivery import DeliveryKind, PredictedFields, WriteBack
 from data.domain.entity import EntityKind
-from data.errors import VendorError
+from data.errors import Permanent, VendorError
 from data.settings import Settings
 from data.warehouse.deliveries import DeliveryRow
 
@@ -89,6 +89,9 @@ def _write(crm: Crm, kind: EntityKind, rows: Sequence[DeliveryRow]) -> dict[str,
     try:
         failures = crm.write(kind, writes)
     except VendorError as error:
+        if isinstance(error, Permanent) and error.content and len(rows) > 1:  # one of them spoils it for the others
+            half = len(rows) // 2
+            return _write(crm, kind, rows[:half]) | _write(crm, kind, rows[half:])
         return {row.id: Sent(error=error) for row in rows}
     return {row.id: Sent(error=failures.get(row.content["id"])) for row in rows}
 

@@ -58,7 +58,7 @@ def pipedrive(loop: Loop) -> Iterator[Finding]:
                   "set LEADLOOP_PIPEDRIVE_WEBHOOK_USER and LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")  # fmt: skip
         return
     url = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/pipedrive"
-    if client.has_webhook(url):
+    if client.has_webhook(url, settings.pipedrive_webhook_user, settings.pipedrive_webhook_password.get_secret_value()):
         yield ok("pipedrive webhook", f"tells everything to {url}")
     else:
         yield bad("pipedrive webhook", f"none tells anything to {url}: it was never made, or deleted after three days without an "

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TypeGuard
 
 from sqlmodel import Session
 
@@ -10,9 +11,9 @@ from automation.destinations.base import Destination, Sent
 from automation.pipeline.collect import parse_waiting
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
-from data.domain.delivery import DeliveryState
+from data.domain.delivery import DeliveryKind, DeliveryState
 from data.domain.stage import Stage
-from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable
+from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable, VendorError
 from data.log import get_logger
 from data.warehouse import dead_letters, entities, leases, payloads
 from data.warehouse.dead_letters import DeadLetter
@@ -75,7 +76,7 @@ def _send_some(loop: Loop, destination: Destination) -> bool:
         sent = _sent(loop, destination, batch)
         _settle(loop, batch, lease_id, sent)
         left = [row for row in left if row.id not in sent]
-        if (told := next((each.error for each in sent.values() if isinstance(each.error, NotNow)), None)) is not None:
+        if (told := next((each.error for each in sent.values() if _untried(each.error)), None)) is not None:
             _settle(loop, left, lease_id, _not_now(left, told.detail, told.retry_after_seconds))
             return False
     return len(rows) == most
@@ -87,6 +88,10 @@ def _sent(loop: Loop, destination: Destination, batch: Sequence[DeliveryRow]) ->
     except Exception as error:  # Our own fault: counted as a failed attempt, so that it ends as a dead letter.
         log.exception("activate.send.failed", destination=destination.name)
         return {row.id: Sent(error=Retryable(f"an unexpected fault: {type(error).__name__}", unsure=True)) for row in batch}
+
+
+def _untried(error: VendorError | None) -> TypeGuard[Retryable]:
+    return isinstance(error, Retryable) and error.untried
 
 
 def _not_now(rows: Sequence[DeliveryRow], why: str, seconds: float | None = None) -> dict[str, Sent]:
@@ -134,9 +139,10 @@ def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, s
         stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
         if sent.doubt:
             stored.error = sent.doubt
-            log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
+            if row.kind == DeliveryKind.ALERT:
+                log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
         return
-    if isinstance(error, NotNow):
+    if _untried(error):
         leases.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
         return
     stored = leases.fail(

@@ -26,7 +26,7 @@ from data.domain.entity import EntityKind
 from data.domain.event import Driver
 from data.settings import ROOT
 from tests.conftest import LoopFactory
-from tests.support import HOT, FakeClock, generic, settings_for
+from tests.support import HOT, PIPEDRIVE_PASSWORD, PIPEDRIVE_USER, FakeClock, generic, settings_for
 
 HOOK = "https://hooks.example.com/pipedrive"
 ABOUT_HERE = ("service", "n8n", "mlflow", "disk", "worker")  # what runs on this machine is another matter
@@ -42,7 +42,7 @@ def loop(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> Loop
     pipedrive: Any = made.clients.crms["pipedrive"]
     hubspot.ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)
     pipedrive.ensure_properties(EntityKind.CONTACT, PIPEDRIVE_FIELDS)
-    pipedrive.ensure_webhook(HOOK, "user", "password")
+    pipedrive.ensure_webhook(HOOK, PIPEDRIVE_USER, PIPEDRIVE_PASSWORD)
     return made
 
 

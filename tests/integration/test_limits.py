@@ -17,11 +17,12 @@ from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
+from automation.sandbox.habits import Habits
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
 from data.domain.event import Driver
-from data.domain.pace import FAILURES_UNTIL_REST, FIRST_REST
+from data.domain.pace import FAILURES_UNTIL_REST, FIRST_REST, LONGEST_REST
 from data.errors import Retryable
 from data.settings import Scope
 from data.warehouse import deliveries, leases
@@ -94,6 +95,22 @@ def test_what_may_not_be_sent_now_waits_without_losing_an_attempt(loop: Loop, sa
     assert {(row.state, row.attempts, row.lost_leases) for row in stored(loop, "hubspot")} == {("pending", 0, 0)}
     sandbox.fault = None
     clock.move(seconds=FIRST_REST.total_seconds())
+    worker.sweep_outbox(loop, HUBSPOT)
+    assert {row.state for row in stored(loop, "hubspot")} == {"confirmed"}
+
+
+def test_a_day_s_limit_costs_no_attempt_and_is_asked_about_ever_more_seldom(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
+    collected(loop, sandbox, 3, Driver.WORKER)
+    worker.sweep_inbox(loop)
+    sandbox.set_habits(Habits(too_many_unsaid=1.0))
+    sandbox.requests.clear()
+    for _ in range(6 * 60):
+        clock.move(minutes=1)
+        worker.sweep_outbox(loop, HUBSPOT)
+    assert {(row.state, row.attempts) for row in stored(loop, "hubspot")} == {("pending", 0)}
+    assert len(sandbox.requests) < 6 * 60 / (LONGEST_REST.total_seconds() / 60) + 2 * FAILURES_UNTIL_REST
+    sandbox.set_habits(Habits())
+    clock.move(seconds=LONGEST_REST.total_seconds())
     worker.sweep_outbox(loop, HUBSPOT)
     assert {row.state for row in stored(loop, "hubspot")} == {"confirmed"}
 

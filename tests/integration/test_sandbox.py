@@ -93,6 +93,15 @@ def test_faults_are_told_apart(
         assert from_slack.value.retry_after_seconds == 1  # type: ignore[attr-defined]
 
 
+def test_a_password_of_pipedrive_s_webhook_is_changed_by_making_it_anew(pipedrive: PipedriveClient, sandbox: Sandbox) -> None:
+    url = "https://n8n.customer.example/hook"
+    assert [pipedrive.ensure_webhook(url, "user", "first") for _ in range(2)] == [True, False]
+    assert not pipedrive.has_webhook(url, "user", "second")
+    assert pipedrive.ensure_webhook(url, "user", "second")
+    assert pipedrive.has_webhook(url, "user", "second")
+    assert [webhook.password for webhook in sandbox.pipedrive_account.webhooks.values()] == ["second"]
+
+
 def test_nobody_there_is_worth_another_try(sandbox: Sandbox) -> None:
     nowhere = "http://127.0.0.1:9"
     for call in (
@@ -180,3 +189,10 @@ def test_the_older_contacts_path_takes_a_datetime_as_milliseconds_only(
     assert write("predicted_scored_at", "1772452800000") == 200
     assert write("nobody_made_this", "x") == 400
     assert sandbox.by_email("a@example.com") is not None
+
+
+@pytest.mark.parametrize("status", [423, 477])
+def test_an_account_that_is_locked_or_moves_is_asked_again(status: int, hubspot: HubSpotClient, sandbox: Sandbox) -> None:
+    sandbox.fault = lambda _vendor, _path: status
+    with pytest.raises(Retryable):
+        hubspot.write(CONTACT, [Write("1", {"predicted_grade": "A"})])
