@@ -31,7 +31,7 @@ class Activation:
     occurred_at: datetime
     now: datetime
     cooled: bool
-    """Whether the prediction before this one was not hot, or there was none."""
+    """Whether the record was not hot in between, since the last alert."""
     last_alert_at: datetime | None
     derived: dict[str, Any] = field(default_factory=dict)
     """What enrichments made of what was known: it travels beside the event."""

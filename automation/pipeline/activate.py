@@ -13,7 +13,7 @@ from data.domain.delivery import Carrier
 from data.domain.entity import Known
 from data.domain.event import Driver
 from data.domain.event_type import Verb, parts_of
-from data.domain.prediction import Label, Prediction
+from data.domain.prediction import Prediction
 from data.warehouse import deliveries, identities, predictions
 from data.warehouse.deliveries import Draft
 from data.warehouse.entities import EntityRow
@@ -88,7 +88,7 @@ def _activation(
     delivery_id: str,
     destination: str,
 ) -> Activation:
-    earlier = predictions.before(session, row)
+    alerted_at = deliveries.last_alert_at(session, _person(session, row), destination)
     return Activation(
         settings=loop.settings,
         delivery_id=delivery_id,
@@ -99,7 +99,7 @@ def _activation(
         base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,
         occurred_at=row.occurred_at,
         now=loop.clock.now(),
-        cooled=earlier is None or earlier.label != Label.HIGH,
-        last_alert_at=deliveries.last_alert_at(session, _person(session, row), destination),
+        cooled=alerted_at is not None and predictions.cooled_since(session, row, alerted_at),
+        last_alert_at=alerted_at,
         derived=event.derived,
     )

@@ -29,9 +29,10 @@ from data.domain.prediction import Prediction
 from data.domain.stage import Stage
 from data.errors import BadInput, LeadloopError, NotFound
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, entities, events, leases, predictions
+from data.warehouse import dead_letters, deliveries, entities, events, identities, leases, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
+from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from ml.models.prediction_checks import Given
 from ml.models.registry import schema_of
@@ -116,9 +117,15 @@ def take(
     return taken
 
 
+def hold(session: Session, entity_ids: set[int]) -> dict[int, EntityRow]:
+    """Their rows. Other records of the same people are held too: two at once would each find no alert of the other."""
+    others = {number for same in identities.same_as(session, entity_ids).values() for number in same}
+    return {number: row for number, row in entities.lock(session, entity_ids | others).items() if number in entity_ids}
+
+
 def _desk(loop: Loop, session: Session, driver: Driver, ids: Sequence[int], known_accounts: Mapping[str, Account]) -> Desk:
     rows = events.by_ids(session, ids)
-    held = entities.lock(session, [row.entity_id for row in rows.values()])
+    held = hold(session, {row.entity_id for row in rows.values()})
     rows = {number: row for number, row in rows.items() if row.entity_id in held}  # the others were erased meanwhile
     known = knowledge.known(session, held.values())
     answered: dict[int, set[str]] = {number: set() for number in rows}

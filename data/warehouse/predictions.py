@@ -13,7 +13,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from data.db import insert_new
-from data.domain.prediction import Prediction
+from data.domain.prediction import Label, Prediction
 from data.domain.traffic import Variant
 from data.warehouse.columns import RowId, instant, json_column, row_id
 from data.warehouse.facts import FactRow
@@ -127,16 +127,14 @@ def made_before(session: Session, row: PredictionRow) -> PredictionRow | None:
     return session.exec(_answers().where(*same).order_by(col(PredictionRow.id).desc()).limit(1)).first()
 
 
-def before(session: Session, row: PredictionRow) -> PredictionRow | None:
-    """The prediction just before this one, in the order of the events."""
+def cooled_since(session: Session, row: PredictionRow, since: datetime) -> bool:
+    """Whether the same record was not hot once between a moment and this prediction, in the order of the events."""
     earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)
-    query = (
-        _answers()
-        .where(PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, earlier)
-        .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
-        .limit(1)
-    )
-    return session.exec(query).first()
+    query = _answers().where(
+        PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, earlier,
+        PredictionRow.occurred_at >= since, PredictionRow.label != Label.HIGH,
+    )  # fmt: skip
+    return session.exec(query.limit(1)).first() is not None
 
 
 @dataclass(frozen=True)

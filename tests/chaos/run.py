@@ -26,8 +26,9 @@ from tests.support import put_model
 HASTE = {
     "hot_threshold": "auto", "n8n_grace_seconds": "4", "lease_seconds": "12", "champion_poll_seconds": "3600",
     "reconcile_minutes": "0.5", "deliver_pipedrive": "worker", "log_level": "WARNING",
-    "hubspot_calls_per_10_seconds": "100", "pipedrive_calls_per_2_seconds": "20",  # what the stand-ins allow, or less
+    "hubspot_calls_per_10_seconds": "100", "pipedrive_calls_per_2_seconds": "40",  # what the stand-ins allow
 }  # fmt: skip
+UNLIMITED = {"hubspot_calls_per_10_seconds": "100000", "pipedrive_calls_per_2_seconds": "100000"}  # where they have no limits
 HURRY = 10.0  # the vendors' own waits (Pipedrive's retries and bans, an expired token) are so much shorter
 ATTEMPTS = 60  # HubSpot goes on for a day; with a second between two tries this is a minute
 DOWN_SECONDS = (0.0, 2.0)
@@ -80,7 +81,8 @@ def run(plan: Plan, folder: Path, *, postgres: bool, say: Say = lambda _line: No
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         database = Postgres(folder / "postgres") if postgres else None
-        settings = {**HASTE, **({"database_url": database.url} if database else {})}
+        pace = {} if plan.habits.pipedrive_limits else UNLIMITED
+        settings = {**HASTE, **pace, **({"database_url": database.url} if database else {})}
         parts = stack.enter_context(stand(folder / "stand", overrides=settings))
         if database is not None:
             stack.callback(database.end)

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from automation.clients.registry import Clients
 from automation.jobs import worker
 from automation.pipeline.collect import collect
+from automation.pipeline.collect_predictions import hold
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
 from automation.sandbox.player import HubSpotPlayer
@@ -20,6 +21,7 @@ from data.clock import SystemClock
 from data.db import Database
 from data.domain.enrichment import Problem
 from data.domain.event import Driver
+from data.errors import Busy
 from data.warehouse import enrichment_tries, entities, events, leases
 from ml.serving.predictor import Predictor
 from tests.conftest import LoopFactory
@@ -123,6 +125,27 @@ def test_who_takes_deliveries_over_waits_for_none_that_holds_their_entities(
         entities.lock(holds, [number for (number,) in rows(loop, "SELECT id FROM entities")])
         _, taken = leases.lease_for_worker(takes, "hubspot", clock.now(), 60)
     assert [row.lost_leases for row in taken] == [1, 1, 1]
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_two_records_of_one_person_are_judged_one_after_the_other(loop: Loop, clock: FakeClock) -> None:
+    """Or each would find no alert of the other, and both would alert."""
+    people = [("hubspot", "1", "ada"), ("pipedrive", "2", "ada"), ("hubspot", "3", "bob")]
+    items = [
+        {"id": number, "type": "contact.created", "occurred_at": clock.now().isoformat(), "source": source,
+         "entity": {"kind": "contact", "id": number}, "properties": {"email": f"{name}@example.com"}}
+        for source, number, name in people
+    ]  # fmt: skip
+    collect(loop, "leadloop", json.dumps(items).encode(), Driver.WORKER)
+    numbers = dict(rows(loop, "SELECT vendor_id, id FROM entities"))
+    with loop.database.write() as one, loop.database.write(patience_seconds=1) as stranger:
+        hold(one, {numbers["1"]})
+        assert hold(stranger, {numbers["3"]}).keys() == {numbers["3"]}
+    with loop.database.write() as one, pytest.raises(Busy), loop.database.write(patience_seconds=0.1) as other:
+        hold(one, {numbers["1"]})
+        hold(other, {numbers["2"]})
 
 
 def work(url: str, settings: Any, count: Any) -> None:

@@ -273,10 +273,12 @@ def test_a_lead_alerts_once_while_it_is_hot_and_again_after_it_cooled_for_days(
 
     assert turn(HOT, 1) == 1
     assert turn(HOT, 2) == 1
-    assert turn(COLD, 3) == 1
-    assert turn(HOT, 4) == 1, "hovering at the threshold is no news"
-    assert turn(COLD, 8 * day) == 1
-    assert turn(HOT, 8 * day + 1) == 2
+    assert turn(HOT, 8 * day) == 1, "it has not cooled"
+    assert turn(COLD, 8 * day + 1) == 1
+    assert turn(HOT, 8 * day + 2) == 2
+    assert turn(COLD, 8 * day + 3) == 2
+    assert turn(HOT, 8 * day + 4) == 2, "hovering at the threshold is no news"
+    assert turn(HOT, 16 * day) == 3, "hot still, days after, it is"
 
 
 def test_a_record_without_an_address_goes_out_by_the_worker(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
