@@ -55,8 +55,11 @@ def _people(session: Session, outcome_id: int) -> set[int]:
 
 
 def _put(session: Session, alert: DeliveryRow, row: OutcomeRow, now: datetime) -> None:
-    """An alert that still waits is no news any more. One that went out is told how it ended, and again if that changes."""
-    if alert.state == DeliveryState.PENDING:
+    """An alert that still waits is no news any more. One that went out is told how it ended, and again if that changes.
+
+    One that waits and may have been posted goes its way: it is looked for, and told how it ended after that.
+    """
+    if alert.state == DeliveryState.PENDING and not alert.lost_leases:
         alert.state = DeliveryState.SUPERSEDED
         session.add(alert)
         return

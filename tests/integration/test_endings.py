@@ -16,6 +16,7 @@ from automation.sandbox.habits import Habits
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.event import Driver
+from data.warehouse import deliveries
 from data.warehouse.deliveries import DeliveryRow
 from tests.conftest import LoopFactory
 from tests.support import HOT, FakeClock, generic
@@ -79,6 +80,24 @@ def test_an_alert_that_still_waits_is_no_news_any_more(loop: Loop, sandbox: Sand
     assert texts(sandbox) == []
 
 
+def test_an_alert_that_may_have_been_posted_is_told_how_it_ended_and_counts_as_one(loop: Loop, sandbox: Sandbox) -> None:
+    hot(loop)
+    sandbox.set_habits(Habits(drop_after=1.0))
+    sweep(loop)
+    sandbox.set_habits(Habits())
+    ended(loop, "lost")
+    endings.sweep(loop)
+    (text,) = texts(sandbox)
+    assert (text.startswith("Hot lead: Ada"), states(loop)) == (True, ["pending", "pending"])
+    with loop.database.read() as session:
+        entity_ids = session.exec(select(DeliveryRow.entity_id)).all()
+        assert deliveries.last_alert_at(session, entity_ids, SLACK.name) is not None, "the quiet days go on"
+    for _ in range(2):  # the alert is looked for; then how it ended can be told
+        pauses_are_over(loop)
+        sweep(loop)
+    assert (texts(sandbox), states(loop)) == (["Lost: Ada"], ["confirmed", "confirmed"])
+
+
 def test_nobody_who_was_not_alerted_is_told_of(loop: Loop, sandbox: Sandbox) -> None:
     post(loop, generic("bo", at=loop.clock.now(), sessions=1, channel="display"))
     ended(loop, "won", "bo")
@@ -120,11 +139,15 @@ def test_an_answer_that_got_lost_does_no_harm(loop: Loop, sandbox: Sandbox) -> N
     sweep(loop)
     sandbox.set_habits(Habits())
     assert states(loop) == ["confirmed", "pending"]
-    with loop.database.write() as session:
-        session.exec(update(DeliveryRow).values(next_attempt_at=loop.clock.now()))  # the pause is over
+    pauses_are_over(loop)
     sweep(loop)
     assert texts(sandbox) == ["Won: Ada"]
     assert states(loop) == ["confirmed", "confirmed"]
+
+
+def pauses_are_over(loop: Loop) -> None:
+    with loop.database.write() as session:
+        session.exec(update(DeliveryRow).values(next_attempt_at=loop.clock.now()))
 
 
 def states(loop: Loop) -> list[str]:
