@@ -88,7 +88,7 @@ class Destination(Protocol):
 
     def prepare(self, session: Session, rows: Sequence[DeliveryRow]) -> dict[str, Sent]:
         """Completes what can be known only now, in the transaction that takes them out; what became of those that need not go,
-        or cannot go yet.
+        or cannot go yet. What tells of others than the delivery's own entity is not stored: an erasure would not find it.
         """
 
     def batches(self, clients: Clients, rows: Sequence[DeliveryRow]) -> list[Sequence[DeliveryRow]]:

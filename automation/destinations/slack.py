@@ -28,6 +28,7 @@ TOP_FACTORS = 3
 LONGEST_NAME = 500
 # Other clocks differ from ours by seconds; a message is looked for from a little before its delivery was made.
 LOOK_BACK = timedelta(minutes=2)
+MESSAGE = "message"  # in the content of an ending from when it is prepared until it is sent
 ALERT_SECONDS = 5.0  # after this it is looked again whether an alert has arrived
 
 
@@ -137,8 +138,8 @@ def _prepared(session: Session, row: DeliveryRow) -> Sent | None:
     text, blocks = endings.message_of(
         [each.content for each in alerts], {block: (end.result, end.ended_at) for block, end in known.items()}
     )
-    row.content = {**row.content, "message": {"ts": alert.receipt, "text": text, "blocks": blocks}}
-    session.add(row)
+    session.expunge(row)  # what is put into it from here on is sent and not stored: it tells of others too, who may be erased
+    row.content = {**row.content, MESSAGE: {"ts": alert.receipt, "text": text, "blocks": blocks}}
     return None
 
 
@@ -147,7 +148,7 @@ def _endings(session: Session, alerts: Sequence[DeliveryRow]) -> list[DeliveryRo
 
 
 def _update(slack: SlackClient, row: DeliveryRow) -> Sent:
-    message = row.content["message"]
+    message = row.content[MESSAGE]
     try:
         return Sent(receipt=slack.update(row.content["channel"], message["ts"], message["text"], message["blocks"]))
     except VendorError as error:

@@ -100,15 +100,17 @@ def record_name(kind: EntityKind, number: str) -> str:
 
 
 class Ending(BaseModel):
-    """The content of an ending: which alert, and what became of whom it was about. `message`: the whole of it, made when sent."""
+    """The content of an ending: which alert, and what became of whom it was about. The message is made when it is sent.
 
-    model_config = ConfigDict(extra="forbid")
+    Versions before 0018 stored that too: one of them may still be running beside this one.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     channel: str
     alert_id: str
     result: Result
     ended_at: AwareDatetime
-    message: dict[str, Any] | None = None
 
 
 def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelta:

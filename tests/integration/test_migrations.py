@@ -16,12 +16,13 @@ from automation.jobs import worker
 from automation.pipeline.context import Loop
 from data.db import Database
 from data.migrations import head, upgrade
-from data.warehouse import entities, identities
+from data.warehouse import deliveries, entities, identities
 from ml.serving.predictor import Predictor
 from tests.support import HOT, NOON, FakeClock, settings_for
 
 FIRST_WITH_FACTS = "0002"
 BEFORE_IDENTITIES = "0006"
+WITH_MESSAGES_IN_ENDINGS = "0017"
 PEOPLE = (("hubspot", "7", "ada@example.com"), ("pipedrive", "9", "Ada@example.com"), ("hubspot", "8", "bo@example.com"))
 
 
@@ -136,3 +137,29 @@ def test_what_waited_is_scored_by_the_new_version(old: Database, trained_models:
         states = set(connection.execute(select(meta.tables["events"].c.state)).scalars())
         scored = connection.execute(select(func.count()).select_from(meta.tables["predictions"])).scalar_one()
     assert (states, scored) == ({"done"}, len(PEOPLE))
+
+
+def test_the_messages_of_endings_are_let_go_of_and_all_else_stays(old: Database) -> None:
+    fill(old, revision=WITH_MESSAGES_IN_ENDINGS)
+    ending = {"channel": "#sales", "alert_id": "a", "result": "won", "ended_at": "2026-03-02T12:00:00Z"}
+    alert = {"channel": "#sales", "block_id": "leadloop-a", "text": "Hot lead: Ada", "blocks": []}
+    contents = {
+        "said": {**ending, "message": {"ts": "1.1", "text": "Ada, Cy", "blocks": [{"text": "Hot lead: Ada"}]}},
+        "unsaid": {**ending, "message": None},
+        "alert": {**alert, "message": "of its own"},
+    }
+    meta = MetaData()
+    meta.reflect(old.engine, only=["deliveries"])
+    with old.engine.begin() as connection:
+        for number, (name, content) in enumerate(contents.items(), 1):
+            add(connection, meta.tables["predictions"], id=number, event_id=number, entity_id=number, model="lead_score",
+                model_version="1", variant="champion", shadow=False, score=0.5, label="high", grade="A", threshold=0.5,
+                base_value=0.0, factors=[], fields={}, features={}, occurred_at=NOON, created_at=NOON)  # fmt: skip
+            add(connection, meta.tables["deliveries"], id=name, prediction_id=number, event_id=number, entity_id=number,
+                destination="slack", kind="alert" if name == "alert" else "ending", content=content, occurred_at=NOON,
+                state="confirmed", carrier="worker", attempts=0, next_attempt_at=NOON, lost_leases=0, created_at=NOON)  # fmt: skip
+    upgrade(old)
+    with old.read() as session:
+        assert {row.id: row.content for row in deliveries.listed(session)} == {
+            "said": ending, "unsaid": ending, "alert": contents["alert"]
+        }  # fmt: skip
