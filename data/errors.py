@@ -17,6 +17,7 @@ LeadloopError
     ├── Retryable             worth another try, perhaps after `retry_after_seconds`
     │   └── NotNow            the same, and it was not even called: its limit is used up, or it rests
     └── Permanent             the same call will never succeed
+        └── Gone              the record that it is about is not there, or hidden; others may be
 """
 
 from data.redaction import redacted
@@ -149,3 +150,6 @@ class Permanent(VendorError):
     def __init__(self, detail: str, *, content: bool = False) -> None:
         super().__init__(detail)
         self.content = content  # it is about what was sent: one of many records may be at fault
+
+class Gone(Permanent):
+    """The vendor has no such record."""

@@ -14,7 +14,7 @@ from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
 from data.domain.pace import Rate
-from data.errors import Permanent, Retryable, VendorError
+from data.errors import Gone, Permanent, Retryable, VendorError
 from data.redaction import shortened
 
 PATHS: dict[EntityKind, str] = {
@@ -39,6 +39,7 @@ LABEL_PATHS: dict[EntityKind, str] = {
     EntityKind.STAGE: "/api/v2/stages?limit=500",
 }
 NAMES_SECONDS = 300.0
+GONE = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 
 
@@ -180,7 +181,8 @@ class PipedriveClient:
         except ValueError:
             raise Retryable(f"Pipedrive answered {answer.status_code} with something that is not JSON") from None
         if not body.get("success"):
-            raise Permanent(f"Pipedrive answered {answer.status_code}: {shortened(str(body.get('error')), 300)}")
+            kind = Gone if answer.status_code in GONE else Permanent
+            raise kind(f"Pipedrive answered {answer.status_code}: {shortened(str(body.get('error')), 300)}")
         return dict(body)
 
 

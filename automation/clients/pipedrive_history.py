@@ -16,6 +16,10 @@ from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.fact import text_of
 from data.domain.past import Change, PastRecord
+from data.errors import Gone
+from data.log import get_logger
+
+log = get_logger("history")
 
 NAME = "pipedrive"
 PAGE = 100
@@ -95,12 +99,20 @@ class PipedriveHistory:
         values = _named(row, names)
         created_at, changed_at = _moment(row, CREATED), _moment(row, CHANGED)
         ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
-        if LISTS[kind].logged is None:
+        entries = None if LISTS[kind].logged is None else self._whole_log(ref)
+        if entries is None:
             changes = tuple(Change(name, text_of(value), changed_at) for name, value in values.items())
         else:
-            log = [_logged(entry, names) for entry in self._log(kind, ref.id)]
-            changes = tuple(_with_beginnings(values, log, created_at))
+            changes = tuple(_with_beginnings(values, [_logged(entry, names) for entry in entries], created_at))
         return PastRecord(ref, created_at, changes)
+
+    def _whole_log(self, ref: EntityRef) -> list[dict[str, Any]] | None:
+        """None where the record was deleted or hidden since it was listed: the others are read all the same."""
+        try:
+            return list(self._log(ref.kind, ref.id))
+        except Gone as error:
+            log.warning("history.record.gone", source=NAME, kind=ref.kind, id=ref.id, reason=error.detail)
+            return None
 
     def _log(self, kind: EntityKind, number: str) -> Iterator[dict[str, Any]]:
         cursor: str | None = None

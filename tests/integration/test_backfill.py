@@ -177,3 +177,21 @@ def test_what_the_token_may_not_read_is_named_and_left_out(loop: Loop, told: Tol
     refused = {each.kind: each.refused for each in read_all(loop, told.source) if each.refused}
     assert {EntityKind.CONTACT, EntityKind.DEAL} <= refused.keys()
     assert "403" in str(refused[EntityKind.DEAL])
+
+
+@pytest.mark.parametrize("told", CRMS[1:], ids=lambda told: told.source, indirect=True)
+def test_a_record_that_is_deleted_while_it_is_read_loses_its_history_and_no_other_does(
+    loop: Loop, told: Told, sandbox: Sandbox
+) -> None:
+    def deleted(_vendor: str, path: str) -> None:
+        if path.endswith("/changelog") and any(request.path.endswith("/persons") for request in sandbox.requests):
+            sandbox.archive("pipedrive", "persons", "30")
+
+    sandbox.fault = deleted  # type: ignore[assignment]
+    done = {each.kind: each for each in read_all(loop, told.source)}
+    assert (done[EntityKind.CONTACT].records, done[EntityKind.CONTACT].refused) == (PEOPLE, None)
+    sizes = {
+        number: [f.value for f in facts_of(loop, told.source, EntityKind.CONTACT, number) if f.name == "shoe_size"]
+        for number in ("29", "30", "31", "60")
+    }
+    assert sizes == {"29": ["38", "39"], "30": ["39"], "31": ["38", "39"], "60": ["38", "39"]}
