@@ -22,7 +22,7 @@ from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX, Driver
 from data.domain.event_type import Verb, type_of
 from data.domain.fact import Fact, newest
-from data.errors import VendorError
+from data.errors import Permanent, VendorError
 from data.log import get_logger
 from data.warehouse import entities, facts, property_names, reconciliations
 from data.warehouse.entities import EntityRow
@@ -35,6 +35,7 @@ LAG = timedelta(minutes=2)
 OVERLAP = timedelta(minutes=10)
 # How far the first look goes back: what came before that is the backfill's.
 FIRST = timedelta(days=1)
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,16 @@ class Gap:
 
 
 def reconcile(loop: Loop, source: str, history: History) -> list[Gap]:
-    """Looks at all that changed since the last look. A kind that cannot be looked at now is looked at the next time."""
+    """Looks at all that changed since the last look. A kind that cannot be looked at now is looked at the next time.
+
+    A kind that is refused, since the token has no scope for it, is asked for again too; that is told when it begins and ends.
+    """
     found: list[Gap] = []
     for kind in history.watched:
         try:
             found.append(_look(loop, source, history, kind))
+        except Permanent as error:
+            _keep_refusal(loop, source, kind, error.detail)
         except VendorError as error:
             log.warning("reconcile.look.failed", source=source, kind=kind, reason=error.detail)
     return found
@@ -82,9 +88,22 @@ def _keep(loop: Loop, source: str, gap: Gap, seen_until: datetime) -> None:
         row = reconciliations.get(session, source, gap.kind, otherwise=seen_until, now=now)
         row.seen_until, row.looked_at = max(row.seen_until, seen_until), now
         row.records, row.missed, row.missed_ever = gap.records, gap.missed, row.missed_ever + gap.missed
+        was_refused, row.refused = row.refused is not None, None
         session.add(row)
+    if was_refused:
+        log.info("reconcile.kind.readable", source=source, kind=gap.kind)
     if gap.missed:
         log.warning("reconcile.gap.closed", source=source, kind=gap.kind, records=gap.records, missed=gap.missed)
+
+
+def _keep_refusal(loop: Loop, source: str, kind: EntityKind, reason: str) -> None:
+    now = loop.clock.now()
+    with loop.database.write() as session:
+        row = reconciliations.get(session, source, kind, otherwise=now - FIRST, now=now)
+        is_new, row.refused = row.refused is None, reason[:LONGEST_REASON]
+        session.add(row)
+    if is_new:
+        log.warning("reconcile.kind.refused", source=source, kind=kind, reason=reason)
 
 
 def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:

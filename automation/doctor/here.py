@@ -142,15 +142,23 @@ def reconciliation(loop: Loop) -> Iterator[Finding]:
     with loop.database.read() as session:
         rows = reconciliations.every(session)
     for source in loop.clients.crms:
-        looked = [row.looked_at for row in rows if row.source == source]
-        missed = sum(row.missed_ever for row in rows if row.source == source)
-        if not looked:
+        its = [row for row in rows if row.source == source]
+        looked, refused = (
+            [row.looked_at for row in its if row.refused is None],
+            [row.kind for row in its if row.refused is not None],
+        )
+        missed, but = sum(row.missed_ever for row in its), f", but for {', '.join(refused)}: refused" if refused else ""
+        if refused and not looked:
+            yield warning(f"reconciliation {source}", "every kind of records is refused", "the scopes of its token")
+        elif not looked:
             yield absent(f"reconciliation {source}", "has not looked yet", "a minute after the worker has started it does")
         elif now - min(looked) > 3 * every:
             yield warning(f"reconciliation {source}", f"last looked at all {in_words(now - min(looked))} ago",
                           "the worker's log says why: reconcile.look.failed")  # fmt: skip
         else:
-            yield ok(f"reconciliation {source}", f"looked {in_words(now - min(looked))} ago; {missed:,} missed events found so far")
+            yield ok(
+                f"reconciliation {source}", f"looked {in_words(now - min(looked))} ago{but}; {missed:,} missed events found so far"
+            )
 
 
 def _carriers(given: Settings) -> set[str]:

@@ -87,6 +87,8 @@ async def _admit(
 ) -> tuple[Response | None, dict[str, str], Fault | None]:
     """A refusal if the request does not get in, the headers for its answer, and otherwise what is to befall it."""
     refused = vendor.guard(sandbox, request)
+    if refused is None and (vendor.name, request.path_params.get("kind")) in sandbox.unscoped:
+        refused = vendor.refuse(403)
     if refused is None and sandbox.fault is not None:
         refused = await run_in_threadpool(_hook, sandbox, vendor.name, path)  # a fault may be slowness
     if refused is not None:

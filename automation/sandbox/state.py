@@ -61,6 +61,8 @@ class Sandbox(World):
         """Called with (vendor, path) when a request's work is done and before it is answered: where tests pull plugs."""
         self.fault: Callable[[str, str], int | None] | None = None
         """Called with (vendor, path) before the work: a status to fail with, or None. The drawn habits are beside it."""
+        self.unscoped: set[tuple[str, str]] = set()
+        """Vendors and kinds of records that the token has no scope for: 403."""
         self.set_habits(habits or Habits())
         self._begin()
 
@@ -90,6 +92,7 @@ class Sandbox(World):
             for ledger in self.ledgers.values():
                 ledger.clear()
             self.after = self.fault = None
+            self.unscoped.clear()
             self._begin()
 
     def define_hubspot_property(self, kind: str, name: str, type_: str = "string", **more: Any) -> bool:

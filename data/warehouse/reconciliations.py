@@ -21,8 +21,8 @@ class ReconciliationRow(SQLModel, table=True):
     missed: int = 0
     """How many events it made of what no webhook had told."""
     missed_ever: int = 0
-    place: str | None = None
-    """Where the vendor's journal is read on from."""
+    refused: str | None = None
+    """Why the vendor does not let us look; None: it does. The other columns are those of the last look."""
 
 
 def get(session: Session, source: str, kind: EntityKind, *, otherwise: datetime, now: datetime) -> ReconciliationRow:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
+from automation.clients.hubspot import OBJECTS
 from automation.clients.registry import Clients, build_clients
 from automation.doctor.findings import Finding, Health
 from automation.doctor.run import CHECKS, examine
@@ -98,6 +100,11 @@ def stale_look(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> Loop:
     return loop
 
 
+def nothing_to_look_at(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> Loop:
+    sandbox.unscoped |= {("hubspot", kind) for kind in OBJECTS.values()}
+    return stale_look(loop, sandbox, clock)
+
+
 def moved(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
     return without(loop, pipedrive_webhook_url="https://moved.example")
 
@@ -127,6 +134,7 @@ FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
     "young backlog": (young_backlog, "waiting events", Health.WARNING, "worker"),
     "set aside": (set_aside, "dead letters", Health.WARNING, "leadloop replay"),
     "vendor rests": (resting, "calls to elsewhere", Health.WARNING, "status page"),
+    "nothing may be looked at": (nothing_to_look_at, "reconciliation hubspot", Health.WARNING, "scopes"),
     "nobody looks": (stale_look, "reconciliation hubspot", Health.WARNING, "reconcile.look.failed"),
 }  # fmt: skip
 
@@ -138,6 +146,19 @@ def test_each_fault_is_seen_with_its_remedy(loop: Loop, sandbox: Sandbox, clock:
     assert found.health is health, found
     assert found.said
     assert remedy in found.remedy
+
+
+def test_a_kind_that_is_refused_for_good_is_named_and_hides_no_stall(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
+    sandbox.unscoped.add(("hubspot", "tickets"))
+    stale_look(loop, sandbox, clock)
+    look = partial(reconcile, loop, "hubspot", history_of("hubspot", loop.clients, loop.settings, Patience(tries=1)))
+    look()
+    found = said(loop)["reconciliation hubspot"]
+    assert (found.health, "but for ticket: refused" in found.said) == (Health.OK, True), found
+    sandbox.fault = lambda _vendor, path: 500 if path.endswith("search") else None
+    clock.move(hours=2)
+    look()
+    assert said(loop)["reconciliation hubspot"].health is Health.WARNING
 
 
 def test_fields_that_nobody_created_are_named(make_loop: LoopFactory, addresses: Addresses) -> None:

@@ -30,6 +30,7 @@ LATER = timedelta(minutes=5)
 KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 FIELDS = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit")
 CRMS = tuple(KINDS)
+REFUSED = {"hubspot": ("tickets", EntityKind.TICKET), "pipedrive": ("products", EntityKind.PRODUCT)}
 WHOLE = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
 PATIENCE = Patience(tries=12, sleep=lambda _seconds: None)
 
@@ -202,3 +203,22 @@ def test_each_turn_is_taken_by_one_of_all_processes(loop: Loop, clock: FakeClock
     _guarded(job, loop)
     _guarded(job, loop)
     assert len(runs) == 2
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_a_kind_that_is_refused_is_told_once_when_it_begins_and_once_when_it_is_over(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, caplog: pytest.LogCaptureFixture, source: str
+) -> None:
+    plural, kind = REFUSED[source]
+    sandbox.unscoped.add((source, plural))
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    with caplog.at_level("INFO"):
+        assert [(gap.kind, gap.missed) for gap in look(loop, source, clock) if gap.missed] == [(EntityKind.CONTACT, 1)]
+        assert kind not in {gap.kind for gap in look(loop, source, clock)}
+        sandbox.put(source, plural, "7", {"name": "Slate", "subject": "Broken"})
+        clock.move(days=3)
+        sandbox.unscoped.clear()
+        assert [(gap.kind, gap.missed) for gap in look(loop, source, clock) if gap.missed] == [(kind, 1)], "since it was refused"
+        look(loop, source, clock)
+    names = ("reconcile.kind.refused", "reconcile.kind.readable", "reconcile.look.failed")
+    assert [name for record in caplog.records for name in names if name in record.message] == list(names[:2])

@@ -19,6 +19,7 @@ from automation.sandbox.state import Sandbox
 DAILY, ROLLING, SECONDLY = "DAILY", "TEN_SECONDLY_ROLLING", "SECONDLY"
 SAID = {
     401: ("EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired 2 minute(s) ago."),
+    403: ("MISSING_SCOPES", "This app hasn't been granted all required scopes to make this call."),
     500: ("INTERNAL_ERROR", "internal error"),
 }
 

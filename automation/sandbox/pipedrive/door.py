@@ -14,7 +14,7 @@ from automation.sandbox.state import Sandbox
 
 ONE, LIST, WRITE, DELETE = "one", "list", "write", "delete"
 COSTS: dict[str, tuple[int, int]] = {ONE: (1, 2), LIST: (10, 20), WRITE: (5, 10), DELETE: (3, 6)}  # in v2, in v1
-SAID = {401: "unauthorized access", 429: "request over limit", 500: "Internal server error"}
+SAID = {401: "unauthorized access", 403: "Scope and URL mismatch", 429: "request over limit", 500: "Internal server error"}
 
 
 def guard(sandbox: Sandbox, request: Request) -> Response | None:
