@@ -151,5 +151,6 @@ class Permanent(VendorError):
         super().__init__(detail)
         self.content = content  # it is about what was sent: one of many records may be at fault
 
+
 class Gone(Permanent):
     """The vendor has no such record."""
