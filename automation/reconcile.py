@@ -14,12 +14,12 @@ from sqlmodel import Session
 
 from automation.clients.history import Current, History
 from automation.memory import told_texts
-from automation.pipeline.collect import collect
+from automation.pipeline.collect import collect_at_once
 from automation.pipeline.context import Loop
 from automation.sources import ours
 from data.column_types import unstorable
 from data.domain.entity import EntityKind
-from data.domain.event import OUR_PREFIX, Driver
+from data.domain.event import OUR_PREFIX
 from data.domain.event_type import Verb, type_of
 from data.domain.fact import Fact, newest
 from data.errors import Permanent, VendorError
@@ -107,14 +107,14 @@ def _keep_refusal(loop: Loop, source: str, kind: EntityKind, reason: str) -> Non
 
 
 def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
-    """Puts what is not known into the inbox; how many events that made."""
+    """Puts what is not known into the inbox, whatever else comes in meanwhile; how many events that made."""
     if not records:
         return 0
     with loop.database.read() as session:
         items = missed_of(session, records, asked_at)
     if not items:
         return 0
-    return collect(loop, ours.NAME, json.dumps(items).encode(), Driver.WORKER).accepted
+    return collect_at_once(loop, ours.NAME, json.dumps(items).encode()).accepted
 
 
 def missed_of(session: Session, records: Sequence[Current], asked_at: datetime) -> list[dict[str, Any]]:

@@ -77,6 +77,19 @@ def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
         return _parse_soon(loop, payload_id) if it_is_ours else Collected(deferred=True)
 
 
+def collect_at_once(loop: Loop, source: str, body: bytes) -> Collected:
+    """Stores a payload that the loop itself has made, with what is in it, in one transaction: what is answered is the whole count.
+
+    It is never put off. Where that fails nothing is stored, and whoever made the payload makes it again.
+    """
+    payload = Payload(source=source, driver=Driver.WORKER, body=body, received_at=loop.clock.now())
+    parsed = _parse(loop, payload, payload.received_at)
+    with loop.database.write() as session:
+        payloads.add(session, payload)
+        collected, reviews = _store_all(loop, session, payload, parsed)
+    return _stored(loop, payload, parsed, collected, reviews)
+
+
 def _parse_soon(loop: Loop, payload_id: int) -> Collected:
     """Leaves it to the worker where others hold its entities for long."""
     try:

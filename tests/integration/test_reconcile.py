@@ -19,7 +19,7 @@ from automation.sandbox.player import HubSpotPlayer, PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
-from data.warehouse import reconciliations
+from data.warehouse import payloads, reconciliations
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.predictions import PredictionRow
@@ -87,6 +87,19 @@ def test_a_record_that_nobody_told_of_is_told_once_and_scored(loop: Loop, sandbo
     with loop.database.read() as session:
         row = next(row for row in reconciliations.every(session) if (row.source, row.kind) == (source, "contact"))
     assert (row.missed, row.missed_ever) == (0, 1)
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_what_is_found_under_load_is_counted_and_not_put_off(loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str) -> None:
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    with loop.turns.one() as taken:  # somebody else's payload is being parsed
+        assert taken
+        assert missed(look(loop, source, clock)) == 1
+    assert told(loop, source) == [("contact.created", "41")]
+    with loop.database.read() as session:
+        assert payloads.waiting(session) == (0, None)
+        row = next(row for row in reconciliations.every(session) if (row.source, row.kind) == (source, "contact"))
+    assert (row.missed, row.missed_ever) == (1, 1)
 
 
 @pytest.mark.parametrize("source", CRMS)
