@@ -13,7 +13,6 @@ from automation.pipeline.context import Loop
 from data.log import get_logger
 from data.settings import Settings
 from data.warehouse import prune as rows
-from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.facts import FactRow
 from data.warehouse.predictions import PredictionRow
@@ -38,7 +37,7 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step("deliveries", lambda settings: settings.retain_deliveries_days, rows.deliveries, rows.remove(DeliveryRow)),
     Step("predictions", lambda settings: settings.retain_predictions_days, rows.predictions, rows.remove(PredictionRow)),
-    Step("dead_letters", lambda settings: settings.retain_dead_letters_days, rows.dead_letters, rows.remove(DeadLetter)),
+    Step("dead_letters", lambda settings: settings.retain_dead_letters_days, rows.dead_letters, rows.remove_dead_letters),
     Step("payloads", lambda settings: settings.retain_payloads_days, rows.payloads, rows.empty_payloads),
     Step("events", lambda settings: settings.retain_events_days, rows.events, rows.remove_events),
     Step("look_ups", lambda settings: settings.retain_events_days, rows.look_ups, rows.remove(FactRow)),

@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, or_, tuple_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
-from data.domain.delivery import DeliveryState
+from data.domain.delivery import DeliveryKind, DeliveryState
 from data.domain.event import EventState
 from data.domain.outcome import CONTACT_ENDINGS, ENDINGS
 from data.warehouse.dead_letters import DeadLetter, DeadLetterState
@@ -40,27 +40,35 @@ def count(session: Session, query: Query) -> int:
 
 def deliveries(before: datetime) -> tuple[Query, Any]:
     """Settled ones. The newest of a record stays, since a late answer may send it again, and its last alert: when that was
-    decides whether there is to be another one."""
-    newer, alert = aliased(DeliveryRow), aliased(DeliveryRow)
-    later = _same_key(newer) & (tuple_(newer.occurred_at, newer.event_id) > tuple_(DeliveryRow.occurred_at, DeliveryRow.event_id))
-    later_alert = (
-        _same_key(alert)
-        & col(alert.state).not_in(NOT_SENT)
-        & (tuple_(alert.occurred_at, alert.event_id) > tuple_(DeliveryRow.occurred_at, DeliveryRow.event_id))
+    decides whether there is to be another one. With that stays all that went out in the same message, which is written anew as
+    a whole once it is known how somebody ended, and an alert whose ending waits."""
+    shown, waiting = aliased(DeliveryRow), aliased(DeliveryRow)
+    in_message = (
+        col(shown.receipt) == DeliveryRow.receipt,
+        col(shown.destination) == DeliveryRow.destination,
+        col(shown.kind) == DeliveryKind.ALERT,
+    )
+    ending = (
+        col(waiting.prediction_id) == DeliveryRow.prediction_id,
+        col(waiting.destination) == DeliveryRow.destination,
+        col(waiting.kind) == DeliveryKind.ENDING,
+        col(waiting.state).not_in(SETTLED),
     )
     letter = select(DeadLetter.id).where(DeadLetter.delivery_id == DeliveryRow.id, DeadLetter.state == DeadLetterState.OPEN)
     query = select(DeliveryRow.id).where(
         DeliveryRow.created_at < before,
         col(DeliveryRow.state).in_(SETTLED),
-        select(newer.id).where(later).exists(),
-        or_(col(DeliveryRow.state).in_(NOT_SENT), select(alert.id).where(later_alert).exists()),
+        _has_later(DeliveryRow),
+        or_(col(DeliveryRow.state).in_(NOT_SENT), _has_later(DeliveryRow, but=NOT_SENT)),
+        ~select(shown.id).where(*in_message, ~_has_later(shown, but=NOT_SENT)).exists(),
+        ~select(waiting.id).where(*ending).exists(),
         ~letter.exists(),
     )
     return query, col(DeliveryRow.id)
 
 
 def predictions(before: datetime) -> tuple[Query, Any]:
-    """Those of events that are done, without a delivery. The newest of a record stays: the next one is compared with it."""
+    """Those of events that are over, without a delivery. The newest of a record stays: the next one is compared with it."""
     newer = aliased(PredictionRow)
     later = and_(
         col(newer.entity_id) == PredictionRow.entity_id,
@@ -68,11 +76,10 @@ def predictions(before: datetime) -> tuple[Query, Any]:
         ~col(newer.shadow),
         tuple_(newer.occurred_at, newer.event_id) > tuple_(PredictionRow.occurred_at, PredictionRow.event_id),
     )
-    done = select(EventRow.id).where(EventRow.id == PredictionRow.event_id, EventRow.state == EventState.DONE)
     query = select(PredictionRow.id).where(
         PredictionRow.created_at < before,
         or_(col(PredictionRow.shadow), select(newer.id).where(later).exists()),
-        done.exists(),
+        select(EventRow.id).where(EventRow.id == PredictionRow.event_id, _is_over()).exists(),
         ~select(DeliveryRow.id).where(DeliveryRow.prediction_id == PredictionRow.id).exists(),
     )
     return query, col(PredictionRow.id)
@@ -92,11 +99,11 @@ def payloads(before: datetime) -> tuple[Query, Any]:
 
 
 def events(before: datetime) -> tuple[Query, Any]:
-    """Those that are done, that nothing refers to any more, and all of whose facts are history."""
+    """Those that are over, that nothing refers to any more, and all of whose facts are history."""
     kept = select(FactRow.id).where(FactRow.event_id == EventRow.id, ~_is_history(before)).correlate(EventRow)
     query = select(EventRow.id).where(
         EventRow.received_at < before,
-        EventRow.state == EventState.DONE,
+        _is_over(),
         ~kept.exists(),
         *(~select(table.id).where(table.event_id == EventRow.id).exists() for table in (PredictionRow, DeliveryRow, DeadLetter)),
     )
@@ -118,9 +125,17 @@ def remove(table: Any) -> Callable[[Session, Sequence[Any]], None]:
 
 
 def empty_payloads(session: Session, ids: Sequence[int]) -> None:
-    """The bytes go; the row stays for as long as an event names it."""
+    """The bytes go; the row stays for as long as an event or a dead letter names it."""
     session.execute(update(Payload).where(col(Payload.id).in_(ids)).values(body=b"", state=PayloadState.PRUNED.value))
     _remove_unnamed(session, ids)
+
+
+def remove_dead_letters(session: Session, ids: Sequence[int]) -> None:
+    """With what was left of payloads that nothing else names any more."""
+    query = select(DeadLetter.payload_id).where(col(DeadLetter.id).in_(ids), col(DeadLetter.payload_id).is_not(None)).distinct()
+    named = [number for number in session.exec(query) if number is not None]
+    session.execute(delete(DeadLetter).where(col(DeadLetter.id).in_(ids)))
+    _remove_unnamed(session, named)
 
 
 def remove_events(session: Session, ids: Sequence[int]) -> None:
@@ -142,13 +157,23 @@ def _remove_unnamed(session: Session, payload_ids: Sequence[int]) -> None:
     )
 
 
+def _is_over() -> Any:
+    """Whether an event asks for nothing more: it is done, or was given up and no dead letter of it is open."""
+    letter = select(DeadLetter.id).where(DeadLetter.event_id == EventRow.id, DeadLetter.state == DeadLetterState.OPEN)
+    return or_(col(EventRow.state) == EventState.DONE, and_(col(EventRow.state) == EventState.DEAD, ~letter.exists()))
+
+
 def _is_history(before: datetime) -> Any:
-    """Whether a fact was the newest of its property at no moment since then, of its origin, and teaches nothing by itself."""
+    """Whether a fact was the newest of its property at no moment since then, of its origin, and teaches nothing by itself.
+
+    What we wrote ourselves takes the place of nothing that others said: models do not see it.
+    """
     newer = aliased(FactRow)
     later = and_(
         col(newer.entity_id) == FactRow.entity_id,
         col(newer.name) == FactRow.name,
         col(newer.origin) == FactRow.origin,
+        or_(col(FactRow.by_us), ~col(newer.by_us)),
         col(newer.occurred_at) < before,
         col(newer.known_at) < before,
         tuple_(newer.occurred_at, newer.known_at, newer.id) > tuple_(FactRow.occurred_at, FactRow.known_at, FactRow.id),
@@ -156,7 +181,14 @@ def _is_history(before: datetime) -> Any:
     return col(FactRow.name).not_in(TEACHING) & col(FactRow.target_id).is_(None) & select(newer.id).where(later).exists()
 
 
-def _same_key(other: Any) -> Any:
-    return and_(
-        other.destination == DeliveryRow.destination, other.entity_id == DeliveryRow.entity_id, other.kind == DeliveryRow.kind
+def _has_later(row: Any, *, but: Sequence[str] = ()) -> Any:
+    """Whether a later delivery than this one has its key, `but` those in some states."""
+    later = aliased(DeliveryRow)
+    query = select(later.id).where(
+        col(later.destination) == row.destination,
+        col(later.entity_id) == row.entity_id,
+        col(later.kind) == row.kind,
+        col(later.state).not_in(but),
+        tuple_(later.occurred_at, later.event_id) > tuple_(row.occurred_at, row.event_id),
     )
+    return query.exists()

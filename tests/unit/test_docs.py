@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,33 @@ def test_the_example_of_a_prediction_is_one() -> None:
     moments = {"happened_at": NOON, "now": NOON, "max_age": timedelta(hours=1)}
     assert prediction.entity is not None
     assert PROBABILITY.fault(Given(prediction, card, prediction.entity, **moments)) is None
+
+
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "automation" / "workflows" / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """A page's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_page_about_privacy_says_for_how_long_what_is_kept() -> None:
+    text = (ROOT / "docs" / "privacy.md").read_text().split("## For how long")[1]
+    assert re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE) == [
+        name.upper() for name in Settings.model_fields if name.startswith("retain_")
+    ]
 
 
 def section(title: str) -> list[str]:
