@@ -120,6 +120,7 @@ def test_set_up_is_in_the_trail_however_it_ends(leadloop: Run, migrated: Path, a
     ]
 
 
+@pytest.mark.slow
 def test_what_came_in_by_hand_is_in_the_trail(leadloop: Run, migrated: Path, addresses: Addresses, tmp_path: Path) -> None:
     deals, mapping = tmp_path / "deals.csv", tmp_path / "deals.yaml"
     deals.write_text("Deal,Stage,Created\n1,open,2026-01-05\n,open,2026-01-05\n")

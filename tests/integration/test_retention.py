@@ -44,6 +44,8 @@ from tests.conftest import LoopFactory
 from tests.facts import DAY, DAYS, moment_of
 from tests.support import COLD, HOT, NOON, FakeClock, generic
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = [name for name in Settings.model_fields if name.startswith("retain_")]
 FOR_EVER: dict[str, Any] = dict.fromkeys(SETTINGS, 0)
 KEPT_DAYS = 30

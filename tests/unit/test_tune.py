@@ -79,6 +79,7 @@ def test_the_search_begins_with_the_bold_parameters(slow: Slow) -> None:
     assert slow.bold.items() <= first.params.items()
 
 
+@pytest.mark.slow
 def test_counted_trials_give_the_same_again() -> None:
     first, second = (
         fit_table(table(), settings={"lgbm": (SMALL,)}, budget_seconds=1e9, most_trials=4, seed=3).chosen for _ in range(2)
