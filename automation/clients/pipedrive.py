@@ -62,7 +62,13 @@ class PipedriveClient:
         self._account = AccountAsked(self._ask_account)
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record | VendorError]:
-        rows = self._call("GET", f"/api/v2/{PATHS[kind]}", params={"ids": ",".join(ids), "limit": str(len(ids))})
+        found = self._listed(PATHS[kind], ids)
+        if kind is EntityKind.DEAL and (left := [number for number in ids if number not in found]):
+            found |= self._listed(f"{PATHS[kind]}/archived", left)
+        return found
+
+    def _listed(self, path: str, ids: Sequence[str]) -> dict[str, Record | VendorError]:
+        rows = self._call("GET", f"/api/v2/{path}", params={"ids": ",".join(ids), "limit": str(len(ids))})
         return {str(row["id"]): Record(str(row["id"]), flat(row), created_at(row)) for row in rows}
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:

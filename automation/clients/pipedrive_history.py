@@ -1,7 +1,8 @@
 """Pipedrive's past: every record, what became of deals, persons and organizations, and what has changed lately.
 
 https://developers.pipedrive.com/docs/api/v1/Deals (v2 lists with cursors; leads, notes and users are of v1 still; so is the
-changelog, which exists for deals, persons and organizations).
+changelog, which exists for deals, persons and organizations). Archived deals and leads have lists of their own:
+https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-and-leads-will-not-be-returned-in-existing-endpoints-and-will-not-be-editable
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,11 +31,15 @@ K = EntityKind
 
 @dataclass(frozen=True)
 class Listed:
-    """Where the records of a kind are listed. `logged`: where their changes are, for each record."""
+    """Where the records of a kind are listed. `logged`: where their changes are, for each record.
+
+    `archived`: whether those that were put aside are in a list of their own.
+    """
 
     path: str
     newer: bool = True
     logged: str | None = None
+    archived: bool = False
 
 
 # Whom others name comes before those.
@@ -45,11 +50,13 @@ LISTS: dict[EntityKind, Listed] = {
     K.COMPANY: Listed("/api/v2/organizations", logged="/v1/organizations"),
     K.CONTACT: Listed("/api/v2/persons", logged="/v1/persons"),
     K.PRODUCT: Listed("/api/v2/products"),
-    K.DEAL: Listed("/api/v2/deals", logged="/v1/deals"),
-    K.LEAD: Listed("/v1/leads", newer=False),
+    K.DEAL: Listed("/api/v2/deals", logged="/v1/deals", archived=True),
+    K.LEAD: Listed("/v1/leads", newer=False, archived=True),
     K.ACTIVITY: Listed("/api/v2/activities"),
     K.NOTE: Listed("/v1/notes", newer=False),
 }
+# Before a place in the list of those that are archived, which is read behind the other.
+ARCHIVED = "archived:"
 CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
 
 
@@ -68,13 +75,13 @@ class PipedriveHistory:
         return None
 
     def past(self, kind: EntityKind, after: str | None) -> Page:
-        rows, following = self._newer(kind, after) if LISTS[kind].newer else self._older(kind, after)
+        rows, following = self._listed(kind, after)
         names = self._names(kind)
         return Page(tuple(self._record(kind, row, names) for row in rows if row.get("id") is not None), following)
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
         moments = {"updated_since": _stamp(since), "updated_until": _stamp(until), "sort_by": "update_time"}
-        rows, following = self._newer(kind, after, **moments)
+        rows, following = self._listed(kind, after, **moments)
         names = self._names(kind)
         return Changes(tuple(_current(kind, row, names) for row in rows), following)
 
@@ -82,13 +89,23 @@ class PipedriveHistory:
         """Key -> name of the account's own fields: what a key means is known, and so its history is of use from its beginning."""
         return self._patience(lambda: self._client.names(kind)) if kind in KEYED[NAME] else {}
 
-    def _newer(self, kind: EntityKind, after: str | None, **query: str) -> tuple[list[dict[str, Any]], str | None]:
-        query |= {"limit": str(PAGE), **({"cursor": after} if after else {})}
-        rows, more = self._page(LISTS[kind].path, **query)
+    def _listed(self, kind: EntityKind, after: str | None, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of the list, and of that of the archived behind it; with where the next one begins."""
+        listed, place = LISTS[kind], after or ""
+        in_archive, place = place.startswith(ARCHIVED), place.removeprefix(ARCHIVED)
+        read = self._newer if listed.newer else self._older
+        rows, following = read(f"{listed.path}/archived" if in_archive else listed.path, place, **query)
+        if following is not None:
+            return rows, f"{ARCHIVED}{following}" if in_archive else following
+        return rows, ARCHIVED if listed.archived and not in_archive else None
+
+    def _newer(self, path: str, place: str, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+        query |= {"limit": str(PAGE), **({"cursor": place} if place else {})}
+        rows, more = self._page(path, **query)
         return rows, more.get("next_cursor")
 
-    def _older(self, kind: EntityKind, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        rows, more = self._page(LISTS[kind].path, limit=str(PAGE), start=after or "0")
+    def _older(self, path: str, place: str, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+        rows, more = self._page(path, limit=str(PAGE), start=place or "0", **query)
         pages = more.get("pagination") or {}
         return rows, str(pages["next_start"]) if pages.get("more_items_in_collection") else None
 

@@ -172,6 +172,27 @@ def test_no_bad_habit_costs_a_record(loop: Loop, told: Told, sandbox: Sandbox) -
     assert sum(each.facts for each in read_all(loop, told.source)) == 0, "nothing was left out"
 
 
+@pytest.mark.parametrize("told", CRMS[1:], ids=lambda told: told.source, indirect=True)
+def test_what_was_put_into_the_archive_arrives_too(loop: Loop, told: Told, sandbox: Sandbox) -> None:
+    later = JANUARY + timedelta(days=1)
+    for number in range(101, 301):  # more than a page
+        sandbox.put(
+            "pipedrive", "deals", str(number), {"title": "Small", "status": "open", "is_archived": number > 150}, at=JANUARY
+        )
+    sandbox.put("pipedrive", "deals", "300", {"status": "lost"}, at=later)
+    for number in ("live", "put-aside"):
+        sandbox.put("pipedrive", "leads", number, {"title": "Roof", "is_archived": number != "live"}, at=JANUARY)
+    done = {each.kind: each for each in read_all(loop, told.source)}
+    assert (done[EntityKind.DEAL].records, done[EntityKind.LEAD].records) == (201, 2)
+    statuses = [(f.value, f.occurred_at) for f in facts_of(loop, told.source, EntityKind.DEAL, "300") if f.name == "status"]
+    assert statuses == [("open", JANUARY), ("lost", later)]
+    assert ("is_archived", "true") in {(f.name, f.value) for f in facts_of(loop, told.source, EntityKind.LEAD, "put-aside")}
+    with loop.database.read() as session:
+        assert {(row.result, row.occurred_at) for row in session.exec(select(OutcomeRow))} >= {("lost", later)}
+    read = loop.clients.crms["pipedrive"].read(EntityKind.DEAL, ["5", "300", "999"], ())
+    assert read.keys() == {"5", "300"}, "who looks a deal up finds it in the archive"
+
+
 def test_what_the_token_may_not_read_is_named_and_left_out(loop: Loop, told: Told, sandbox: Sandbox) -> None:
     sandbox.fault = lambda _vendor, path: 403 if path.endswith(("/api/v2/{kind}", "/objects/{kind}")) else None
     refused = {each.kind: each.refused for each in read_all(loop, told.source) if each.refused}

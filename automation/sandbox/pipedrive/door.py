@@ -49,7 +49,8 @@ def cost(request: Request) -> int:
     single = request.url.path.endswith(f"/{request.path_params.get('number')}")  # its changelog is a list
     does = {"GET": ONE if single else LIST, "DELETE": DELETE}.get(request.method, WRITE)
     newer, older = COSTS[does]
-    return newer if "/v2/" in request.url.path else older
+    each = newer if "/v2/" in request.url.path else older
+    return 2 * each if request.url.path.endswith("/archived") else each
 
 
 PIPEDRIVE = Vendor("pipedrive", guard, refuse, count)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from automation.sandbox.http import Handler
 from automation.sandbox.pipedrive.lists import bad, newer_page, not_found, older_page
-from automation.sandbox.pipedrive.schema import FIELDS_OF, KINDS
+from automation.sandbox.pipedrive.schema import ARCHIVABLE, FIELDS_OF, KINDS
 from automation.sandbox.pipedrive.wire import number_of, row
 from automation.sandbox.state import Sandbox
 from automation.sandbox.world import OUR_APP
@@ -47,6 +47,16 @@ def list_newer(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Res
 @of_kind(BY_V1)
 def list_older(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:
     return older_page(sandbox, kind, request)
+
+
+@of_kind(BY_V2)
+def list_archived_newer(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:
+    return newer_page(sandbox, kind, request, archived=True) if kind in ARCHIVABLE else not_found()
+
+
+@of_kind(BY_V1)
+def list_archived_older(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:
+    return older_page(sandbox, kind, request, archived=True) if kind in ARCHIVABLE else not_found()
 
 
 def get_one(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:

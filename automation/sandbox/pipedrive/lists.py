@@ -2,7 +2,8 @@
 
 https://pipedrive.readme.io/docs/core-api-concepts-pagination: v2 gives `additional_data.next_cursor`, null at the end; v1 gives
 `additional_data.pagination` with `more_items_in_collection` and `next_start`. `updated_since` counts from its moment on,
-`updated_until` up to before it.
+`updated_until` up to before it. Deals and leads that are archived are in lists of their own, and in no other:
+https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-and-leads-will-not-be-returned-in-existing-endpoints-and-will-not-be-editable
 """
 
 import base64
@@ -16,6 +17,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from automation.sandbox.pipedrive.schema import ARCHIVABLE
 from automation.sandbox.pipedrive.wire import row
 from automation.sandbox.records import FIRST, LAST, Key, Record, Store, milliseconds
 from automation.sandbox.state import Sandbox
@@ -29,13 +31,13 @@ class Refused(Exception):
     """The query does not fit; the message says why."""
 
 
-def newer_page(sandbox: Sandbox, kind: str, request: Request) -> Response:
-    """A page of API v2."""
+def newer_page(sandbox: Sandbox, kind: str, request: Request, *, archived: bool = False) -> Response:
+    """A page of API v2; of those that are archived, or of those that are not."""
     query = dict(request.query_params)
     store = sandbox.pipedrive[kind]
     try:
         size = _size(query)
-        found = list(islice(_matching(store, query), size + 1))
+        found = list(islice((each for each in _matching(store, query) if is_archived(each) is archived), size + 1))
     except Refused as refused:
         return bad(str(refused))
     shown, more = found[:size], len(found) > size
@@ -45,8 +47,8 @@ def newer_page(sandbox: Sandbox, kind: str, request: Request) -> Response:
     return JSONResponse({"success": True, "data": rows, "additional_data": {"next_cursor": cursor}})
 
 
-def older_page(sandbox: Sandbox, kind: str, request: Request) -> Response:
-    """A page of API v1."""
+def older_page(sandbox: Sandbox, kind: str, request: Request, *, archived: bool = False) -> Response:
+    """A page of API v1; of those that are archived, or of those that are not."""
     query = dict(request.query_params)
     try:
         size, start = _size(query), _whole(query, "start", 0)
@@ -56,12 +58,17 @@ def older_page(sandbox: Sandbox, kind: str, request: Request) -> Response:
     wanted = {name: query[name] for name in EQUAL if name in query}
     # Without a condition the page is found by its position alone.
     found = (
-        [record for record in store.live.values() if _has(record, wanted)][start : start + size + 1]
-        if wanted
+        [each for each in store.live.values() if _has(each, wanted) and is_archived(each) is archived][start : start + size + 1]
+        if wanted or kind in ARCHIVABLE
         else [store.record(key) for key in store.by_id.page(start, size + 1)]
     )
     rows = [row(sandbox, kind, record) for record in found[:size]]
     return JSONResponse({"success": True, "data": rows or None, "additional_data": pagination(start, size, more=len(found) > size)})
+
+
+def is_archived(record: Record) -> bool:
+    """Whether somebody put it aside, which is not deleting it."""
+    return bool(record.properties.get("is_archived"))
 
 
 def pagination(start: int, size: int, *, more: bool) -> dict[str, Any]:

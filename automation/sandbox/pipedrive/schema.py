@@ -73,6 +73,7 @@ KINDS: dict[str, Kind] = {
         ("icon_url", None), ("has_created_company", False), ("access", ()))),
 }  # fmt: skip
 BY_FIELDS: dict[str, str] = {kind.fields: plural for plural, kind in KINDS.items() if kind.fields}
+ARCHIVABLE = tuple(plural for plural, kind in KINDS.items() if "is_archived" in dict(kind.blank))
 # A lead has the custom fields of a deal.
 FIELDS_OF: dict[str, str] = {plural: "deals" if plural == "leads" else plural for plural in KINDS}
 

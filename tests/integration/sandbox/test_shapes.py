@@ -50,6 +50,19 @@ def test_a_record_of_pipedrive_s_is_made_read_listed_changed_and_deleted(pipedri
     assert gone == {"success": True, "data": True if kind == "notes" else {"id": row["id"]}}
 
 
+@pytest.mark.parametrize("path", ["/api/v2/deals", "/v1/leads"])
+def test_what_is_archived_is_in_a_list_of_its_own(pipedrive: httpx.Client, box: Sandbox, path: str) -> None:
+    kind = path.rpartition("/")[2]
+    live, aside = (
+        pipedrive.post(path, json={**NEW[kind][0], "is_archived": put_aside}).json()["data"] for put_aside in (False, True)
+    )
+    listed = {way: pipedrive.get(f"{path}{way}").json() for way in ("", "/archived", f"?ids={live['id']},{aside['id']}")}
+    assert [[row["id"] for row in each["data"]] for each in listed.values()] == [[live["id"]], [aside["id"]], [live["id"]]]
+    assert misfits(listed["/archived"]["data"][0], (NEWER | OLDER)[kind]) == []
+    assert pipedrive.get(f"{path}/{aside['id']}").json()["data"]["is_archived"] is True
+    assert pipedrive.get("/api/v2/persons/archived").status_code == 404
+
+
 @pytest.mark.parametrize("status", ["won", "lost"])
 def test_a_deal_that_is_closed_says_when(pipedrive: httpx.Client, box: Sandbox, status: str) -> None:
     made = pipedrive.post("/api/v2/deals", json=NEW["deals"][0]).json()["data"]
