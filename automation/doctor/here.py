@@ -11,26 +11,36 @@ from automation.doctor.findings import Finding, absent, bad, in_words, ok, warni
 from automation.jobs.process import HEARTBEAT, STALE_SECONDS
 from automation.pipeline.context import Loop
 from data.migrations import head
-from data.settings import ROOT, Settings
+from data.settings import ROOT, Scope, Settings
 from data.warehouse import api_tokens, census, dead_letters, reconciliations
 from ml import tracking
 
 LEAST_ROOM_MIB, SMALL_ROOM_MIB = 200, 2_000
 LATE, MUCH_TOO_LATE = timedelta(minutes=10), timedelta(hours=2)
+FOR_N8N = "+".join((Scope.COLLECT, Scope.SCORE, Scope.PREDICTIONS, Scope.ACTIVATE))
 SECONDS = 3.0  # that a process of ours has for an answer
 
 
-def settings(loop: Loop) -> Iterator[Finding]:
-    """Who may read the secrets, and whether anybody may call at all."""
+def settings(_loop: Loop) -> Iterator[Finding]:
+    """Who may read the secrets."""
     env = ROOT / ".env"
     if env.is_file() and env.stat().st_mode & 0o077:
         yield warning("settings", f"{env.name} can be read by others on this machine", "chmod 600 .env")
-    with loop.database.read() as session:
-        stored = any(row.revoked_at is None for row in api_tokens.listed(session))
-    if loop.settings.tokens or stored:
-        yield ok("settings", "there are tokens for the API")
     else:
-        yield bad("settings", "no token exists, so nobody may call the API", "leadloop tokens create n8n --scope ...")
+        yield ok("settings", f"nobody else may read {env.name}")
+
+
+def tokens(loop: Loop) -> Iterator[Finding]:
+    """Whether anybody may call at all."""
+    now = loop.clock.now()
+    with loop.database.read() as session:
+        rows = api_tokens.listed(session)
+    if loop.settings.tokens or any(row.is_good(now) for row in rows):
+        yield ok("tokens", "there are tokens for the API")
+        return
+    expired = [row.name for row in rows if row.revoked_at is None and row.replaced_at is None]  # its name is taken
+    remedy = f"`leadloop tokens rotate {expired[0]}`" if expired else f"`leadloop tokens create n8n --scopes {FOR_N8N}`"
+    yield bad("tokens", "no token is good, so nobody may call the API", remedy)
 
 
 def database(loop: Loop) -> Iterator[Finding]:
@@ -39,9 +49,9 @@ def database(loop: Loop) -> Iterator[Finding]:
     with loop.database.read() as session:
         found = census.schema(session)
     if found is None:
-        yield bad("database", f"{kind} answers and is empty", "leadloop serve makes the tables")
+        yield bad("database", f"{kind} answers and is empty", "`leadloop serve` makes the tables")
     elif found != head():
-        yield bad("database", f"{kind} is at schema {found}, this version needs {head()}", "leadloop serve migrates it")
+        yield bad("database", f"{kind} is at schema {found}, this version needs {head()}", "`leadloop serve` migrates it")
     else:
         yield ok("database", f"{kind}, schema {found}")
 
@@ -64,11 +74,11 @@ def models(loop: Loop) -> Iterator[Finding]:
     wanted, served = loop.settings.lead_model, loop.predictor.served()
     for error in loop.predictor.load_errors():
         yield bad("models", f"{error.model} version {error.version} does not load: {error.reason}",
-                  f"leadloop models rollback {error.model}")  # fmt: skip
+                  f"`leadloop models rollback {error.model}`")  # fmt: skip
     if wanted in served:
         yield ok("models", f"{wanted} version {served[wanted].card.version} serves")
     else:
-        yield bad("models", f"{wanted} has no champion: events wait", f"leadloop train {wanted} --sample to begin with")
+        yield bad("models", f"{wanted} has no champion: events wait", f"`leadloop train {wanted} --sample` to begin with")
 
 
 def mlflow(loop: Loop) -> Iterator[Finding]:
@@ -85,7 +95,7 @@ def service(loop: Loop) -> Iterator[Finding]:
     try:
         answer = httpx.get(f"{url}/health/ready", timeout=SECONDS)
     except httpx.HTTPError as error:
-        yield bad("service", f"nobody answers at {url}: {type(error).__name__}", "leadloop serve, or correct LEADLOOP_PUBLIC_URL")
+        yield bad("service", f"nobody answers at {url}: {type(error).__name__}", "`leadloop serve`, or correct LEADLOOP_PUBLIC_URL")
         return
     if answer.status_code == httpx.codes.OK:
         yield ok("service", f"ready at {url}")
@@ -103,7 +113,7 @@ def worker(loop: Loop) -> Iterator[Finding]:
     if age is not None and age <= STALE_SECONDS:
         yield ok("worker", f"was alive {age:.0f} s ago")
     else:
-        yield warning("worker", "none has shown signs of life on this machine", "leadloop worker, unless it runs elsewhere")
+        yield warning("worker", "none has shown signs of life on this machine", "`leadloop worker`, unless it runs elsewhere")
 
 
 def n8n(loop: Loop) -> Iterator[Finding]:
@@ -120,7 +130,7 @@ def n8n(loop: Loop) -> Iterator[Finding]:
         yield ok("n8n", f"answers at port {loop.settings.n8n_port}")
     else:
         yield warning("n8n", f"does not answer at port {loop.settings.n8n_port} of this machine; the worker takes over",
-                      "leadloop n8n start, unless it runs elsewhere")  # fmt: skip
+                      "`leadloop n8n start`, unless it runs elsewhere")  # fmt: skip
 
 
 def waiting(loop: Loop) -> Iterator[Finding]:
@@ -131,7 +141,9 @@ def waiting(loop: Loop) -> Iterator[Finding]:
     for what, (count, since) in found.items():
         yield _age(f"waiting {what}", count, since, now)
     if letters:
-        yield warning("dead letters", f"{letters:,} were set aside", "leadloop replay --dead-letters --dry-run; GET /dead-letters")
+        yield warning(
+            "dead letters", f"{letters:,} were set aside", "`leadloop replay --dead-letters --dry-run`; GET /dead-letters"
+        )
     else:
         yield ok("dead letters", "none is open")
 

@@ -11,6 +11,7 @@ from data.redaction import redacted, shortened
 CHECKS: tuple[tuple[str, Callable[[Loop], Iterable[Finding]]], ...] = (
     ("database", here.database),
     ("settings", here.settings),
+    ("tokens", here.tokens),
     ("disk", here.disk),
     ("models", here.models),
     ("mlflow", here.mlflow),
@@ -36,4 +37,4 @@ def examine(loop: Loop) -> Iterator[Finding]:
             yield bad(name, error.detail, "correct it, and ask again")
         except Exception as error:  # noqa: BLE001 whatever is wrong is what people ask for
             said = shortened(redacted(f"{type(error).__name__}: {error}".splitlines()[0]), 300)
-            yield bad(name, said, "leadloop --debug doctor shows more")
+            yield bad(name, said, "`leadloop --debug doctor` shows more")

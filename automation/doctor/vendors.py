@@ -31,7 +31,7 @@ def hubspot(loop: Loop) -> Iterator[Finding]:
         remedy = f"add the scope to read {OBJECTS[kind]} to the private app"
         yield bad(f"hubspot {kind}", said, remedy) if kind in NEEDED else warning(f"hubspot {kind}", said, remedy)
     if missing := client.missing_properties(EntityKind.CONTACT, FIELD_NAMES):
-        yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "leadloop hubspot setup")
+        yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "`leadloop hubspot setup`")
     else:
         yield ok("hubspot fields", "all are there")
     if not loop.settings.hubspot_client_secret.get_secret_value() or not loop.settings.hubspot_webhook_url:
@@ -49,7 +49,7 @@ def pipedrive(loop: Loop) -> Iterator[Finding]:
         yield absent("pipedrive", "LEADLOOP_PIPEDRIVE_API_TOKEN is not set", "docs/operations.md says how to connect it")
         return
     if missing := client.missing_properties(EntityKind.CONTACT, FIELD_NAMES):
-        yield bad("pipedrive fields", f"persons have no {', '.join(missing)}", "leadloop pipedrive setup")
+        yield bad("pipedrive fields", f"persons have no {', '.join(missing)}", "`leadloop pipedrive setup`")
     else:
         yield ok("pipedrive fields", "all are there")
     settings = loop.settings
@@ -62,7 +62,7 @@ def pipedrive(loop: Loop) -> Iterator[Finding]:
         yield ok("pipedrive webhook", f"tells everything to {url}")
     else:
         yield bad("pipedrive webhook", f"none tells anything to {url}: it was never made, or deleted after three days without an "
-                  "answer", "leadloop pipedrive setup, then leadloop backfill pipedrive")  # fmt: skip
+                  "answer", "`leadloop pipedrive setup`, then `leadloop backfill pipedrive`")  # fmt: skip
 
 
 def slack(loop: Loop) -> Iterator[Finding]:

@@ -1,17 +1,21 @@
 """Every check sees what is wrong, and nothing where nothing is."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+import typer
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from automation import tokens
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
 from automation.clients.hubspot import OBJECTS
@@ -26,7 +30,8 @@ from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
 from data.domain.event import Driver
-from data.settings import ROOT
+from data.settings import ROOT, Scope
+from scripts.cli import app
 from tests.conftest import LoopFactory
 from tests.support import HOT, PIPEDRIVE_PASSWORD, PIPEDRIVE_USER, FakeClock, generic, settings_for
 
@@ -56,7 +61,8 @@ def test_nothing_is_wrong_where_all_is_set_up(loop: Loop) -> None:
     found = said(loop)
     assert {check: one.said for check, one in found.items() if one.health in {Health.BAD, Health.WARNING}} == {}
     assert {
-        "database", "settings", "models", "hubspot", "hubspot fields", "hubspot webhooks", "pipedrive fields", "pipedrive webhook",
+        "database", "settings", "tokens", "models",
+        "hubspot", "hubspot fields", "hubspot webhooks", "pipedrive fields", "pipedrive webhook",
         "slack", "slack channel", "calls", "dead letters", "waiting payloads", "waiting events",
     } <= found.keys()  # fmt: skip
 
@@ -114,6 +120,12 @@ def older_schema(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
     return loop
 
 
+def expired_token(loop: Loop, _sandbox: Sandbox, clock: FakeClock) -> Loop:
+    tokens.create(loop.database, clock, "ada", "n8n", frozenset({Scope.COLLECT}), lasts=timedelta(days=1))
+    clock.move(days=2)
+    return without(loop, api_tokens=SecretStr(""))
+
+
 def other_tokens(loop: Loop, _sandbox: Sandbox, _clock: FakeClock, **overrides: Any) -> Loop:
     wanted = settings_for(loop.settings.var_dir, **{**loop.settings.model_dump(), **overrides})
     return replace(loop, settings=wanted, clients=build_clients(wanted))
@@ -121,8 +133,9 @@ def other_tokens(loop: Loop, _sandbox: Sandbox, _clock: FakeClock, **overrides: 
 
 Fault = Callable[[Loop, Sandbox, FakeClock], Loop]
 FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
-    "older schema": (older_schema, "database", Health.BAD, "leadloop serve migrates it"),
-    "no token": (lambda loop, *_: without(loop, api_tokens=SecretStr("")), "settings", Health.BAD, "tokens create"),
+    "older schema": (older_schema, "database", Health.BAD, "`leadloop serve` migrates it"),
+    "no token": (lambda loop, *_: without(loop, api_tokens=SecretStr("")), "tokens", Health.BAD, "tokens create"),
+    "expired token": (expired_token, "tokens", Health.BAD, "tokens rotate n8n"),
     "no model": (lambda loop, *_: without(loop, lead_model="nobody"), "models", Health.BAD, "leadloop train"),
     "hubspot token": (lambda *all_: other_tokens(*all_, hubspot_token="wrong"), "hubspot", Health.BAD, ""),
     "no webhook": (moved, "pipedrive webhook", Health.BAD, "leadloop pipedrive setup"),
@@ -146,6 +159,36 @@ def test_each_fault_is_seen_with_its_remedy(loop: Loop, sandbox: Sandbox, clock:
     assert found.health is health, found
     assert found.said
     assert remedy in found.remedy
+    assert "leadloop " not in re.sub("`[^`]*`", "", found.remedy), "a command is told from the words around it"
+    for command in commands(found.remedy):
+        parsed(command)
+
+
+def commands(text: str) -> list[str]:
+    return re.findall(r"`(leadloop [^`]+)`", text)
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """The arguments of a command as our command line reads them, without running it. Raises what it would say of a wrong one."""
+    command, context = cast(Any, typer.main.get_command(app)), None
+    name, *words = shlex.split(line)
+    while True:
+        context = command.make_context(name, words, parent=context)
+        if not isinstance(command, typer.core.TyperGroup):
+            return dict(context.params)
+        name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+def test_every_command_that_the_doctor_tells_is_one(loop: Loop) -> None:
+    code = "".join(path.read_text() for path in (ROOT / "automation" / "doctor").glob("*.py"))
+    told = [re.sub(r"\{[^}]*\}", "lead_score", command) for command in commands(code)]
+    assert len(told) > 10
+    for command in told:
+        parsed(command)
+    (create,) = commands(said(without(loop, api_tokens=SecretStr("")))["tokens"].remedy)
+    assert set(parsed(create)["scopes"].split("+")) <= set(Scope)
+    with pytest.raises(Exception, match="No such option: --scope"):
+        parsed("leadloop tokens create n8n --scope read")
 
 
 def test_a_kind_that_is_refused_for_good_is_named_and_hides_no_stall(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
@@ -197,4 +240,4 @@ def test_the_service_is_asked_where_others_would(loop: Loop, api_url: str, api: 
     found = {one.check: one for one in examine(without(loop, public_url=api_url))}["service"]
     assert found.health is Health.OK
     found = {one.check: one for one in examine(without(loop, public_url="http://127.0.0.1:9"))}["service"]
-    assert (found.health, found.remedy.startswith("leadloop serve")) == (Health.BAD, True)
+    assert (found.health, found.remedy.startswith("`leadloop serve`")) == (Health.BAD, True)
