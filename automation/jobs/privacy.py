@@ -6,9 +6,9 @@ from automation.destinations import slack as slack_messages
 from automation.erasure import run
 from automation.pipeline.context import Loop
 from data.domain.audit import Action, Result
-from data.errors import NotReady, VendorError
+from data.errors import NotNow, NotReady, VendorError
 from data.log import get_logger
-from data.warehouse import erasures, retractions
+from data.warehouse import deliveries, erasures, retractions
 from data.warehouse.retractions import RetractionRow
 
 log = get_logger("privacy")
@@ -17,6 +17,7 @@ log = get_logger("privacy")
 EVERY_SECONDS = 2.0
 WORKER = "worker"  # who does what nobody's hand does
 SLACK_LOCK = "retractions"
+CHANGE_SECONDS = 5.0  # whoever changes a message has read it before, and would bring back what is deleted meanwhile
 MOST_AT_ONCE = 20  # a call or two each: a sweep ends within a minute
 PRUNE_SECONDS = 24 * 3600.0
 # A service that has just started has better things to do.
@@ -70,15 +71,18 @@ def _take_back(loop: Loop, slack: SlackClient) -> None:
     with loop.database.read() as session:
         rows = retractions.due(session, loop.clock.now(), limit=MOST_AT_ONCE)
     for row in rows:
-        error = _deleted(slack, row)
+        error = _deleted(loop, slack, row)
         with loop.database.write() as session:
             given_up = retractions.settle(session, row, loop.clock.now(), error, max_attempts=loop.settings.max_attempts)
         if error is not None:
             log.warning("privacy.message.not_deleted", retraction_id=row.id, reason=error.detail, given_up=given_up)
 
 
-def _deleted(slack: SlackClient, row: RetractionRow) -> VendorError | None:
+def _deleted(loop: Loop, slack: SlackClient, row: RetractionRow) -> VendorError | None:
     """What stands in the way."""
+    with loop.database.read() as session:
+        if row.receipt and deliveries.is_being_changed(session, slack_messages.SLACK.name, row.receipt, loop.clock.now()):
+            return NotNow("another part of the message is being changed", retry_after_seconds=CHANGE_SECONDS)
     try:
         slack_messages.take_back(slack, row.channel, row.block_id, row.posted_since, row.receipt)
     except VendorError as error:

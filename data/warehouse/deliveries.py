@@ -176,6 +176,12 @@ def endings_of(session: Session, prediction_ids: Iterable[int], destination: str
     return list(session.exec(query))
 
 
+def is_being_changed(session: Session, destination: str, receipt: str, now: datetime) -> bool:
+    """Whether somebody may be writing into this message at this moment how one of those in it ended."""
+    told = endings_of(session, [alert.prediction_id for alert in of_message(session, destination, receipt)], destination)
+    return any(row.state == DeliveryState.LEASED and row.lease_until is not None and row.lease_until > now for row in told)
+
+
 def get(session: Session, delivery_id: str) -> DeliveryRow | None:
     return session.get(DeliveryRow, delivery_id, populate_existing=True)
 

@@ -78,7 +78,10 @@ def redact(session: Session, erasure_id: int, hit: Hit, values: Mapping[str, Any
 
 
 def retract(session: Session, erasure_id: int, deliveries: Iterable[Mapping[str, Any]], now: datetime) -> int:
-    """Asks for the messages to be deleted that these deliveries have posted, or may be posting now."""
+    """Asks for the messages to be deleted that these deliveries have posted, or may be posting or changing now."""
+    found = list(deliveries)
+    out = (row for row in found if row["state"] == DeliveryState.LEASED and row["kind"] != DeliveryKind.WRITE_BACK)
+    due = max((row["lease_until"] + CALL for row in out), default=now)
     rows = [
         {
             "erasure_id": erasure_id,
@@ -86,9 +89,9 @@ def retract(session: Session, erasure_id: int, deliveries: Iterable[Mapping[str,
             "block_id": row["content"]["block_id"],
             "receipt": row["receipt"] if TS.fullmatch(row["receipt"] or "") else None,
             "posted_since": row["created_at"] - LOOK_BACK,
-            "next_attempt_at": max(now, row["lease_until"] + CALL) if row["state"] == DeliveryState.LEASED else now,
+            "next_attempt_at": max(now, due),
         }
-        for row in deliveries
+        for row in found
         if row["kind"] == DeliveryKind.ALERT and row["sent_by"] is not None and {"channel", "block_id"} <= row["content"].keys()
     ]
     return retractions.add(session, rows)
