@@ -83,7 +83,8 @@ def of(loop: Loop, row: ErasureRow) -> Report:
 def found(who: Found) -> dict[str, Any]:
     """Before anything goes."""
     records = Counter(f"{ref.source} {ref.kind}" for ref in who.person.refs)
-    return {"records": dict(records), "found": dict(who.cells), "shared_addresses": len(who.shared)}
+    cells = Counter(f"{table}.{column}" for (table, _), column in who.cells)
+    return {"records": dict(records), "found": dict(cells), "shared_addresses": len(who.shared)}
 
 
 def proven(loop: Loop, still: Sequence[Left], changed: Sequence[str], unchanged: Mapping[str, str]) -> dict[str, Any]:

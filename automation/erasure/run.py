@@ -13,6 +13,8 @@ slack      the messages that told of them are deleted there, by the worker as of
 from collections.abc import Sequence
 from typing import Any
 
+from sqlmodel import Session
+
 from automation import audit
 from automation.erasure import files, payloads, report, sweep, who
 from automation.erasure.report import Report
@@ -149,14 +151,11 @@ def _overwrite(loop: Loop, erasure_id: int, addresses: Sequence[str] | None) -> 
         settled = database.checkpoint()
     with database.write() as session:
         erasures.tell(session, erasure_id, report.overwritten(database, settled=settled))
-        row = erasures.move(session, erasure_id, ErasureState.DONE, loop.clock.now())
-    _told(loop, row)
+        _tell(loop, session, erasures.move(session, erasure_id, ErasureState.DONE, loop.clock.now()))
 
 
-def _told(loop: Loop, row: ErasureRow) -> None:
+def _tell(loop: Loop, session: Session, row: ErasureRow) -> None:
     """The one place at which an erasure is over. Who asked for it by hand is in the trail already; a CRM's event is not."""
     removed = row.report.get("removed", {})
     log.info("privacy.erasure.done", erasure_id=row.id, origin=row.origin, **removed)
-    audit.record(
-        loop.database, loop.clock, f"asked by {row.origin}", Action.ERASE, f"erasure {row.id}", removed=sum(removed.values())
-    )
+    audit.record_in(session, loop.clock, f"asked by {row.origin}", Action.ERASE, f"erasure {row.id}", removed=sum(removed.values()))

@@ -23,7 +23,6 @@ from data.warehouse.facts import FactRow
 from data.warehouse.texts import Hit
 
 PAYLOADS, TRAIL = "payloads", "audit"
-Counts = Counter[str]
 Table = Any
 Place = tuple[str, tuple[Any, ...]]
 T = TypeVar("T")
@@ -31,14 +30,14 @@ T = TypeVar("T")
 
 @dataclass
 class Found:
-    """A person, and where their addresses are: table and key, and in how many cells of which columns.
+    """A person, and where their addresses are: table and key, and with the column. A cell may be found once for each of them.
 
     `shared`: addresses that others have too, which tell nobody from another.
     """
 
     person: Person
     places: set[Place] = field(default_factory=set)
-    cells: Counts = field(default_factory=Counter)
+    cells: set[tuple[Place, str]] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
 
 
@@ -95,8 +94,8 @@ def _holders(session: Session, addresses: set[str], found: Found) -> set[int]:
         for hit in _hits(session, table, addresses):
             holders |= _holder(session, hit, addresses)
             if columns := told_by(hit):
-                found.places.add((table.name, hit.key))
-                found.cells.update(f"{table.name}.{name}" for name in columns)
+                found.places.add(place := (table.name, hit.key))
+                found.cells.update((place, name) for name in columns)
     return persons.contacts_among(session, holders)
 
 
