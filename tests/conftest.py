@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from data import log, redaction
 from data.db import Database
 from data.migrations import upgrade
 from ml.serving.predictor import Predictor
+from scripts import cli
 from tests.support import FakeClock, put_model, serving, settings_for
 
 _numbers = itertools.count(1)
@@ -197,3 +199,31 @@ def api(running_app: tuple[FastAPI, str], loop: Loop) -> Iterator[httpx.Client]:
     app.state.loop = loop
     with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
         yield client
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def leadloop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], migrated: Path, tmp_path: Path) -> Run:
+    """Runs a command in this process, on a database of its own: status, output, errors."""
+
+    def run(*arguments: str, **settings: str) -> tuple[int, str, str]:
+        values = {"DATABASE_URL": f"sqlite:///{migrated}", "VAR_DIR": str(tmp_path), "COLUMNS": "200", **settings}
+        for name, value in values.items():
+            monkeypatch.setenv(name if name == "COLUMNS" else f"LEADLOOP_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["leadloop", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def migrated(migrated_sqlite: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "leadloop.db"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    return path

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,34 +10,7 @@ from automation import audit
 from automation.sandbox.server import Addresses
 from data.db import Database
 from data.domain.audit import Action
-from scripts import cli
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def leadloop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], migrated: Path, tmp_path: Path) -> Run:
-    """Runs a command in this process, on a database of its own: status, output, errors."""
-
-    def run(*arguments: str, **settings: str) -> tuple[int, str, str]:
-        values = {"DATABASE_URL": f"sqlite:///{migrated}", "VAR_DIR": str(tmp_path), "COLUMNS": "200", **settings}
-        for name, value in values.items():
-            monkeypatch.setenv(name if name == "COLUMNS" else f"LEADLOOP_{name}", value)
-        monkeypatch.setattr(sys, "argv", ["leadloop", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, told.out, told.err
-
-    return run
-
-
-@pytest.fixture
-def migrated(migrated_sqlite: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "leadloop.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    return path
+from tests.conftest import Run
 
 
 def rows(path: Path) -> list[tuple[str, str, str]]:
