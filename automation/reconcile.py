@@ -5,7 +5,7 @@ happened in the CRM, and asking the models that such a change asks.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ OVERLAP = timedelta(minutes=10)
 # How far the first look goes back: what came before that is the backfill's.
 FIRST = timedelta(days=1)
 LONGEST_REASON = 500
+MOST_AT_ONCE = 200  # records in one transaction: others wait for it
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def _look(loop: Loop, source: str, history: History, kind: EntityKind) -> Gap:
     while more:
         asked_at = loop.clock.now()
         page = history.changed(kind, since, until, after)
-        records, missed = records + len(page.records), missed + _tell(loop, page.records, asked_at)
+        records += len(page.records)
+        missed += sum(_tell(loop, some, asked_at) for some in _parts(page.records))
         after, more = page.after, page.after is not None
     gap = Gap(kind, records, missed)
     _keep(loop, source, gap, until)
@@ -108,13 +110,15 @@ def _keep_refusal(loop: Loop, source: str, kind: EntityKind, reason: str) -> Non
 
 def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
     """Puts what is not known into the inbox, whatever else comes in meanwhile; how many events that made."""
-    if not records:
-        return 0
     with loop.database.read() as session:
         items = missed_of(session, records, asked_at)
     if not items:
         return 0
     return collect_at_once(loop, ours.NAME, json.dumps(items).encode()).accepted
+
+
+def _parts(records: Sequence[Current]) -> Iterator[Sequence[Current]]:
+    return (records[start : start + MOST_AT_ONCE] for start in range(0, len(records), MOST_AT_ONCE))
 
 
 def missed_of(session: Session, records: Sequence[Current], asked_at: datetime) -> list[dict[str, Any]]:

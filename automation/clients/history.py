@@ -54,7 +54,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Changes:
-    """Some records that have changed, in the order in which they did."""
+    """Some records that have changed, in the order in which they did; perhaps more than fit into one transaction."""
 
     records: tuple[Current, ...]
     after: str | None

@@ -57,6 +57,9 @@ LISTS: dict[EntityKind, Listed] = {
 }
 # Before a place in the list of those that are archived, which is read behind the other.
 ARCHIVED = "archived:"
+NEWEST_FIRST = "update_time DESC"
+# What a note's row repeats of the records whose ids it has; their own rows say it, and webhooks say nothing of it.
+BESIDE = frozenset({"deal", "organization", "person", "project", "task", "user"})
 CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
 
 
@@ -64,8 +67,7 @@ class PipedriveHistory:
     """Implements `automation.clients.history.History`."""
 
     kinds = tuple(LISTS)
-    # Lists of v1 cannot be asked for what has changed.
-    watched = tuple(kind for kind in (K.COMPANY, K.CONTACT, K.PRODUCT, K.DEAL, K.ACTIVITY) if LISTS[kind].newer)
+    watched = (K.COMPANY, K.CONTACT, K.PRODUCT, K.DEAL, K.LEAD, K.ACTIVITY, K.NOTE)
 
     def __init__(self, client: PipedriveClient, patience: Patience) -> None:
         self._client, self._patience = client, patience
@@ -80,10 +82,26 @@ class PipedriveHistory:
         return Page(tuple(self._record(kind, row, names) for row in rows if row.get("id") is not None), following)
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
-        moments = {"updated_since": _stamp(since), "updated_until": _stamp(until), "sort_by": "update_time"}
-        rows, following = self._listed(kind, after, **moments)
+        if LISTS[kind].newer:
+            moments = {"updated_since": _stamp(since), "updated_until": _stamp(until), "sort_by": "update_time"}
+            rows, following = self._listed(kind, after, **moments)
+        else:
+            rows, following = self._lately(kind, since, until), None
         names = self._names(kind)
         return Changes(tuple(_current(kind, row, names) for row in rows), following)
+
+    def _lately(self, kind: EntityKind, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """All of a list of v1 that has changed, the oldest change first: the pages come newest first, up to `since`."""
+        found: dict[str, dict[str, Any]] = {}
+        listed = LISTS[kind]
+        for path in (listed.path, f"{listed.path}/archived") if listed.archived else (listed.path,):
+            place: str | None = ""
+            while place is not None:
+                rows, place = self._older(path, place, sort=NEWEST_FIRST)
+                found |= {str(row["id"]): row for row in rows if since <= _moment(row, CHANGED) < until}
+                if rows and _moment(rows[-1], CHANGED) < since:
+                    break
+        return sorted(found.values(), key=lambda row: _moment(row, CHANGED))
 
     def _names(self, kind: EntityKind) -> dict[str, str]:
         """Key -> name of the account's own fields: what a key means is known, and so its history is of use from its beginning."""
@@ -106,14 +124,15 @@ class PipedriveHistory:
 
     def _older(self, path: str, place: str, **query: str) -> tuple[list[dict[str, Any]], str | None]:
         rows, more = self._page(path, limit=str(PAGE), start=place or "0", **query)
-        pages = more.get("pagination") or {}
-        return rows, str(pages["next_start"]) if pages.get("more_items_in_collection") else None
+        pages = more.get("pagination") or more  # leads say it without that level, and not where the next page begins
+        there_are_more = rows and pages.get("more_items_in_collection")
+        return rows, str(pages.get("next_start") or int(place or 0) + len(rows)) if there_are_more else None
 
     def _page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return self._patience(lambda: self._client.page(path, **query))
 
     def _record(self, kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> PastRecord:
-        values = _named(row, names)
+        values = _named(kind, row, names)
         created_at, changed_at = _moment(row, CREATED), _moment(row, CHANGED)
         ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
         entries = None if LISTS[kind].logged is None else self._whole_log(ref)
@@ -167,12 +186,13 @@ def _with_beginnings(values: dict[str, Any], log: Iterable[_Logged], created_at:
 
 def _current(kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> Current:
     ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
-    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(row, names))
+    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(kind, row, names))
 
 
-def _named(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _named(kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     """A record's values under the names of its fields."""
-    return {names.get(key, key): value for key, value in flat(row).items()}
+    beside = BESIDE if kind is K.NOTE else frozenset()
+    return {names.get(key, key): value for key, value in flat(row).items() if key not in beside}
 
 
 def _moment(row: dict[str, Any], names: tuple[str, ...]) -> datetime:

@@ -91,9 +91,12 @@ class Order:
         places = range(bisect_left(self._keys, low), bisect_left(self._keys, high))
         return (self._keys[place] for place in (reversed(places) if falling else places))
 
-    def page(self, start: int, size: int) -> list[Key]:
+    def page(self, start: int, size: int, *, falling: bool = False) -> list[Key]:
         """Keys by their position."""
-        return self._keys[start : start + size]
+        if not falling:
+            return self._keys[start : start + size]
+        end = max(len(self._keys) - start, 0)
+        return self._keys[max(end - size, 0) : end][::-1]
 
 
 class Store:

@@ -102,6 +102,26 @@ def test_what_is_found_under_load_is_counted_and_not_put_off(loop: Loop, sandbox
     assert (row.missed, row.missed_ever) == (1, 1)
 
 
+@pytest.mark.parametrize(("plural", "kind", "name"), [("leads", EntityKind.LEAD, "title"), ("notes", EntityKind.NOTE, "content")])
+def test_what_changed_in_a_list_without_a_filter_is_found_from_its_end_on(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, plural: str, kind: EntityKind, name: str
+) -> None:
+    number = "{:08}-0000-4000-8000-000000000000".format if kind is EntityKind.LEAD else str
+    for each in range(1, 351):
+        sandbox.put("pipedrive", plural, number(each), {name: "before"}, at=clock.now() - timedelta(days=30))
+    assert missed(look(loop, "pipedrive", clock)) == 0, "that is the backfill's"
+    for each in range(1, 121):  # more than a page
+        sandbox.put("pipedrive", plural, number(each), {name: "after"}, at=clock.now() + timedelta(seconds=each))
+    sandbox.put("pipedrive", plural, number(400), {name: "new", "is_archived": True})
+    asked = len(sandbox.requests)
+    assert [(gap.kind, gap.missed) for gap in look(loop, "pipedrive", clock) if gap.missed] == [(kind, 121)]
+    pages = [request for request in list(sandbox.requests)[asked:] if f"/v1/{plural}" in request.path]
+    assert len(pages) <= 3, "it ends where the last look began"
+    changed = [found for type_, found in told(loop, "pipedrive") if type_ == f"{kind}.changed"]
+    assert changed == [number(each) for each in range(1, 121)], "in the order in which they did"
+    assert missed(look(loop, "pipedrive", clock)) == 0
+
+
 @pytest.mark.parametrize("source", CRMS)
 def test_a_change_that_was_lost_is_found_and_the_newest_value_is_scored(
     loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str
@@ -134,6 +154,9 @@ def test_what_webhooks_told_makes_no_event(
     assert hubspot.deliver(hubspot.created("41", {"email": "p41@example.com", "sessions": 3})) == 202
     assert pipedrive.deliver(pipedrive.created("41", person("pipedrive", "41"))) == 202
     worker.sweep_inbox(loop)  # HubSpot tells of a creation without any property: they were looked up
+    lead = {"title": "Roof", "person_id": 41, "value": {"amount": 900, "currency": "EUR"}}
+    for kind, number, values in (("leads", "7d0b3f50-0000-4000-8000-000000000001", lead), ("notes", "9", {"content": "Called."})):
+        assert pipedrive.deliver(pipedrive.created(number, values, kind)) == 202
     assert missed(look(loop, "hubspot", clock)) == 0
     assert missed(look(loop, "pipedrive", clock)) == 0
 

@@ -4,6 +4,7 @@ https://pipedrive.readme.io/docs/core-api-concepts-pagination: v2 gives `additio
 `additional_data.pagination` with `more_items_in_collection` and `next_start`. `updated_since` counts from its moment on,
 `updated_until` up to before it. Deals and leads that are archived are in lists of their own, and in no other:
 https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-and-leads-will-not-be-returned-in-existing-endpoints-and-will-not-be-editable
+v1 sorts by `sort`, as `update_time DESC`; of the fields that Pipedrive sorts by there are three here, and one at a time.
 """
 
 import base64
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from automation.sandbox.pipedrive.schema import ARCHIVABLE
 from automation.sandbox.pipedrive.wire import row
-from automation.sandbox.records import FIRST, LAST, Key, Record, Store, milliseconds
+from automation.sandbox.records import FIRST, LAST, Key, Order, Record, Store, milliseconds
 from automation.sandbox.state import Sandbox
 
 PAGE, MOST, MOST_IDS = 100, 500, 100
@@ -52,18 +53,22 @@ def older_page(sandbox: Sandbox, kind: str, request: Request, *, archived: bool 
     query = dict(request.query_params)
     try:
         size, start = _size(query), _whole(query, "start", 0)
+        order, falling = _sorting(sandbox.pipedrive[kind], query)
     except Refused as refused:
         return bad(str(refused))
     store = sandbox.pipedrive[kind]
     wanted = {name: query[name] for name in EQUAL if name in query}
-    # Without a condition the page is found by its position alone.
-    found = (
-        [each for each in store.live.values() if _has(each, wanted) and is_archived(each) is archived][start : start + size + 1]
-        if wanted or kind in ARCHIVABLE
-        else [store.record(key) for key in store.by_id.page(start, size + 1)]
-    )
+    if wanted or kind in ARCHIVABLE:
+        every = (store.record(key) for key in order.between(falling=falling))
+        fitting = (each for each in every if _has(each, wanted) and is_archived(each) is archived)
+        found = list(islice(fitting, start, start + size + 1))
+    else:  # the page is found by its position alone
+        found = [store.record(key) for key in order.page(start, size + 1, falling=falling)]
     rows = [row(sandbox, kind, record) for record in found[:size]]
-    return JSONResponse({"success": True, "data": rows or None, "additional_data": pagination(start, size, more=len(found) > size)})
+    more = len(found) > size
+    flat = {"start": start, "limit": size, "more_items_in_collection": more}  # as the API reference has it of leads
+    additional = flat if kind == "leads" else pagination(start, size, more=more)
+    return JSONResponse({"success": True, "data": rows or None, "additional_data": additional})
 
 
 def is_archived(record: Record) -> bool:
@@ -107,8 +112,7 @@ def _matching(store: Store, query: dict[str, str]) -> Iterator[Record]:
 
 def _in_order(store: Store, query: dict[str, str]) -> Iterator[Record]:
     sort_by, falling = query.get("sort_by", "id"), query.get("sort_direction") == "desc"
-    orders = {"id": store.by_id, "update_time": store.by_updated, "add_time": store.by_created}
-    if sort_by not in orders:
+    if sort_by not in (orders := _orders(store)):
         raise Refused(f"sort_by must be one of {', '.join(orders)}")
     low, high = FIRST, LAST
     if sort_by == "update_time":
@@ -118,6 +122,18 @@ def _in_order(store: Store, query: dict[str, str]) -> Iterator[Record]:
         place = _place(query["cursor"])
         low, high = (low, place) if falling else ((place[0], place[1] + 1), high)
     return (store.record(key) for key in orders[sort_by].between(low, high, falling=falling))
+
+
+def _sorting(store: Store, query: dict[str, str]) -> tuple[Order, bool]:
+    """What a list of v1 is sorted by, and whether the last comes first."""
+    name, _, direction = query.get("sort", "id").partition(" ")
+    if name not in (orders := _orders(store)) or direction.upper() not in {"", "ASC", "DESC"}:
+        raise Refused(f"sort must be one of {', '.join(orders)}, and ASC or DESC")
+    return orders[name], direction.upper() == "DESC"
+
+
+def _orders(store: Store) -> dict[str, Order]:
+    return {"id": store.by_id, "update_time": store.by_updated, "add_time": store.by_created}
 
 
 def _by_ids(store: Store, given: str) -> list[Record]:
