@@ -1,16 +1,19 @@
-"""What people are told of a model in Slack: in their words, with figures, each thing once."""
+"""What people are told of models and of faults in Slack: in their words, with figures, each thing once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
 from automation.destinations.mrkdwn import LONGEST_HEADER, LONGEST_LINE, escape
+from automation.doctor.findings import in_words
 from automation.pipeline.context import Loop
 from data.domain.delivery import Alert
 from data.domain.training import TrainingState
 from data.log import get_logger
 from data.warehouse import notices
+from data.warehouse.alarms import AlarmRow
 from data.warehouse.trainings import TrainingRow
 from ml.models.registry import MODELS
 from ml.monitoring.drift import Drift, Shift
@@ -21,6 +24,7 @@ log = get_logger("notices")
 
 # By another name than the alerts of leads, whose footers name a record.
 NOTICE_PREFIX = "leadloop:"
+NO_MODEL = ""
 MOST_LINES = 4  # the worst; all are in `leadloop models show`
 LONGEST_REASON = 300
 LONGEST_SECTION = 3000  # Slack's own limit
@@ -59,6 +63,34 @@ def tell_training(loop: Loop, session: Session, row: TrainingRow, summary: str) 
             header = f"{title} was trained again: {who} stays"
             lines.append(f"The new version {row.version} is no better: {summary}")
     _tell(loop, session, row.model, f"training:{row.id}", header, lines, f"{row.model}, {row.examples:,} leads whose end is known")
+
+
+def tell_fault(loop: Loop, session: Session, row: AlarmRow, remedy: str) -> None:
+    """A fault has begun. Each time that it begins anew is told anew."""
+    lines = [row.said, f"What to do: {remedy}" if remedy else ""]
+    _tell(
+        loop,
+        session,
+        NO_MODEL,
+        f"{_fault_key(row)}:begun",
+        f"Alarm: {row.name}",
+        lines,
+        f"{_since(row)}. When it is over you are told",
+    )
+
+
+def tell_over(loop: Loop, session: Session, row: AlarmRow, now: datetime) -> None:
+    """A fault of which people were told is there no more."""
+    lines = [f"It lasted {in_words(now - row.began_at)}. The last that was seen of it: {row.said}"]
+    _tell(loop, session, NO_MODEL, f"{_fault_key(row)}:over", f"Over: {row.name}", lines, _since(row))
+
+
+def _fault_key(row: AlarmRow) -> str:
+    return f"alarm:{row.name}:{row.began_at:%Y%m%dT%H%M%S}"
+
+
+def _since(row: AlarmRow) -> str:
+    return f"Since {row.began_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _tell(loop: Loop, session: Session, model: str, key: str, header: str, lines: Sequence[str], footer: str) -> None:

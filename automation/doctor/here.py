@@ -1,14 +1,13 @@
 """Checks of what is on this machine: settings, database, disk, models, the processes, and what waits."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import httpx
 
 from automation.doctor.findings import Finding, absent, bad, in_words, ok, warning
-from automation.jobs.process import HEARTBEAT, STALE_SECONDS
+from automation.jobs import heartbeat
 from automation.pipeline.context import Loop
 from data.migrations import head
 from data.settings import ROOT, Scope, Settings
@@ -108,9 +107,8 @@ def worker(loop: Loop) -> Iterator[Finding]:
     if loop.database.is_sqlite:
         yield ok("worker", "runs within the service on SQLite")
         return
-    beat = loop.settings.var_dir / HEARTBEAT
-    age = time.time() - beat.stat().st_mtime if beat.is_file() else None
-    if age is not None and age <= STALE_SECONDS:
+    age = heartbeat.age(loop.settings)
+    if age is not None:
         yield ok("worker", f"was alive {age:.0f} s ago")
     else:
         yield warning("worker", "none has shown signs of life on this machine", "`leadloop worker`, unless it runs elsewhere")

@@ -1,6 +1,8 @@
 """Checks of the vendors: whether they know us, let us do what we need, and tell us what happens."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 from automation.clients.hubspot import OBJECTS, HubSpotClient
 from automation.clients.pipedrive import PipedriveClient
@@ -13,6 +15,11 @@ from data.warehouse import paces
 # Without these the loop does not close; without the others, less is known.
 NEEDED = frozenset({EntityKind.CONTACT, EntityKind.DEAL})
 SLACK_SCOPES = ("chat:write", "channels:read", "channels:history")
+# What vendors say to a token that is wrong, was taken back or has run out: Slack by a word, the others by the status.
+REFUSED = re.compile(r"answered 401|invalid_auth|not_authed|token_expired|token_revoked")
+RENEW = "its token is refused: put a new one into the settings and start again; nothing is lost meanwhile"
+# Whom nobody has called for so long is not in use any more.
+NOT_ASKED_FOR = timedelta(days=1)
 FIELD_NAMES = tuple(row[0] for row in FIELDS)
 
 
@@ -92,14 +99,14 @@ def company_data(loop: Loop) -> Iterator[Finding]:
 
 
 def limits(loop: Loop) -> Iterator[Finding]:
-    """Who is left alone because it did not answer."""
+    """Who is left alone because it did not answer, or has not answered since."""
     now = loop.clock.now()
     with loop.database.read() as session:
         rows = paces.every(session)
-    resting = [row for row in rows if row.rests_until is not None and row.rests_until > now]
-    for row in resting:
-        assert row.rests_until is not None
-        said = f"it is left alone for {in_words(row.rests_until - now)}, after {row.failures} failures: {row.error}"
-        yield warning(f"calls to {row.name}", said, "its status page; nothing is lost meanwhile")
-    if not resting:
+    away = [(row, row.rests_until - now) for row in rows if row.rests_until is not None and row.rests_until > now - NOT_ASKED_FOR]
+    for row, rest in away:
+        rests = f"it is left alone for {in_words(rest)}" if rest > timedelta(0) else "it has not answered since it was left alone"
+        remedy = RENEW if REFUSED.search(row.error or "") else "its status page; nothing is lost meanwhile"
+        yield warning(f"calls to {row.name}", f"{rests}, after {row.failures} failures: {row.error}", remedy)
+    if not away:
         yield ok("calls", "no vendor is left alone")

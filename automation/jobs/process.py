@@ -3,9 +3,9 @@
 import os
 import signal
 import threading
-import time
 from typing import Any
 
+from automation.jobs import heartbeat
 from automation.jobs.champions import refresh
 from automation.jobs.scheduler import build_scheduler
 from automation.loop import build_loop, freeze
@@ -15,9 +15,6 @@ from data.migrations import upgrade
 from data.settings import Settings
 
 log = get_logger("worker")
-HEARTBEAT = "worker.heartbeat"
-BEAT_SECONDS = 10
-STALE_SECONDS = 60
 # Whoever waits for an answer comes before what nobody waits for.
 GIVES_WAY_BY = 5
 
@@ -28,9 +25,9 @@ def check(settings: Settings) -> None:
     Raises:
         NotReady: it has not.
     """
-    beat = settings.var_dir / HEARTBEAT
-    if not beat.is_file() or time.time() - beat.stat().st_mtime > STALE_SECONDS:
-        raise NotReady(f"no worker has shown signs of life at {beat} within {STALE_SECONDS} s")
+    if heartbeat.age(settings) is None:
+        path = settings.var_dir / heartbeat.NAME
+        raise NotReady(f"no worker has shown signs of life at {path} within {heartbeat.STALE_SECONDS} s")
 
 
 def run_worker(settings: Settings) -> None:
@@ -46,10 +43,8 @@ def run_worker(settings: Settings) -> None:
     scheduler: Any = build_scheduler(loop)
     scheduler.start()
     log.info("worker.process.started")
-    beat = settings.var_dir / HEARTBEAT
-    beat.parent.mkdir(parents=True, exist_ok=True)
-    beat.touch()
-    while not stop.wait(BEAT_SECONDS):
-        beat.touch()
+    heartbeat.beat(settings)
+    while not stop.wait(heartbeat.BEAT_SECONDS):
+        heartbeat.beat(settings)
     scheduler.shutdown()
     loop.database.dispose()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from automation import endings, tokens
+from automation import alarms, endings, tokens
 from automation.destinations.registry import DESTINATIONS
 from automation.jobs import champions, enrichments, names, notices, privacy, reconcile, watch, worker
 from automation.pipeline.context import Loop
@@ -48,6 +48,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         Job("enrichments.sweep", enrichments.EVERY_SECONDS, enrichments.sweep),
         Job("tokens.note_use", TOKEN_USE_SECONDS, tokens.note_use, TOKEN_USE_SECONDS),
         Job("notices.sweep", notices.EVERY_SECONDS, notices.sweep),
+        Job("alarms.look", alarms.EVERY_SECONDS, alarms.look, alarms.FIRST_AFTER_SECONDS, once=True),
         Job("privacy.sweep", privacy.EVERY_SECONDS, privacy.sweep),
         Job("retention.prune", privacy.PRUNE_SECONDS, privacy.prune, privacy.PRUNE_FIRST_AFTER_SECONDS, once=True),
         Job("names.refresh", names.EVERY_SECONDS, names.refresh),

@@ -1,7 +1,8 @@
-"""Notices: what is told to people about a model, once for each thing that there is to tell. What the worker does with them.
+"""Notices: what is told to people of a model or of a fault, once for each thing that there is to tell. What the worker does with
+them.
 
-Deliveries belong to a prediction of an entity and are superseded by newer ones; a notice belongs to a model and stays. The
-unique `key` says what it is about, so that a drift which every look finds again is told once.
+Deliveries belong to a prediction of an entity and are superseded by newer ones; a notice stays. The unique `key` says what it is
+about, so that a drift which every look finds again is told once.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ class NoticeRow(SQLModel, table=True):
 
     id: int | None = row_id()
     key: str
-    model: str
+    model: str  # empty in a notice of a fault
     content: dict[str, Any] = json_column()  # an Alert: channel, block_id, text, blocks
     state: str = DeliveryState.PENDING
     attempts: int = 0

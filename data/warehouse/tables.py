@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from data.warehouse.alarms import AlarmRow
 from data.warehouse.api_tokens import ApiToken
 from data.warehouse.audit import AuditRow
 from data.warehouse.backfills import BackfillRow
@@ -44,6 +45,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     ModelCheckRow,
     TrainingRow,
     NoticeRow,
+    AlarmRow,
     PaceRow,
     IdentityKey,
     IdentityMember,
