@@ -6,6 +6,7 @@ will have been given back. What fits before it is free now.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 # Calls in a row that failed before a vendor is left alone, and for how long: doubling, as a vendor that is down for an hour
 # gains nothing from being asked every second.
@@ -25,8 +26,11 @@ class Rate:
 
     @property
     def interval(self) -> timedelta:
-        """Between two calls once the burst is used up, so that no window of `per_seconds` sees more than `calls`."""
-        return timedelta(seconds=self.per_seconds / (self.calls + 1 - self.burst))
+        """Between two calls once the burst is used up, so that no window of `per_seconds` sees more than `calls`.
+
+        Rounded up: with whole microseconds that are too short, the last of them would come before the window is over.
+        """
+        return timedelta(microseconds=ceil(self.per_seconds * 1e6 / (self.calls + 1 - self.burst)))
 
 
 @dataclass(frozen=True)

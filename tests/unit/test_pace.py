@@ -36,6 +36,16 @@ def test_no_window_sees_more_calls_than_the_limit(rate: Rate, asked: list[tuple[
         assert last - first > rate.per_seconds - 1e-3
 
 
+@pytest.mark.parametrize("rate", VENDORS)
+def test_at_full_speed_a_window_is_not_a_microsecond_short(rate: Rate) -> None:
+    full_at, now, moments = NOON, NOON, []
+    while len(moments) <= rate.calls:
+        taken = take(full_at, now, rate, 1)
+        full_at, now = taken.full_at, now + taken.wait
+        moments += [now] * taken.granted
+    assert moments[rate.calls] - moments[0] >= timedelta(seconds=rate.per_seconds)
+
+
 @given(rate=RATES, more=st.integers(1, 300))
 def test_who_waits_as_long_as_told_gets_a_call(rate: Rate, more: int) -> None:
     full_at, now = NOON, NOON
