@@ -1,19 +1,23 @@
 """A CRM's past comes in whole, with histories and links; a kill costs a page, a second run changes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from automation.backfill import Done, backfill
+from automation.backfill import PATIENCE_SECONDS, Done, backfill
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
+from automation.clients.pace import SharedPace
+from automation.clients.registry import build_clients
 from automation.pipeline.context import Loop
 from automation.sandbox.habits import Habits
-from automation.sandbox.server import Addresses
+from automation.sandbox.limits import Window
+from automation.sandbox.server import Addresses, running
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.fact import Fact
@@ -77,6 +81,30 @@ CRMS = (
 )
 
 
+K = EntityKind
+HUBSPOT, PIPEDRIVE = CRMS
+WHEN = {"hs_timestamp": "2026-01-06T10:00:00Z"}
+LEAD_ID = "7d0b3f50-0000-4000-8000-000000000001"
+# The kinds that no past above has: what one of each is put in with, and what is known of it in the end.
+OTHERS: tuple[tuple[Told, str, EntityKind, dict[str, Any], dict[str, str]], ...] = (
+    (HUBSPOT, "leads", K.LEAD, {"hs_lead_name": "Roof", "hs_pipeline_stage": "new"}, {"hs_lead_name": "Roof"}),
+    (HUBSPOT, "tickets", K.TICKET, {"subject": "Leaks", "hs_ticket_priority": "HIGH"}, {"hs_ticket_priority": "HIGH"}),
+    (HUBSPOT, "products", K.PRODUCT, {"name": "Slate", "price": "9.5"}, {"name": "Slate", "price": "9.5"}),
+    (HUBSPOT, "calls", K.CALL, {"hs_call_body": "wants a demo", **WHEN}, {"hs_call_body": "wants a demo"}),
+    (HUBSPOT, "meetings", K.MEETING, {"hs_meeting_title": "Demo", **WHEN}, {"hs_meeting_title": "Demo"}),
+    (HUBSPOT, "emails", K.EMAIL, {"hs_email_subject": "Offer", **WHEN}, {"hs_email_subject": "Offer"}),
+    (HUBSPOT, "tasks", K.TASK, {"hs_task_subject": "Call back", **WHEN}, {"hs_task_subject": "Call back"}),
+    (PIPEDRIVE, "leads", K.LEAD, {"title": "Roof", "value": {"amount": 900, "currency": "EUR"}, "person_id": 7},
+     {"title": "Roof", "value": "900", "currency": "EUR"}),
+    (PIPEDRIVE, "activities", K.ACTIVITY, {"subject": "Call", "type": "call", "person_id": 7}, {"subject": "Call", "type": "call"}),
+    (PIPEDRIVE, "products", K.PRODUCT, {"name": "Slate", "code": "S-1"}, {"name": "Slate", "code": "S-1"}),
+    (PIPEDRIVE, "users", K.USER, {"name": "Kim", "email": "kim@customer.example"}, {"name": "Kim"}),
+    (PIPEDRIVE, "pipelines", K.PIPELINE, {"name": "Renewals"}, {"name": "Renewals"}),
+    (PIPEDRIVE, "stages", K.STAGE, {"name": "Trial", "pipeline_id": 1}, {"name": "Trial", "pipeline_id": "1"}),
+)  # fmt: skip
+OF_NOBODY = {K.PRODUCT, K.USER, K.PIPELINE, K.STAGE}
+
+
 @pytest.fixture(params=CRMS, ids=lambda told: told.source)
 def told(request: pytest.FixtureRequest) -> Told:
     return request.param  # type: ignore[no-any-return]
@@ -131,6 +159,30 @@ def test_everything_arrives_with_its_history_and_links(loop: Loop, told: Told) -
         (outcome,) = session.exec(select(OutcomeRow))
     assert (outcome.result, outcome.occurred_at) == ("won", JANUARY + timedelta(days=2))
     assert [fact for fact in facts_of(loop, told.source, EntityKind.NOTE, "9") if fact.target_id == owner.id]
+
+
+@pytest.mark.parametrize(
+    ("told", "plural", "kind", "values", "known"),
+    OTHERS,
+    ids=[f"{told.source}-{plural}" for told, plural, *_ in OTHERS],
+    indirect=["told"],
+)
+def test_every_other_kind_arrives_too(
+    loop: Loop, told: Told, sandbox: Sandbox, plural: str, kind: EntityKind, values: dict[str, Any], known: dict[str, str]
+) -> None:
+    number = LEAD_ID if (told, kind) == (PIPEDRIVE, K.LEAD) else "77"
+    sandbox.put(told.source, plural, number, values, at=JANUARY)
+    if told is HUBSPOT and kind not in OF_NOBODY:
+        sandbox.link((plural, number), ("contacts", "7"))
+    done = {each.kind: each for each in read_all(loop, told.source)}
+    assert (done[kind].records, done[kind].refused) == (len(sandbox.records(told.source, plural)), None)
+    found = facts_of(loop, told.source, kind, number)
+    assert {name: {f.value for f in found if f.name == name} for name in known} == {name: {known[name]} for name in known}
+    assert {f.occurred_at for f in found if f.name in known} == {JANUARY}
+    with loop.database.read() as session:
+        contact = entities.find(session, EntityRef(source=told.source, kind=K.CONTACT, id="7"))
+    assert contact is not None
+    assert (contact.id in {f.target_id for f in found}) is (kind not in OF_NOBODY)
 
 
 def test_a_second_run_changes_nothing(loop: Loop, told: Told) -> None:
@@ -216,3 +268,20 @@ def test_a_record_that_is_deleted_while_it_is_read_loses_its_history_and_no_othe
         for number in ("29", "30", "31", "60")
     }
     assert sizes == {"29": ["38", "39"], "30": ["39"], "31": ["38", "39"], "60": ["38", "39"]}
+
+
+def test_it_keeps_to_the_vendors_limits(make_loop: LoopFactory, clock: FakeClock, tmp_path: Path, told: Told) -> None:
+    tokens = {"hubspot_token": "hubspot-token", "pipedrive_token": "pipedrive-token", "slack_token": "slack-token"}
+    limits = Habits(hubspot_limits=True, pipedrive_limits=True)
+    box = Sandbox(**tokens, channels=("sales",), habits=limits, now=clock.now)
+    box.pipedrive_account.window = Window(20, 2)  # the smallest plan's
+    told.play(box)
+    begun = clock.now()
+    with running(box, tmp_path / "limits") as addresses:
+        bare = make_loop(addresses, model=False)
+        pace = SharedPace(bare.database, clock, PATIENCE_SECONDS, lambda seconds: clock.move(seconds=seconds))
+        loop = replace(bare, clients=build_clients(bare.settings, pace))
+        done = {each.kind: each for each in read_all(loop, told.source)}
+    assert (done[K.CONTACT].records, [each for each in done.values() if each.refused]) == (PEOPLE, [])
+    assert 429 not in {request.status for request in box.requests}
+    assert clock.now() > begun, "so many calls that some had to wait"

@@ -31,6 +31,21 @@ KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 FIELDS = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit")
 CRMS = tuple(KINDS)
 REFUSED = {"hubspot": ("tickets", EntityKind.TICKET), "pipedrive": ("products", EntityKind.PRODUCT)}
+OTHERS = (
+    ("hubspot", "companies", EntityKind.COMPANY, "name"),
+    ("hubspot", "deals", EntityKind.DEAL, "dealname"),
+    ("hubspot", "leads", EntityKind.LEAD, "hs_lead_name"),
+    ("hubspot", "tickets", EntityKind.TICKET, "subject"),
+    ("hubspot", "notes", EntityKind.NOTE, "hs_note_body"),
+    ("hubspot", "calls", EntityKind.CALL, "hs_call_body"),
+    ("hubspot", "meetings", EntityKind.MEETING, "hs_meeting_title"),
+    ("hubspot", "emails", EntityKind.EMAIL, "hs_email_subject"),
+    ("hubspot", "tasks", EntityKind.TASK, "hs_task_subject"),
+    ("pipedrive", "organizations", EntityKind.COMPANY, "name"),
+    ("pipedrive", "products", EntityKind.PRODUCT, "name"),
+    ("pipedrive", "deals", EntityKind.DEAL, "title"),
+    ("pipedrive", "activities", EntityKind.ACTIVITY, "subject"),
+)
 WHOLE = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
 PATIENCE = Patience(tries=12, sleep=lambda _seconds: None)
 
@@ -87,6 +102,19 @@ def test_a_record_that_nobody_told_of_is_told_once_and_scored(loop: Loop, sandbo
     with loop.database.read() as session:
         row = next(row for row in reconciliations.every(session) if (row.source, row.kind) == (source, "contact"))
     assert (row.missed, row.missed_ever) == (0, 1)
+
+
+@pytest.mark.parametrize(("source", "plural", "kind", "name"), OTHERS, ids=[f"{source}-{plural}" for source, plural, *_ in OTHERS])
+def test_every_other_kind_is_looked_at_too(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str, plural: str, kind: EntityKind, name: str
+) -> None:
+    sandbox.put(source, plural, "7", {name: "before"})
+    assert [(gap.kind, gap.missed) for gap in look(loop, source, clock) if gap.missed] == [(kind, 1)]
+    clock.move(hours=1)
+    sandbox.put(source, plural, "7", {name: "after"})
+    assert [(gap.kind, gap.missed) for gap in look(loop, source, clock) if gap.missed] == [(kind, 1)]
+    assert told(loop, source) == [(f"{kind}.created", "7"), (f"{kind}.changed", "7")]
+    assert missed(look(loop, source, clock)) == 0
 
 
 @pytest.mark.parametrize("source", CRMS)
