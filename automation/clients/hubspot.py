@@ -53,6 +53,7 @@ ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
 OWNERS_PAGE = 500
 ACCOUNT_PATH = "/account-info/v3/details"
+TOKEN_PATH = "/oauth/v2/private-apps/get/access-token-info"  # noqa: S105 it takes one
 # HubSpot's categories of what passes by itself: a row of a batch that is refused so goes out again. All others stay.
 PASSING = frozenset({"INTERNAL_ERROR", "RATE_LIMITS", "CONFLICT", "LOCKED"})
 
@@ -164,17 +165,15 @@ class HubSpotClient:
         return self._account()
 
     def _ask_account(self) -> Account:
-        # The SDK has no method for it; its own transport has, with the credentials and the host.
-        api = self.sdk.crm.properties.core_api.api_client
-        answer = self.called(
-            lambda: api.call_api(
-                ACCOUNT_PATH, "GET", auth_settings=["oauth2"], _preload_content=False, _request_timeout=TIMEOUT_SECONDS
-            )
-        )
-        try:
-            return account_of(json.loads(answer.data).get("companyCurrency"))
-        except (ValueError, AttributeError):
-            raise Retryable("HubSpot answered for its account with something that is no JSON object") from None
+        return account_of(self._object(ACCOUNT_PATH, "GET").get("companyCurrency"))
+
+    def scopes(self) -> frozenset[str]:
+        """What the token of the private app was granted. Raises Retryable or Permanent."""
+        # Besides the header, which it needs outside of North America, it takes the token in the body.
+        found = self._object(TOKEN_PATH, "POST", body={"tokenKey": self.sdk.access_token}).get("scopes")
+        if not isinstance(found, list):
+            raise Permanent("HubSpot does not tell the scopes of this token: it is none of a private app")
+        return frozenset(map(str, found))
 
     def missing_properties(self, kind: EntityKind, wanted: Sequence[str]) -> list[str]:
         """Those of some properties that the account does not have. Raises Retryable or Permanent."""
@@ -204,6 +203,24 @@ class HubSpotClient:
             create = properties.PropertyCreate(group_name=GROUP, **row)
             self.called(partial(api.core_api.create, OBJECTS[kind], create), passable=ALREADY_THERE)
         return [row["name"] for row in missing]
+
+    def _object(self, path: str, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """For what the SDK has no method: its own transport has, with the credentials and the host."""
+        api = self.sdk.crm.properties.core_api.api_client
+        sends = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        answer = self.called(
+            lambda: api.call_api(
+                path, method, header_params=sends, body=body, auth_settings=["oauth2"],
+                _preload_content=False, _request_timeout=TIMEOUT_SECONDS,
+            )
+        )  # fmt: skip
+        try:
+            found = json.loads(answer.data)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Retryable(f"HubSpot answered to {path} with something that is no JSON object")
+        return found
 
     def _batch(self, kind: EntityKind) -> Any:
         return getattr(self.sdk.crm, OBJECTS[kind]).batch_api

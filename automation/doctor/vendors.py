@@ -10,21 +10,38 @@ from automation.doctor.findings import Finding, absent, bad, in_words, ok, warni
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
 from data.domain.entity import EntityKind
+from data.errors import Permanent
 from data.warehouse import paces
 
 # Without these the loop does not close; without the others, less is known.
 NEEDED = frozenset({EntityKind.CONTACT, EntityKind.DEAL})
+NEEDED_SCOPES = {
+    "crm.objects.contacts.read": "looking contacts up",
+    "crm.objects.contacts.write": "writing the predicted_ fields",
+    "crm.objects.deals.read": "outcomes",
+}
+OTHER_SCOPES = {
+    "crm.schemas.contacts.read": "the account's own properties",
+    "crm.schemas.contacts.write": "creating ours",
+    "crm.objects.companies.read": "whom a contact works for",
+    "crm.schemas.companies.read": "whom a contact works for",
+    "crm.schemas.deals.read": "the account's own properties of deals",
+    "crm.objects.owners.read": "names of owners",
+    "sales-email-read": "the text of e-mails",
+}
 SLACK_SCOPES = ("chat:write", "channels:read", "channels:history")
 # What vendors say to a token that is wrong, was taken back or has run out: Slack by a word, the others by the status.
 REFUSED = re.compile(r"answered 401|invalid_auth|not_authed|token_expired|token_revoked")
 RENEW = "its token is refused: put a new one into the settings and start again; nothing is lost meanwhile"
 # Whom nobody has called for so long is not in use any more.
 NOT_ASKED_FOR = timedelta(days=1)
+ADD_SCOPES = "add them to the private app"
+AGAIN = "`leadloop replay --dead-letters` sends what was refused meanwhile"
 FIELD_NAMES = tuple(row[0] for row in FIELDS)
 
 
 def hubspot(loop: Loop) -> Iterator[Finding]:
-    """What the token may read, whether our fields are there, and whether webhooks can be checked."""
+    """What the token may do, whether our fields are there, and whether webhooks can be checked."""
     client = loop.clients.crms.get("hubspot")
     if not isinstance(client, HubSpotClient):
         yield absent("hubspot", "LEADLOOP_HUBSPOT_TOKEN is not set", "docs/operations.md says how to connect it")
@@ -37,16 +54,44 @@ def hubspot(loop: Loop) -> Iterator[Finding]:
     for kind, said in refused.items():
         remedy = f"add the scope to read {OBJECTS[kind]} to the private app"
         yield bad(f"hubspot {kind}", said, remedy) if kind in NEEDED else warning(f"hubspot {kind}", said, remedy)
-    if missing := client.missing_properties(EntityKind.CONTACT, FIELD_NAMES):
-        yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "`leadloop hubspot setup`")
-    else:
-        yield ok("hubspot fields", "all are there")
+    yield from _scopes(client)
+    yield from _hubspot_fields(client)
     if not loop.settings.hubspot_client_secret.get_secret_value() or not loop.settings.hubspot_webhook_url:
         yield bad("hubspot webhooks", "no signature can be checked, so every webhook is refused",
                   "set LEADLOOP_HUBSPOT_CLIENT_SECRET and LEADLOOP_HUBSPOT_WEBHOOK_URL")  # fmt: skip
     else:
         yield ok("hubspot webhooks", f"checked as sent to {loop.settings.hubspot_webhook_url}; HubSpot does not tell what it is "
                  "subscribed to, so compare the list in the app with `leadloop hubspot setup`")  # fmt: skip
+
+
+def _scopes(client: HubSpotClient) -> Iterator[Finding]:
+    """A token reads without a write scope, and then every write-back dies."""
+    try:
+        granted = client.scopes()
+    except Permanent as error:
+        yield warning("hubspot scopes", error.detail, "compare them with the table in docs/operations.md")
+        return
+    needed, others = (
+        [f"{name} ({use})" for name, use in table.items() if name not in granted] for table in (NEEDED_SCOPES, OTHER_SCOPES)
+    )
+    if needed:
+        yield bad("hubspot scopes", f"the token lacks {', '.join(needed)}", f"{ADD_SCOPES}; then {AGAIN}")
+    if others:
+        yield warning("hubspot scopes, optional", f"the token lacks {', '.join(others)}", f"{ADD_SCOPES}, if that is wanted")
+    if not needed and not others:
+        yield ok("hubspot scopes", "the token has all")
+
+
+def _hubspot_fields(client: HubSpotClient) -> Iterator[Finding]:
+    try:
+        missing = client.missing_properties(EntityKind.CONTACT, FIELD_NAMES)
+    except Permanent as error:
+        yield warning("hubspot fields", f"cannot be looked at: {error.detail}", "add crm.schemas.contacts.read to the private app")
+        return
+    if missing:
+        yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "`leadloop hubspot setup`")
+    else:
+        yield ok("hubspot fields", "all are there")
 
 
 def pipedrive(loop: Loop) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class HubSpotAccount:
     groups: dict[str, dict[str, dict[str, Any]]] = field(default_factory=hubspot_schema.groups)
     owners: list[dict[str, Any]] = field(default_factory=hubspot_schema.owners)
     pipelines: dict[str, list[dict[str, Any]]] = field(default_factory=hubspot_schema.pipelines)
+    scopes: frozenset[str] = hubspot_schema.SCOPES
     window: Window = field(default_factory=lambda: Window(100, 10))
     searches: Window = field(default_factory=lambda: Window(5, 1))
     daily: DailyBudget = field(default_factory=lambda: DailyBudget(250_000))

@@ -16,12 +16,14 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from automation import tokens
+from automation.clients.base import Write
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
-from automation.clients.hubspot import OBJECTS
+from automation.clients.hubspot import OBJECTS, TOKEN_PATH
 from automation.clients.registry import Clients, build_clients
 from automation.doctor.findings import Finding, Health
 from automation.doctor.run import CHECKS, examine
+from automation.doctor.vendors import NEEDED_SCOPES, OTHER_SCOPES
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.reconcile import reconcile
@@ -30,6 +32,7 @@ from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
 from data.domain.event import Driver
+from data.errors import Permanent
 from data.settings import ROOT, Scope
 from scripts.cli import app
 from tests.conftest import LoopFactory
@@ -131,6 +134,20 @@ def other_tokens(loop: Loop, _sandbox: Sandbox, _clock: FakeClock, **overrides: 
     return replace(loop, settings=wanted, clients=build_clients(wanted))
 
 
+def granted_all_but(*names: str) -> "Fault":
+    def fault(loop: Loop, sandbox: Sandbox, _clock: FakeClock) -> Loop:
+        sandbox.hubspot_account.scopes -= set(names)
+        return loop
+
+    return fault
+
+
+def no_private_app(loop: Loop, sandbox: Sandbox, _clock: FakeClock) -> Loop:
+    sandbox.fault = lambda vendor, path: 404 if path == TOKEN_PATH else None
+    return loop
+
+
+CONTACTS_WRITE, OWNERS, SCHEMAS = "crm.objects.contacts.write", "crm.objects.owners.read", "crm.schemas.contacts.read"
 Fault = Callable[[Loop, Sandbox, FakeClock], Loop]
 FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
     "older schema": (older_schema, "database", Health.BAD, "`leadloop serve` migrates it"),
@@ -138,6 +155,11 @@ FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
     "expired token": (expired_token, "tokens", Health.BAD, "tokens rotate n8n"),
     "no model": (lambda loop, *_: without(loop, lead_model="nobody"), "models", Health.BAD, "leadloop train"),
     "hubspot token": (lambda *all_: other_tokens(*all_, hubspot_token="wrong"), "hubspot", Health.BAD, ""),
+    "hubspot writes": (granted_all_but(CONTACTS_WRITE), "hubspot scopes", Health.BAD, "leadloop replay --dead-letters"),
+    "hubspot owners": (granted_all_but(OWNERS), "hubspot scopes, optional", Health.WARNING, "add them"),
+    "hubspot schemas": (granted_all_but(SCHEMAS), "hubspot fields", Health.WARNING, SCHEMAS),
+    "hubspot reads": (granted_all_but("crm.objects.deals.read"), "hubspot deal", Health.BAD, "add the scope"),
+    "no private app": (no_private_app, "hubspot scopes", Health.WARNING, "docs/operations.md"),
     "no webhook": (moved, "pipedrive webhook", Health.BAD, "leadloop pipedrive setup"),
     "no address": (lambda loop, *_: without(loop, hubspot_webhook_url=""), "hubspot webhooks", Health.BAD, "HUBSPOT_WEBHOOK_URL"),
     "no channel": (lambda loop, *_: without(loop, slack_channel="#nowhere"), "slack channel", Health.BAD, "/invite"),
@@ -211,6 +233,26 @@ def test_fields_that_nobody_created_are_named(make_loop: LoopFactory, addresses:
         assert "predicted_score" in found[check].said
 
 
+def test_scopes_that_are_needed_are_told_apart_from_the_others(loop: Loop, sandbox: Sandbox) -> None:
+    sandbox.hubspot_account.scopes -= {CONTACTS_WRITE, OWNERS}
+    found = said(loop)
+    assert "lacks crm.objects.contacts.write (writing the predicted_ fields)" in found["hubspot scopes"].said
+    assert OWNERS not in found["hubspot scopes"].said
+    assert OWNERS in found["hubspot scopes, optional"].said
+    assert found["hubspot"].health is Health.OK, "it reads all the same"
+    hubspot: Any = loop.clients.crms["hubspot"]
+    with pytest.raises(Permanent, match="MISSING_SCOPES"):
+        hubspot.write(EntityKind.CONTACT, [Write("1", {"predicted_score": 0.5})])
+
+
+def test_every_scope_is_in_the_docs() -> None:
+    table = (ROOT / "docs" / "operations.md").read_text().split("### HubSpot")[1].split("### Pipedrive")[0]
+    rows = [row.split("|")[1:3] for row in table.splitlines() if row.lstrip().startswith("| `")]
+    named = {name: needed.strip() == "yes" for names, needed in rows for name in re.findall("`([^`]+)`", names)}
+    if_used = {"crm.objects.leads.read", "tickets", "e-commerce"}
+    assert named == dict.fromkeys(NEEDED_SCOPES, True) | dict.fromkeys({*OTHER_SCOPES, *if_used}, False)
+
+
 def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(loop: Loop) -> None:
     execute(loop, "DROP TABLE paces")
     found = {finding.check: finding for finding in examine(loop)}
@@ -223,7 +265,10 @@ def test_the_doctor_changes_nothing(loop: Loop, sandbox: Sandbox) -> None:
     said(loop)
     asked = list(sandbox.requests)[before:]
     assert asked
-    assert {request.method for request in asked if request.vendor != "slack"} == {"GET"}, "Slack's SDK posts whatever it asks"
+    others = {(one.method, one.path) for one in asked if one.vendor != "slack"}  # Slack's SDK posts whatever it asks
+    assert {path.removeprefix("/hubspot") for method, path in others if method != "GET"} == {TOKEN_PATH}, (
+        "HubSpot takes the token that it tells of in a body"
+    )
 
 
 def test_no_secret_is_told(make_loop: LoopFactory, addresses: Addresses) -> None:

@@ -1,4 +1,4 @@
-"""How HubSpot lets requests in: a private app's token, and limits of ten seconds and of a day.
+"""How HubSpot lets requests in: a private app's token and its scopes, and limits of ten seconds and of a day.
 
 https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines: the headers, and the body of a 429, whose
 `policyName` says which limit it was. Searches are counted apart, five a second, and say nothing of what is left.
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from automation.sandbox.accounts import HubSpotAccount
 from automation.sandbox.http import AsciiJson, Vendor
+from automation.sandbox.hubspot.scopes import lacking
 from automation.sandbox.hubspot.wire import error
 from automation.sandbox.state import Sandbox
 
@@ -26,7 +27,7 @@ SAID = {
 
 def guard(sandbox: Sandbox, request: Request) -> Response | None:
     if request.headers.get("authorization") == f"Bearer {sandbox.tokens['hubspot']}":
-        return None
+        return lacking(sandbox, request)
     return error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found.")
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from automation.sandbox.http import Handler, Vendor, route
-from automation.sandbox.hubspot import account, batches, legacy, links, objects, reading, search
+from automation.sandbox.hubspot import account, batches, legacy, links, objects, reading, scopes, search
 from automation.sandbox.hubspot.door import HUBSPOT, JOURNAL, count_nothing, refuse
 from automation.sandbox.state import Sandbox
 
@@ -40,6 +40,7 @@ CRM: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/crm/v3/owners", account.list_owners),
     ("GET", "/crm/v3/owners/{number}", account.get_owner),
     ("GET", "/account-info/v3/details", account.details),
+    ("POST", "/oauth/v2/private-apps/get/access-token-info", scopes.token_info),
     ("POST", "/contacts/v1/contact/createOrUpdate/email/{email}", legacy.upsert),
     ("GET", "/contacts/v1/contact/vid/{number}/profile", legacy.profile),
 )

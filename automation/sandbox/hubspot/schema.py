@@ -134,6 +134,13 @@ PRIMARY = {
     (a, b): n for left, right, _, _, one, other in _PAIRS for a, b, n in ((left, right, one), (right, left, other)) if n is not None
 }
 
+# What a private app is granted from the start: all that anything here asks for.
+SCOPES = frozenset({
+    *(f"crm.{part}.{kind}.{does}" for part in ("objects", "schemas") for kind in ("contacts", "companies", "deals", "leads")
+      for does in ("read", "write")),
+    "crm.objects.owners.read", "sales-email-read", "tickets", "e-commerce",
+})  # fmt: skip
+
 _STAGES: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = {
     "deals": ("default", "Sales Pipeline", (
         ("appointmentscheduled", "Appointment scheduled", "0.2", "false"), ("qualifiedtobuy", "Qualified to buy", "0.4", "false"),

@@ -186,6 +186,24 @@ def test_pipelines_users_and_the_account(hubspot: HubSpot, places: Addresses) ->
     assert wanted.items() <= said.items()
 
 
+def test_a_token_says_what_it_was_granted_and_does_no_more(places: Addresses, box: Sandbox) -> None:
+    path = "/oauth/v2/private-apps/get/access-token-info"
+    told = post(places, path, {"tokenKey": box.tokens["hubspot"]}).json()
+    assert told.keys() == {"userId", "hubId", "appId", "scopes"}
+    assert "crm.objects.contacts.write" in told["scopes"]
+    assert post(places, path, {"tokenKey": "another"}).status_code == 401
+    box.put("hubspot", "contacts", "1", {"firstname": "A"})
+    box.hubspot_account.scopes -= {"crm.objects.contacts.write", "crm.schemas.deals.read", "tickets"}
+    batch = {"inputs": [{"id": "1", "properties": {"firstname": "B"}}]}
+    refused = post(places, "/crm/v3/objects/contacts/batch/update", batch)
+    assert (refused.status_code, refused.json()["category"]) == (403, "MISSING_SCOPES")
+    assert post(places, "/crm/v3/objects/contacts/batch/read", {"inputs": [{"id": "1"}], "properties": []}).status_code == 200
+    assert post(places, "/crm/v3/objects/contacts/search", {}).status_code == 200
+    statuses = {path: get(places, path).status_code for path in ("/crm/v3/properties/deals", "/crm/v3/objects/tickets")}
+    assert set(statuses.values()) == {403}
+    assert get(places, "/crm/v3/objects/notes").status_code == get(places, "/crm/v3/properties/contacts").status_code == 200
+
+
 def test_every_answer_but_a_search_s_says_what_is_left(places: Addresses) -> None:
     before, after = (get(places, "/crm/v3/objects/contacts").headers for _ in range(2))
     assert (before["X-HubSpot-RateLimit-Max"], before["X-HubSpot-RateLimit-Interval-Milliseconds"]) == ("100", "10000")
