@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from automation.pipeline.context import Loop
 
 STDOUT = "-"
-console = Console()
+console = Console(soft_wrap=True)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, change nothing.")]
 
