@@ -30,6 +30,17 @@ from tests.support import HOT, FakeClock, generic
 PEOPLE, WORKERS = 150, 3
 
 
+@pytest.fixture
+def with_crms(make_loop: LoopFactory, clock: FakeClock, addresses: Addresses) -> Loop:
+    clock.follow_the_machine()  # the stand-ins do
+    return make_loop(addresses)
+
+
+@pytest.fixture
+def player(sandbox: Sandbox) -> HubSpotPlayer:
+    return HubSpotPlayer(sandbox, "http://unused", "secret")
+
+
 def tell(loop: Loop, people: int = PEOPLE) -> None:
     items = [generic(f"lead{number}@example.com", **HOT) for number in range(people)]
     collect(loop, "generic", json.dumps(items).encode(), Driver.WORKER)
@@ -55,9 +66,8 @@ def test_two_that_claim_at_once_take_different_events_and_neither_waits(loop: Lo
 @pytest.mark.postgres
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-def test_deliveries_and_tries_too(make_loop: LoopFactory, clock: FakeClock, addresses: Addresses, sandbox: Sandbox) -> None:
-    clock.follow_the_machine()  # the stand-ins do
-    loop, player = make_loop(addresses), HubSpotPlayer(sandbox, "http://unused", "secret")
+def test_deliveries_and_tries_too(with_crms: Loop, clock: FakeClock, player: HubSpotPlayer) -> None:
+    loop = with_crms
     items = [item for number in range(1, 41) for item in player.created(str(number), {"email": f"lead{number}@example.com", **HOT})]
     collect(loop, "hubspot", json.dumps(items).encode(), Driver.WORKER)
     worker.sweep_inbox(loop)
@@ -80,10 +90,9 @@ def test_deliveries_and_tries_too(make_loop: LoopFactory, clock: FakeClock, addr
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_who_takes_deliveries_waits_for_none_that_is_being_settled(
-    make_loop: LoopFactory, clock: FakeClock, addresses: Addresses, sandbox: Sandbox
+    with_crms: Loop, clock: FakeClock, player: HubSpotPlayer
 ) -> None:
-    clock.follow_the_machine()
-    loop, player = make_loop(addresses), HubSpotPlayer(sandbox, "http://unused", "secret")
+    loop = with_crms
 
     def scored(number: str, **properties: Any) -> None:
         collect(loop, "hubspot", json.dumps(player.created(number, properties)).encode(), Driver.WORKER)
@@ -110,10 +119,9 @@ def test_who_takes_deliveries_waits_for_none_that_is_being_settled(
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_who_takes_deliveries_over_waits_for_none_that_holds_their_entities(
-    make_loop: LoopFactory, clock: FakeClock, addresses: Addresses, sandbox: Sandbox
+    with_crms: Loop, clock: FakeClock, player: HubSpotPlayer
 ) -> None:
-    clock.follow_the_machine()
-    loop, player = make_loop(addresses), HubSpotPlayer(sandbox, "http://unused", "secret")
+    loop = with_crms
     items = [item for number in "123" for item in player.created(number, {"email": f"lead{number}@example.com", **HOT})]
     collect(loop, "hubspot", json.dumps(items).encode(), Driver.WORKER)
     worker.sweep_inbox(loop)
