@@ -31,7 +31,7 @@ def main() -> int:
     postgres = wanted.database == "postgres"
     under_fire = Plan(
         wanted.events, wanted.seed, wanted.kills, habits=bad_habits(wanted.seed), misbehaving_n8n=True, apis=2 if postgres else 1,
-        workers=2 if postgres else 0, per_second=wanted.per_second, reconciled=True, patience_seconds=wanted.patience,
+        workers=2 if postgres else 0, per_second=wanted.per_second, patience_seconds=wanted.patience,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = Path(wanted.keep or folder)

@@ -50,13 +50,11 @@ class Plan:
     apis: int = 1
     workers: int = 0
     per_second: float | None = None
-    reconciled: bool = False
-    """Waits until reconciliation has looked at all of it: only needed where messages may be lost for good."""
     patience_seconds: float = 900.0
 
     def calm(self) -> "Plan":
         """The same events, with nothing going wrong."""
-        return replace(self, kills=0, habits=Habits(), misbehaving_n8n=False, per_second=None, reconciled=False)
+        return replace(self, kills=0, habits=Habits(), misbehaving_n8n=False, per_second=None)
 
 
 @dataclass
@@ -92,16 +90,18 @@ def run(plan: Plan, folder: Path, *, postgres: bool, say: Say = lambda _line: No
         running = stack.enter_context(machine(parts.process_env(), folder, database, apis=plan.apis, workers=plan.workers))
         n8n = stack.enter_context(like_n8n(parts, running.apis, seed=plan.seed, misbehaves=plan.misbehaving_n8n))
         parts.sandbox.set_habits(plan.habits)
-        stack.enter_context(echoing(parts.player, parts.pipedrive))
         ours = Database(parts.settings.database_url)
         stack.callback(ours.dispose)
         started = time.monotonic()
-        with _killing(plan, running, say), load.playing() as all_sent:
-            while not all_sent():
-                time.sleep(LOOK_SECONDS)
-                say(f"sent {load.sent:,} of {plan.events:,}, killed {len(running.killed)}")
-        load.flush()
-        sent_in = time.monotonic() - started
+        with echoing(parts.player, parts.pipedrive):
+            with _killing(plan, running, say), load.playing() as all_sent:
+                while not all_sent():
+                    time.sleep(LOOK_SECONDS)
+                    say(f"sent {load.sent:,} of {plan.events:,}, killed {len(running.killed)}")
+            load.flush()
+            sent_in = time.monotonic() - started
+            _settle(plan, parts, ours, say)
+        load.flush()  # the last echoes; from here on the ledger stands still
         _settle(plan, parts, ours, say)
         found = findings(parts, load, served_version(parts), ours)
         return Outcome(found, time.monotonic() - started, sent_in, running.killed, dict(n8n.happened), running.peak_bytes)
@@ -130,14 +130,15 @@ def _killing(plan: Plan, running: Machine, say: Say) -> Iterator[None]:
 
 
 def _settle(plan: Plan, parts: Stand, database: Database, say: Say) -> None:
-    """Waits until nothing is pending, has been so for some looks, and reconciliation has seen all where that is needed."""
+    """Waits until nothing is pending, has been so for some looks, and reconciliation has looked at all where something was lost."""
     deadline = time.monotonic() + plan.patience_seconds
     sent_at = parts.sandbox.now()
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         left = _left(database)
-        waits = plan.reconciled and not _reconciled(database, sent_at)
+        lost = any(ledger.untaken() for ledger in parts.sandbox.ledgers.values())
+        waits = lost and not _reconciled(database, sent_at)
         quiet = quiet + 1 if not left and not waits else 0
         say(f"pending: {left or 'nothing'}{', reconciliation has not looked at all yet' if waits else ''}")
 

@@ -9,8 +9,8 @@ from tests.chaos.run import Plan, bad_habits, run
 
 pytestmark = pytest.mark.slow
 EVENTS, SEED = 400, 5
-# Nothing is lost for good here: what only reconciliation finds, minutes later, is for the long form.
-NOTHING_LOST = frozenset({"pipedrive_ban"})
+# Half an hour's silence is for the long form.
+TOO_LONG = frozenset({"pipedrive_ban"})
 
 
 @pytest.mark.minutes
@@ -21,13 +21,12 @@ def test_under_fire_it_ends_as_in_a_calm_run(tmp_path: Path, subtests: pytest.Su
     assert quiet.found.wrong == {}
     for postgres in (False, True):
         under_fire = replace(
-            base, kills=4, every_seconds=4, habits=bad_habits(SEED, but=NOTHING_LOST), misbehaving_n8n=True,
+            base, kills=4, every_seconds=4, habits=bad_habits(SEED, but=TOO_LONG), misbehaving_n8n=True,
             workers=1 if postgres else 0, per_second=25,
         )  # fmt: skip
         with subtests.test(postgres=postgres):
             fired = run(under_fire, tmp_path / f"fire-{postgres}", postgres=postgres)
             assert len(fired.killed) == 4
-            assert fired.found.unaccepted == 0
             assert fired.found.wrong == {}
             assert fired.found.differences(quiet.found) == []
             assert fired.found.alerted > 0
