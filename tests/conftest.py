@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from automation.sandbox.state import Sandbox
 from data import log, redaction
 from data.db import Database
 from data.migrations import upgrade
+from ml import tracking
 from ml.serving.predictor import Predictor
 from scripts import cli
 from tests.support import FakeClock, put_model, serving, settings_for
@@ -43,6 +45,34 @@ def _secrets_of_one_test_are_not_the_next_ones() -> Iterator[None]:
     before = redaction._hidden
     yield
     redaction._hidden = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _mlflow_makes_its_tables_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new store begins as a copy of an empty one: making its tables takes longer than most tests."""
+    make = tracking._ensure_tables
+
+    @cache
+    def empty() -> Path:
+        import mlflow
+
+        path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+        mlflow.set_tracking_uri(f"{tracking.SQLITE}{path}")
+        make(f"{tracking.SQLITE}{path}")
+        return path
+
+    def begin(tracking_uri: str) -> None:
+        path = Path(tracking_uri.removeprefix(tracking.SQLITE))
+        if path.parent.is_dir() and not path.exists():
+            shutil.copy(empty(), path)
+            import mlflow
+
+            mlflow.set_tracking_uri(tracking_uri)
+        make(tracking_uri)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "_ensure_tables", begin)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ Three ways, the simplest that is as good: none; sigmoid (Platt 1999); isotonic (
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
 from ml.calibration import Calibration, CalibrationKind
@@ -15,6 +14,8 @@ from ml.preparation.base import Floats, Ints
 
 # The sigmoid is drawn towards "none" as if so many rows had said so: a few dozen rows must not bend it.
 SIGMOID_PRIOR_ROWS = 20.0
+STEEPEST = 10.0
+MOST_STEPS, SMALLEST_STEP = 100, 1e-8
 # Steps of an isotonic curve are averages: below this they are averages of too few.
 FEWEST_FOR_ISOTONIC = 1_000
 CURVE_POINTS = 200
@@ -96,18 +97,38 @@ def row_losses(margins: Floats, labels: Ints) -> Floats:
 
 
 def _sigmoid(margins: Floats, labels: Ints) -> tuple[float, float]:
+    """Slope and intercept of the least loss. It has one minimum, so where that lies beyond a bound, the best lies on the bound."""
+    slope, intercept = _newton(margins, labels, None)
+    if not 0 <= slope <= STEEPEST:
+        slope, intercept = _newton(margins, labels, min(max(slope, 0.0), STEEPEST))
+    return slope, intercept
+
+
+def _newton(margins: Floats, labels: Ints, slope: float | None) -> tuple[float, float]:
+    """Newton's steps, each halved until it lowers the loss; with a slope given, only the intercept is learned."""
     weight = SIGMOID_PRIOR_ROWS / max(len(labels), 1) / 8  # a row's curvature is at most a quarter; half of it each
+    free = np.array([slope is None, True])
+    ones = np.column_stack([margins, np.ones_like(margins)])
 
-    def loss(at: Floats) -> tuple[float, Floats]:
-        bent = at[0] * margins + at[1]
-        residual = probability(bent) - labels
-        pull = np.array([at[0] - 1, at[1]])
-        value = row_losses(bent, labels).mean() + weight * (pull**2).sum()
-        slopes = np.array([(residual * margins).mean(), residual.mean()]) + 2 * weight * pull
-        return float(value), slopes
+    def loss(at: Floats) -> float:
+        return float(row_losses(ones @ at, labels).mean() + weight * (at[0] - 1) ** 2 + weight * at[1] ** 2)
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, 10.0), (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    at = np.array([1.0 if slope is None else slope, 0.0])
+    now = loss(at)
+    for _ in range(MOST_STEPS):
+        chance = probability(ones @ at)
+        slopes = ones.T @ (chance - labels) / len(labels) + 2 * weight * (at - [1, 0])
+        bend = (ones * (chance * (1 - chance))[:, None]).T @ ones / len(labels) + 2 * weight * np.eye(2)
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(bend[np.ix_(free, free)], slopes[free])
+        while (after := loss(at - step)) > now and abs(step).max() > SMALLEST_STEP:
+            step /= 2
+        if after > now:
+            break
+        at, now = at - step, after
+        if abs(step).max() <= SMALLEST_STEP:
+            break
+    return float(at[0]), float(at[1])
 
 
 def _isotonic(margins: Floats, labels: Ints, least: float, most: float) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,7 +9,7 @@ import pytest
 from ml import copies
 from ml.training.gate import Decision
 from ml.version import CHALLENGER
-from tests.integration.test_cli import leadloop
+from tests.conftest import Run
 from tests.support import put_variation
 
 MODEL = "lead_score"
@@ -42,19 +42,19 @@ def places(trained_models: Path, tmp_path: Path) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_versions_are_shown_and_what_cannot_be_done_is_one_clear_line(
-    places: dict[str, str], arguments: tuple[str, ...], status: int, said: str
+    leadloop: Run, places: dict[str, str], arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    done = leadloop("models", *arguments, **places)
-    assert done.returncode == status, done.stderr
-    assert re.search(said, done.stderr if status else done.stdout), done.stdout + done.stderr
-    assert len(done.stderr.strip().splitlines()) == (1 if status else 0)
+    found, out, err = leadloop("models", *arguments, **places)
+    assert found == status, err
+    assert re.search(said, err if status else out), out + err
+    assert len(err.strip().splitlines()) == (1 if status else 0)
 
 
 @pytest.mark.slow
-def test_a_damaged_copy_is_one_clear_line(places: dict[str, str]) -> None:
+def test_a_damaged_copy_is_one_clear_line(leadloop: Run, places: dict[str, str]) -> None:
     (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / "holdout.parquet").write_bytes(b"{")
     (Path(places["VAR_DIR"]) / "models" / MODEL / "2" / "learned_from.parquet").write_bytes(b"")
-    done = leadloop("models", "compare", MODEL, "1", "2", **places)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "no model 'lead_score' in MLflow" in done.stderr
+    status, _, told = leadloop("models", "compare", MODEL, "1", "2", **places)
+    assert status == 1
+    assert told.count("\n") == 1, told
+    assert "no model 'lead_score' in MLflow" in told

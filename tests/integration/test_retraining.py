@@ -31,8 +31,7 @@ from ml.monitoring.when import Reason, Why
 from ml.training import samples
 from ml.training.train import train
 from scripts.training import train_warehouse
-from tests.conftest import LoopFactory
-from tests.integration.test_cli import leadloop
+from tests.conftest import LoopFactory, Run
 from tests.integration.test_monitoring import MODEL, places_won, sample, scored, until, won
 from tests.support import FakeClock
 
@@ -168,17 +167,16 @@ def test_the_command_is_the_process_and_it_stands_back(make_loop: LoopFactory) -
     assert done.stdout.split() == [str(watch_process.NICENESS), "1", settings.database_url, "1"]
 
 
-def test_a_look_by_hand_is_a_table_and_what_comes_of_it(make_loop: LoopFactory, clock: FakeClock) -> None:
+def test_a_look_by_hand_is_a_table_and_what_comes_of_it(make_loop: LoopFactory, clock: FakeClock, leadloop: Run) -> None:
     loop = make_loop()
     clock.move(seconds=(datetime.now(UTC) - timedelta(hours=1) - clock.now()).total_seconds())
     scored(loop, sample(200), channel="billboard")
     places = {"VAR_DIR": str(loop.settings.var_dir), "DATABASE_URL": loop.database.url.replace("+psycopg", ""),
               "MLFLOW_TRACKING_URI": loop.settings.mlflow_tracking_uri}  # fmt: skip
-    done = leadloop("models", "check", MODEL, **places)
-    assert done.returncode == 0, done.stderr
-    assert "channel" in done.stdout
-    assert "drift in 200 scored" in done.stdout
-    assert "nothing new to learn from" in done.stdout
-    shown = leadloop("models", "show", MODEL, **places)
-    assert "drift in 200 scored" in shown.stdout
-    assert leadloop("models", "check", "nobody", **places).returncode == 1
+    status, said, wrong = leadloop("models", "check", MODEL, **places)
+    assert status == 0, wrong
+    assert "channel" in said
+    assert "drift in 200 scored" in said
+    assert "nothing new to learn from" in said
+    assert "drift in 200 scored" in leadloop("models", "show", MODEL, **places)[1]
+    assert leadloop("models", "check", "nobody", **places)[0] == 1

@@ -24,7 +24,7 @@ from automation.jobs import champions
 from automation.pipeline.context import Loop
 from data import log
 from data.settings import Scope
-from ml import copies, tracking
+from ml import copies
 from ml.learners.registry import LEARNERS
 from ml.models.base import of_user_table
 from ml.tables.table import Choice
@@ -100,21 +100,6 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
     shutil.copytree(champion, tmp_path, dirs_exist_ok=True)
     return placed(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture(scope="module")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, made once: making them anew takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("registry")
-    tracking.connect(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlartifacts")
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def registry(place: Place, empty_registry: Path) -> Place:
-    """A place with an MLflow of its own."""
-    shutil.copy(empty_registry, place.folder / "mlflow.db")
-    return place
 
 
 def placed(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
@@ -210,8 +195,7 @@ def test_options_that_do_not_fit_are_named(place: Place, name: str, monkeypatch:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", bad_tables.DEGRADED)
-def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(registry: Place, name: str) -> None:
-    place = registry
+def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(place: Place, name: str) -> None:
     content, said = bad_tables.DEGRADED[name]
     before = place.champion
     done = place.train(place.file(content))
@@ -229,13 +213,13 @@ def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(registry
 
 @pytest.mark.slow
 @pytest.mark.minutes
-def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(registry: Place) -> None:
-    path = registry.file(bad_tables.wide())
-    done = registry.run("train", "--csv", str(path), "--target", "won", "--name", "wide", "--budget", "1")
+def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(place: Place) -> None:
+    path = place.file(bad_tables.wide())
+    done = place.run("train", "--csv", str(path), "--target", "won", "--name", "wide", "--budget", "1")
     assert done.status == 0, done.err
     assert f"{bad_tables.WIDE + 4:,} columns" in done.out
-    assert OUT_OF_TIME.split("{}")[0] in (registry.folder / "models" / "wide" / "1" / "report.html").read_text()
-    scored = registry.run("score", "--csv", str(path), "--name", "wide", "--out", str(registry.folder / "out.csv"))
+    assert OUT_OF_TIME.split("{}")[0] in (place.folder / "models" / "wide" / "1" / "report.html").read_text()
+    scored = place.run("score", "--csv", str(path), "--name", "wide", "--out", str(place.folder / "out.csv"))
     assert scored.status == 0, scored.err
 
 
@@ -328,8 +312,7 @@ def test_a_registry_that_is_down_is_said_before_anything_is_trained(place: Place
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", [0.1, 0.5])
-def test_a_registry_that_is_half_written_is_said_and_who_serves_goes_on(registry: Place, left: float) -> None:
-    place = registry
+def test_a_registry_that_is_half_written_is_said_and_who_serves_goes_on(place: Place, left: float) -> None:
     assert place.train(place.folder / "good.csv", name="whole").status == 0
     path = place.folder / "mlflow.db"
     os.truncate(path, int(path.stat().st_size * left))
@@ -365,8 +348,7 @@ def test_a_cut_artefact_is_not_scored_by_and_the_remedy_is_named(place: Place, f
 
 
 @pytest.mark.slow
-def test_a_cut_artefact_is_fetched_anew_where_mlflow_has_it(registry: Place) -> None:
-    place = registry
+def test_a_cut_artefact_is_fetched_anew_where_mlflow_has_it(place: Place) -> None:
     assert place.train(place.folder / "good.csv", name=MODEL + "_2").status == 0
     cut_off(place.folder / "models" / (MODEL + "_2") / "1" / "preparation.json")
     done = place.run("score", "--csv", str(place.folder / "good.csv"), "--name", MODEL + "_2", "--out", str(place.folder / "o.csv"))
@@ -420,14 +402,12 @@ def fill(disk: Path, *, but: int) -> None:
 @pytest.mark.parametrize("room", [0, 60_000, 300_000])
 def test_a_full_disk_while_training_harms_no_champion(
     champion: Path,
-    empty_registry: Path,
     small_disk: Path,
     room: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copytree(champion, small_disk, dirs_exist_ok=True)
-    shutil.copy(empty_registry, small_disk)
     place = placed(small_disk, monkeypatch, capsys)
     assert place.train(small_disk / "good.csv", name="first").status == 0
     before = digest(small_disk / "models")
