@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from automation.deal_stages import Flags, flags, stage_of
 from automation.sources import ours
 from automation.sources.properties import HOUSEKEEPING
 from data.domain.company_profile import is_profile_name
@@ -82,9 +83,10 @@ def remember_events(
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
     gone = facts.names_of(session, deleted) if deleted else {}
+    beside = flags(session, [(each.event.entity, each.event.properties) for each in heard])
     added: list[Fact] = []
     for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
-        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now):
+        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
             stored = before.get(each.entity_id, [])
@@ -144,10 +146,11 @@ def _is_late(each: Heard, owners: Mapping[int, EntityRow], moments: Mapping[int,
 
 
 def _facts_of(
-    each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], happened_at: datetime, now: datetime
+    each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], happened_at: datetime, now: datetime, beside: Flags
 ) -> list[Fact]:
     event = each.event
-    told = told_texts(event.entity.source, event.properties)
+    told: dict[str, str | None] = {**beside.get(stage_of(event.entity, event.properties), {})}
+    told |= told_texts(event.entity.source, event.properties)
     links: dict[str, int] = {}
     if event.verb in GONE:
         told = dict.fromkeys(gone)  # whatever was known of it is no more

@@ -6,14 +6,15 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from automation.deal_stages import Flags, flags, stage_of
 from automation.erasure.records import past_without_erased
 from automation.memory import identify, told_texts
+from automation.settling import settle
 from data.domain.entity import EntityRef
 from data.domain.fact import Fact
-from data.domain.outcome import result_of
 from data.domain.past import Change, PastRecord, facts_of
 from data.domain.relation import target_of
-from data.warehouse import entities, facts, outcomes, property_names
+from data.warehouse import entities, facts, property_names
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ def store(session: Session, records: Sequence[PastRecord], now: datetime) -> Sto
     records = past_without_erased(session, [_readable(record) for record in records])
     ids = entities.ensure(session, {ref for record in records for ref in (record.ref, *record.links, *_named(record))}, now)
     owners = entities.lock(session, {ids[record.ref] for record in records})
+    beside = flags(session, [(record.ref, {change.name: change.value}) for record in records for change in record.changes])
+    records = [_with_flags(record, beside) for record in records]
     stored = facts.of_entities(session, owners)
     keys = {(row.source, row.kind, row.key): row.name for row in property_names.every(session)}
     found: list[Fact] = []
@@ -41,7 +44,7 @@ def store(session: Session, records: Sequence[PastRecord], now: datetime) -> Sto
         ]
     facts.add(session, found)
     identify(session, found, {ids[record.ref]: record.ref for record in records}, now)
-    outcomes.add_new(session, [end for record in records for end in _ends(record, ids[record.ref])], now)
+    settle(session, {ids[record.ref]: record.ref.kind for record in records}, now)
     return Stored(read, len(found))
 
 
@@ -53,6 +56,18 @@ def _readable(record: PastRecord) -> PastRecord:
         for value in told_texts(record.ref.source, {change.name: _storable(change.value)}).values()
     )
     return PastRecord(record.ref, record.created_at, tuple(changes), record.links)
+
+
+def _with_flags(record: PastRecord, beside: Flags) -> PastRecord:
+    """With what its stages say, where its own history does not have that."""
+    there = {change.name for change in record.changes}
+    found = (
+        replace(change, name=name, value=value)
+        for change in record.changes
+        for name, value in beside.get(stage_of(record.ref, {change.name: change.value}), {}).items()
+        if name not in there
+    )
+    return replace(record, changes=(*record.changes, *found))
 
 
 def _storable(value: str | None) -> str | None:
@@ -79,8 +94,3 @@ def _under_its_name(ref: EntityRef, fact: Fact, keys: dict[tuple[str, str, str],
 def _with_target(ref: EntityRef, fact: Fact, ids: dict[EntityRef, int]) -> Fact:
     target = None if fact.target_id is not None else target_of(ref, fact.name, fact.value)
     return fact if target is None or target not in ids else replace(fact, target_id=ids[target])
-
-
-def _ends(record: PastRecord, entity_id: int) -> list[tuple[int, str, datetime]]:
-    found = ((result_of(record.ref.kind, change.name, change.value), change.at) for change in record.changes)
-    return [(entity_id, result.value, at) for result, at in found if result is not None]

@@ -16,11 +16,12 @@ from automation.memory import Heard, remember_events, targets_of
 from automation.pipeline import review
 from automation.pipeline.collect import parse_payload, reparse
 from automation.pipeline.context import Loop
+from automation.settling import settle
 from automation.sources import ours
 from automation.sources.base import Parsed
+from data.domain.entity import EntityKind
 from data.domain.event import Event
-from data.domain.outcome import outcome_of
-from data.warehouse import dead_letters, entities, events, facts, outcomes, payloads
+from data.warehouse import dead_letters, entities, events, facts, payloads
 from data.warehouse.dead_letters import DeadLetterState
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
@@ -151,8 +152,7 @@ def _rewrite(session: Session, payload: Payload, found: list[tuple[EventRow, Eve
         session.flush()
         heard = [Heard(event, _number(row), row.entity_id)]
         remember_events(session, heard, owners, ids, row.received_at, by_webhook=payload.source != ours.NAME)
-        if (end := outcome_of(event)) is not None:
-            outcomes.add_new(session, [(row.entity_id, end.result.value, end.occurred_at)], row.received_at)
+    settle(session, {number: EntityKind(owners[number].kind) for number in touched}, payload.received_at)
     return touched
 
 

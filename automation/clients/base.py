@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from data.domain.entity import EntityKind
 from data.domain.money import Account
+from data.domain.outcome import Standing
 from data.domain.pace import Rate
 from data.errors import VendorError
 
@@ -60,6 +61,9 @@ class Crm(Protocol):
 
     def labels(self, kind: EntityKind) -> dict[str, str]:
         """Id -> what people call it, of users, pipelines or stages; LABELS_SECONDS old at most. Raises Retryable or Permanent."""
+
+    def stages(self) -> dict[str, Standing]:
+        """Stage of a deal's pipeline -> what it says, where deals do not say it themselves. Raises Retryable or Permanent."""
 
     def account(self) -> Account:
         """The account's currency and locale, as far as it says them. Raises nothing: it may be asked at any time."""

@@ -15,10 +15,12 @@ from hubspot.crm.associations import v4 as associations
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.hubspot_stages import standing_of
 from automation.clients.pace import Pace, Unpaced
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
 from data.domain.money import Account
+from data.domain.outcome import Standing
 from data.domain.pace import Rate
 from data.errors import Permanent, Retryable, VendorError
 from data.log import get_logger
@@ -141,13 +143,20 @@ class HubSpotClient:
         try:
             if kind is EntityKind.USER:
                 return self._owners()
-            api = self.sdk.crm.pipelines.pipelines_api
-            rows = self.called(lambda: api.get_all(OBJECTS[EntityKind.DEAL], _request_timeout=TIMEOUT_SECONDS)).results
+            rows = self._pipelines()
         except Permanent as error:  # A token without crm.objects.owners.read or crm.objects.deals.read: the ids have to do.
             log.warning("hubspot.labels.refused", kind=kind, reason=error.detail)
             return {}
         named = rows if kind is EntityKind.PIPELINE else [stage for row in rows for stage in row.stages]
         return {row.id: row.label for row in named}
+
+    def stages(self) -> dict[str, Standing]:
+        """Of all pipelines of deals, as they are now."""
+        return {stage.id: standing_of(stage.metadata or {}) for row in self._pipelines() for stage in row.stages}
+
+    def _pipelines(self) -> Any:
+        api = self.sdk.crm.pipelines.pipelines_api
+        return self.called(lambda: api.get_all(OBJECTS[EntityKind.DEAL], _request_timeout=TIMEOUT_SECONDS)).results
 
     def _owners(self) -> dict[str, str]:
         api, found, after = self.sdk.crm.owners.owners_api, {}, None

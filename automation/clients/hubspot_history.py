@@ -18,6 +18,7 @@ from automation.sources.properties import HOUSEKEEPING, PERSON, PROPERTIES, USUA
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import text_of
+from data.domain.outcome import LOST_FLAG, WON_FLAG
 from data.domain.pace import Rate
 from data.domain.past import Change, PastRecord
 from data.errors import Permanent, Retryable
@@ -36,7 +37,9 @@ _WHEN = ("hs_timestamp",)
 READ: dict[EntityKind, tuple[str, ...]] = {
     K.COMPANY: ("name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", *_ALL),
     K.CONTACT: (*PERSON[NAME], *PROPERTIES[NAME].values(), *USUAL[NAME], "phone", "associatedcompanyid", *_ALL),
-    K.DEAL: ("dealname", "dealstage", "pipeline", "amount", "deal_currency_code", "closedate", "dealtype", *_ALL),
+    K.DEAL: (
+        "dealname", "dealstage", WON_FLAG, LOST_FLAG, "pipeline", "amount", "deal_currency_code", "closedate", "dealtype", *_ALL,
+    ),
     K.LEAD: ("hs_lead_name", "hs_pipeline_stage", "hs_lead_label", *_ALL),
     K.TICKET: ("subject", "content", "hs_pipeline_stage", "hs_ticket_priority", *_ALL),
     K.PRODUCT: ("name", "price", "hs_sku"),
@@ -45,7 +48,7 @@ READ: dict[EntityKind, tuple[str, ...]] = {
     K.MEETING: ("hs_meeting_title", "hs_meeting_body", "hs_meeting_outcome", *_WHEN, *_ALL),
     K.EMAIL: ("hs_email_subject", "hs_email_text", "hs_email_direction", *_WHEN, *_ALL),
     K.TASK: ("hs_task_subject", "hs_task_body", "hs_task_status", *_WHEN, *_ALL),
-}
+}  # fmt: skip
 BELONGS_TO: dict[EntityKind, tuple[EntityKind, ...]] = {
     K.CONTACT: (K.COMPANY,),
     K.DEAL: (K.CONTACT, K.COMPANY),

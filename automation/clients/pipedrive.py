@@ -13,6 +13,7 @@ from automation.clients.pace import Pace, Unpaced
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
+from data.domain.outcome import Standing
 from data.domain.pace import Rate
 from data.errors import Gone, Permanent, Retryable, VendorError
 from data.redaction import shortened
@@ -109,6 +110,10 @@ class PipedriveClient:
             with self._lock:
                 self._labels[kind] = found
         return found[1]
+
+    def stages(self) -> dict[str, Standing]:
+        """None: a deal has a `status` beside its stage."""
+        return {}
 
     def _fresh_names(self, kind: EntityKind) -> dict[str, str]:
         rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})

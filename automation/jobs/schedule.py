@@ -6,7 +6,7 @@ from functools import partial
 
 from automation import alarms, endings, tokens
 from automation.destinations.registry import DESTINATIONS
-from automation.jobs import champions, enrichments, names, notices, privacy, reconcile, watch, worker
+from automation.jobs import champions, deal_stages, enrichments, names, notices, privacy, reconcile, watch, worker
 from automation.pipeline.context import Loop
 from data.settings import Settings
 
@@ -44,6 +44,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         ),
         Job("champions.pull", settings.champion_poll_seconds, champions.pull),
         Job("champions.refresh", champions.LOOK_SECONDS, champions.refresh),
+        Job("deal_stages.sweep", deal_stages.EVERY_SECONDS, deal_stages.sweep),
         Job("endings.sweep", ENDINGS_SECONDS, endings.sweep),
         Job("enrichments.sweep", enrichments.EVERY_SECONDS, enrichments.sweep),
         Job("tokens.note_use", TOKEN_USE_SECONDS, tokens.note_use, TOKEN_USE_SECONDS),

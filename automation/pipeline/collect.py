@@ -12,16 +12,16 @@ from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline import echoes, review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
+from automation.settling import says_an_end, settle
 from automation.sources import ours
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject, as_bytes, load_json
 from automation.sources.registry import SOURCES
 from data.domain.entity import EntityRef
 from data.domain.event import Driver, Event, too_far_ahead
 from data.domain.event_type import Verb
-from data.domain.outcome import outcome_of
 from data.errors import Busy, NotFound, Rejected
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, outcomes, payloads, predictions
+from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, payloads, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
 from data.warehouse.erasures import Origin
@@ -207,7 +207,7 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
     joined = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
     _follow_merges(session, heard, ids, now)
     _ask_again(session, heard, owners, ids)
-    _record_outcomes(session, fresh, now)
+    settle(session, {one.entity_id: one.event.entity.kind for one in fresh if _says_an_end(one.event)}, now)
     _erase(session, heard, now)
     collected = Collected(
         accepted=len(fresh),
@@ -282,10 +282,8 @@ def _ask_again(session: Session, heard: list[Heard], owners: dict[int, EntityRow
             deliveries.withdraw(session, number)
 
 
-def _record_outcomes(session: Session, fresh: list[Arrival], now: datetime) -> None:
-    found = [(arrival, outcome_of(arrival.event)) for arrival in fresh]
-    rows = [(arrival.entity_id, o.result.value, o.occurred_at) for arrival, o in found if o is not None]
-    outcomes.add_new(session, rows, now)
+def _says_an_end(event: Event) -> bool:
+    return says_an_end(event.entity.kind, event.properties)
 
 
 def _erase(session: Session, heard: list[Heard], now: datetime) -> None:

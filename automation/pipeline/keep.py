@@ -8,6 +8,7 @@ from sqlmodel import Session
 from automation import memory
 from automation.memory import LookedUp
 from automation.pipeline import review
+from automation.settling import says_an_end, settle
 from data.domain.entity import EntityKind, EntityRef
 from data.warehouse import entities, property_names
 
@@ -32,6 +33,8 @@ def keep(session: Session, look_ups: Iterable[LookedUp], ids: Mapping[EntityRef,
         looked_at = {ids[each.entity] for each in found}
         review.of_the_same(session, learned.joined, looked_at, f"the same since {now.isoformat()}", now)
     read = [each for each in found if each.of_record]
+    ended = [each.entity for each in read if each.entity in learned.told_of and says_an_end(each.entity.kind, each.values)]
+    settle(session, {ids[ref]: ref.kind for ref in ended}, now)
     rows = entities.by_ids(session, [ids[each.entity] for each in read])
     for each in read:
         row = rows[ids[each.entity]]

@@ -31,6 +31,8 @@ class HubSpotAccount:
     portal_id: int = PORTAL_ID
     app_id: int = APP_ID
     currency: str = "EUR"
+    rates: dict[str, str] = field(default_factory=dict)
+    """What one unit of each further currency is in the company's own."""
     time_zone: str = "Europe/Berlin"
     client_id: str = "sandbox-client"
     client_secret: str = "sandbox-client-secret"  # noqa: S105

@@ -9,6 +9,7 @@ from typing import Any
 from automation.sandbox.accounts import HubSpotAccount, PipedriveAccount, SlackAccount
 from automation.sandbox.faults import Faults
 from automation.sandbox.habits import Habits
+from automation.sandbox.hubspot import calculated
 from automation.sandbox.hubspot.journal import Journal
 from automation.sandbox.ledger import Ledger
 from automation.sandbox.messages import Channel, Message, Messages
@@ -48,6 +49,7 @@ class Sandbox(World):
         self.tokens = {"hubspot": hubspot_token, "pipedrive": pipedrive_token, "slack": slack_token}
         self.tokens |= {"hunter": company_data_key, "clearbit": company_data_key}
         self.hubspot_account, self.pipedrive_account, self.slack_account = HubSpotAccount(), PipedriveAccount(), SlackAccount()
+        self.calculate = self._calculated
         self.slack = Messages(channels, self.lock, now)
         self.hubspot_journal = Journal(self.hubspot_account)
         self.listeners.append(self.hubspot_journal.hear)
@@ -65,6 +67,9 @@ class Sandbox(World):
         """Vendors and kinds of records that the token has no scope for: 403."""
         self.set_habits(habits or Habits())
         self._begin()
+
+    def _calculated(self, vendor: str, kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+        return calculated.of_deal(self.hubspot_account, properties) if (vendor, kind) == ("hubspot", "deals") else {}
 
     def set_habits(self, habits: Habits) -> None:
         """Switches bad habits on or off; what is drawn begins anew."""

@@ -48,6 +48,8 @@ class World:
         self.pipedrive: dict[str, Store] = {kind: Store() for kind in PIPEDRIVE_KINDS}
         self.listeners: list[Callable[[Happening], None]] = []
         """Called with each happening, under the lock: the journal and the players."""
+        self.calculate: Callable[[str, str, dict[str, Any]], dict[str, Any]] = lambda _vendor, _kind, _properties: {}
+        """What a vendor makes itself of a record's properties: called with vendor, kind and these. No webhook tells of it."""
         self.new_ids = itertools.count(FIRST_NEW_ID)
         self._orders = itertools.count(1)
 
@@ -174,7 +176,8 @@ class World:
 
     def _create(self, vendor: str, kind: str, number: str, properties: dict[str, Any], at: datetime, source: Source) -> Record:
         order = int(number) if number.isdigit() else next(self._orders)
-        record = Record(number, dict(properties), at, at, order, changes=[Change(at, source, dict(properties))])
+        whole = {**self.calculate(vendor, kind, properties), **properties}
+        record = Record(number, dict(whole), at, at, order, changes=[Change(at, source, whole)])
         self.store(vendor, kind).add(record, seen_at=self._seen_at())
         self._tell(Happening(vendor, kind, number, "created", at, source, changed=dict(properties)))
         return record
@@ -184,8 +187,10 @@ class World:
         in_bulk: bool, told: bool = True,
     ) -> None:  # fmt: skip
         previous = {name: record.properties.get(name) for name in changed}
-        record.changes.append(Change(at, source, changed, in_bulk))
-        self.store(vendor, kind).change(record, changed, at, seen_at=self._seen_at())
+        made = self.calculate(vendor, kind, {**record.properties, **changed})
+        moved = {name: value for name, value in made.items() if record.properties.get(name) != value} | changed
+        record.changes.append(Change(at, source, moved, in_bulk))
+        self.store(vendor, kind).change(record, moved, at, seen_at=self._seen_at())
         if told:
             self._tell(Happening(vendor, kind, record.id, "changed", at, source, changed, previous))
 

@@ -1,12 +1,11 @@
 """An outcome: what really happened. It is the label that the next model learns from."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
-from data.domain.entity import EntityKind, EntityRef
-from data.domain.event import Event
+from data.domain.entity import EntityKind
+from data.domain.fact import Fact, Origin, text_of
 
 
 class Result(StrEnum):
@@ -14,21 +13,34 @@ class Result(StrEnum):
     LOST = "lost"
 
 
-class Outcome(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    entity: EntityRef
-    result: Result
-    occurred_at: datetime
-
-
-# What a CRM calls the end of a deal: HubSpot's `dealstage`, Pipedrive's `status`.
+# What a CRM calls the end of a deal: HubSpot's `dealstage` in its first pipeline, Pipedrive's `status`. The stages of HubSpot's
+# other pipelines have ids of their own, and HubSpot calculates from them two properties that are the same for all pipelines.
+WON_FLAG, LOST_FLAG = "hs_is_closed_won", "hs_is_closed_lost"
 ENDINGS: dict[tuple[str, str], Result] = {
     ("dealstage", "closedwon"): Result.WON,
     ("dealstage", "closedlost"): Result.LOST,
+    (WON_FLAG, "true"): Result.WON,
+    (LOST_FLAG, "true"): Result.LOST,
     ("status", "won"): Result.WON,
     ("status", "lost"): Result.LOST,
 }
+
+
+class Standing(StrEnum):
+    """What a stage of a pipeline says of the deals that are in it."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+def flags_of(standing: Standing) -> dict[str, str]:
+    """What HubSpot calculates of a deal in such a stage; where its webhooks do not tell it, we know it from the stage.
+
+    >>> flags_of(Standing.LOST)
+    {'hs_is_closed_won': 'false', 'hs_is_closed_lost': 'true'}
+    """
+    return {WON_FLAG: text_of(standing is Standing.WON) or "", LOST_FLAG: text_of(standing is Standing.LOST) or ""}
 
 
 # HubSpot says of a contact itself that it became a customer, or never will: its deals need not name it.
@@ -37,16 +49,35 @@ CONTACT_ENDINGS: dict[tuple[str, str], Result] = {
     ("hs_lead_status", "unqualified"): Result.LOST,
 }
 
-
-def outcome_of(event: Event) -> Outcome | None:
-    """The outcome that a deal's or contact's event carries, if it does."""
-    for name, value in event.properties.items():
-        if (result := result_of(event.entity.kind, name, value)) is not None:
-            return Outcome(entity=event.entity, result=result, occurred_at=event.occurred_at)
-    return None
+ENDINGS_OF: dict[EntityKind, dict[tuple[str, str], Result]] = {EntityKind.DEAL: ENDINGS, EntityKind.CONTACT: CONTACT_ENDINGS}
+# The properties that say of each kind how it ended.
+NAMES_OF: dict[EntityKind, frozenset[str]] = {kind: frozenset(name for name, _ in ends) for kind, ends in ENDINGS_OF.items()}
 
 
 def result_of(kind: EntityKind, name: str, value: object) -> Result | None:
     """What a property's value says of how a deal or a contact ended, if it does."""
-    endings = {EntityKind.DEAL: ENDINGS, EntityKind.CONTACT: CONTACT_ENDINGS}.get(kind, {})
-    return endings.get((name, str(value).lower()))
+    return ENDINGS_OF.get(kind, {}).get((name, str(value).lower()))
+
+
+def ends_of(kind: EntityKind, told: Iterable[Fact]) -> list[tuple[Result, datetime]]:
+    """How an entity ended, each time that it did, by all that was ever told of it.
+
+    One that is opened again may end again; what repeats, in whichever property, is the same end. What the first look-up of a
+    property finds ended long ago, nobody knows when.
+    """
+    found: list[tuple[Result, datetime]] = []
+    standing: dict[str, Result] = {}  # property -> what it says now, the last one last
+    seen: set[str] = set()
+    now: Result | None = None
+    for fact in sorted(told, key=lambda one: one.rank):
+        result = result_of(kind, fact.name, fact.value)
+        found_so = fact.name not in seen and fact.origin is Origin.LOOKUP
+        seen.add(fact.name)
+        standing.pop(fact.name, None)
+        if result is not None:
+            standing[fact.name] = result
+            if result is not now and not found_so:
+                found.append((result, fact.occurred_at))
+        if result is not None or now not in standing.values():
+            now = next(reversed(standing.values()), None)
+    return found

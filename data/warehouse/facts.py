@@ -4,7 +4,8 @@ Whoever adds facts of an entity, or scores it, holds the entity's row meanwhile 
 fact that is stored later is known later, and what is visible at a moment that was scored stays what it was.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Column, Index, Text, delete, text
@@ -78,6 +79,11 @@ def add(session: Session, found: Sequence[Fact]) -> None:
     )
 
 
+def add_beside(session: Session, fact: Fact, told: Mapping[str, str], now: datetime) -> None:
+    """Stores what a fact says besides, of the same event or moment, known from `now` on."""
+    add(session, [replace(fact, name=name, value=value, target_id=None, known_at=now) for name, value in told.items()])
+
+
 def forget_event(session: Session, event_id: int) -> None:
     """Takes away what an event said, for whoever stores what it says by today's code."""
     session.execute(delete(FactRow).where(col(FactRow.event_id) == event_id))
@@ -92,6 +98,18 @@ def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[s
     for row in session.exec(query):
         found[row.entity_id].append(_fact(row))
     return found
+
+
+def with_value(session: Session, source: str, kind: EntityKind, name: str, value: str, *, after: int, limit: int) -> list[int]:
+    """The entities of a kind, behind a row id and in the order of these, whose property ever had this value."""
+    query = (
+        select(EntityRow.id)
+        .join(FactRow, col(FactRow.entity_id) == EntityRow.id)
+        .where(EntityRow.source == source, EntityRow.kind == kind.value, col(EntityRow.id) > after)
+        .where(FactRow.name == name, FactRow.value == value)
+    )
+    found = session.exec(query.distinct().order_by(col(EntityRow.id)).limit(limit))
+    return [number for number in found if number is not None]
 
 
 def links_of(session: Session, entity_ids: Iterable[int], kind: EntityKind) -> dict[int, list[Fact]]:

@@ -1,9 +1,13 @@
-"""Outcomes: what really happened, once per (entity, result, moment)."""
+"""Outcomes: what really happened, once per (entity, result, moment).
 
-from collections.abc import Sequence
+They are history: who is opened again keeps its row, and may get another one. Whether somebody has ended by now, facts say
+(`open_entities`).
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, delete, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
@@ -28,10 +32,17 @@ class OutcomeRow(SQLModel, table=True):
     """When whoever was alerted on this entity was told how it ended."""
 
 
-def add_new(session: Session, found: Sequence[tuple[int, str, datetime]], now: datetime) -> int:
-    """Stores (entity id, result, occurred at) rows that are new; returns how many were."""
-    rows = [{"entity_id": e, "result": r, "occurred_at": at, "received_at": now} for e, r, at in found]
-    return len(insert_new(session, OutcomeRow, rows, UNIQUE))
+def replace(session: Session, found: Mapping[int, Sequence[tuple[str, datetime]]], now: datetime) -> None:
+    """Makes these (result, occurred at) the outcomes of each entity, whose row the caller holds. Those that are there stay."""
+    rows = list(session.exec(select(OutcomeRow).where(col(OutcomeRow.entity_id).in_(found))))
+    said = {(number, result, at) for number, ends in found.items() for result, at in ends}
+    wrong = [row.id for row in rows if (row.entity_id, row.result, row.occurred_at) not in said]
+    if wrong:
+        session.execute(delete(OutcomeRow).where(col(OutcomeRow.id).in_(wrong)))
+    new = sorted(said - {(row.entity_id, row.result, row.occurred_at) for row in rows})
+    insert_new(
+        session, OutcomeRow, [{"entity_id": e, "result": r, "occurred_at": at, "received_at": now} for e, r, at in new], UNIQUE
+    )
 
 
 def untold(session: Session, *, limit: int) -> list[int]:

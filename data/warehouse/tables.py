@@ -9,6 +9,7 @@ from data.warehouse.backfills import BackfillRow
 from data.warehouse.company_data_use import CompanyDataUse
 from data.warehouse.company_profiles import CompanyProfileRow
 from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.deal_stages import DealStage
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.enrichment_tries import EnrichmentTry
 from data.warehouse.entities import EntityRow
@@ -37,6 +38,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     EventRow,
     FactRow,
     PropertyName,
+    DealStage,
     DeadLetter,
     PredictionRow,
     DeliveryRow,

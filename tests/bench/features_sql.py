@@ -146,7 +146,12 @@ def _company_columns() -> str:
 
 def _company(itself: str) -> str:
     """Per example its company's properties, and how the company's deals ended, but for the example's own."""
-    assert set(ENDINGS) == {("dealstage", "closedwon"), ("dealstage", "closedlost"), ("status", "won"), ("status", "lost")}
+    assert {name for name, _ in ENDINGS} == {
+        "dealstage",
+        "hs_is_closed_won",
+        "hs_is_closed_lost",
+        "status",
+    }  # the first is told here
     values = "".join(f", {_value(name)} AS company_{name}" for name in OF_COMPANY)
     counts = [f"count(*) FILTER ({sign} x.won AND NOT ({itself})) AS deals_{end}" for end, sign in ENDS.items()]
     return f"""

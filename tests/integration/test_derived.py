@@ -181,7 +181,8 @@ def test_what_people_call_things_is_asked_once_an_hour(addresses: Addresses, san
     for _ in range(2):
         owners, pipelines, stages = (hubspot.labels(kind) for kind in kinds)
         assert (owners["501"], owners["1499"], len(owners)) == ("Mia Berg", "owner1499@example.com", 502)
-        assert (pipelines, stages["contractsent"], len(stages)) == ({"default": "Sales Pipeline"}, "Contract sent", 7)
+        assert pipelines == {"default": "Sales Pipeline", "94650172": "Renewals"}
+        assert (stages["contractsent"], stages["174586374"], len(stages)) == ("Contract sent", "Not renewed", 11)
         people, pipelines, stages = (pipedrive.labels(kind) for kind in kinds)
         assert (people, pipelines) == ({"1": "Mia Berg", "2": "Leo Wolf"}, {"1": "Sales pipeline"})
         assert (stages["5"], len(stages)) == ("Negotiations started", 5)

@@ -136,6 +136,36 @@ def test_an_event_whose_record_was_misread_moves_with_its_facts(loop: Loop) -> N
     assert rows(loop, query) == [("ada@example.com",)]
 
 
+@pytest.mark.parametrize(("misread", "meant"), [("won", "open"), ("won", "lost"), ("open", "won")])
+def test_an_end_that_was_misread_is_taken_back_or_corrected(loop: Loop, misread: str, meant: str) -> None:
+    def otherwise(event: Event) -> Event:
+        return event.model_copy(update={"properties": {**event.properties, "status": misread}})
+
+    def deal(number: str, **more: Any) -> dict[str, Any]:
+        return {**generic(number, status=meant), "type": "deal.changed", "entity": {"kind": "deal", "id": number}, **more}
+
+    with another_code(otherwise):
+        post(loop, deal("5"))
+    post(loop, deal("6", properties={"status": "won"}))
+    query = "SELECT vendor_id, result FROM outcomes JOIN entities ON entities.id = entity_id ORDER BY vendor_id"
+    others = [("6", "won")]
+    assert rows(loop, query) == [row for row in [("5", misread)] if misread != "open"] + others
+    replayed(loop, dry_run=True)
+    assert rows(loop, query) == [row for row in [("5", misread)] if misread != "open"] + others
+    replayed(loop)
+    assert rows(loop, query) == [row for row in [("5", meant)] if meant != "open"] + others
+
+
+def test_an_end_that_was_another_deal_s_goes_over_to_it(loop: Loop) -> None:
+    def elsewhere(event: Event) -> Event:
+        return event.model_copy(update={"entity": event.entity.model_copy(update={"id": "wrong"})})
+
+    with another_code(elsewhere):
+        post(loop, {**generic(status="won"), "type": "deal.changed", "entity": {"kind": "deal", "id": "5"}})
+    replayed(loop)
+    assert rows(loop, "SELECT vendor_id, result FROM outcomes JOIN entities ON entities.id = entity_id") == [("5", "won")]
+
+
 def test_what_is_found_no_more_stays_and_is_told(loop: Loop) -> None:
     post(loop, generic("ada@example.com", **HOT))
     with another_code(lambda _event: None):

@@ -1,59 +1,81 @@
-"""Which events are outcomes."""
+"""What says how somebody ended, and how often somebody did."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from data.domain.entity import EntityKind, EntityRef
-from data.domain.event import Event
-from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Outcome, Result, outcome_of
+from data.domain.entity import EntityKind
+from data.domain.fact import Fact, Origin
+from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result, ends_of, result_of
 from tests.support import NOON
 
-
-def event(kind: EntityKind = EntityKind.DEAL, verb: str = "changed", **properties: Any) -> Event:
-    entity = EntityRef(source="hubspot", kind=kind, id="9")
-    return Event(dedupe_key="1", type=f"{kind}.{verb}", entity=entity, occurred_at=NOON, properties=properties)
+DEAL, CONTACT = EntityKind.DEAL, EntityKind.CONTACT
 
 
 @pytest.mark.parametrize(("ending", "result"), ENDINGS.items(), ids=str)
 @pytest.mark.parametrize("shown", [str, str.upper, str.title])
-def test_an_ending_in_any_case_is_an_outcome(ending: tuple[str, str], result: Result, shown: Any) -> None:
+def test_an_ending_in_any_case_is_one(ending: tuple[str, str], result: Result, shown: Any) -> None:
     name, word = ending
-    ended = event(amount="5", **{name: shown(word)})
-    assert outcome_of(ended) == Outcome(entity=ended.entity, result=result, occurred_at=NOON)
-
-
-def test_a_deal_may_be_won_when_it_is_created() -> None:
-    found = outcome_of(event(verb="created", status="won"))
-    assert found is not None
-    assert found.result is Result.WON
+    assert result_of(DEAL, name, shown(word)) is result
 
 
 @pytest.mark.parametrize(
-    "properties",
+    ("name", "value"),
     [
-        {"dealstage": "contractsent"},
-        {"status": "open"},
-        {"dealstage": "won"},
-        {"status": "closedwon"},
-        {"name": "won"},
-        {"status": None},
+        ("dealstage", "contractsent"), ("status", "open"), ("dealstage", "won"), ("status", "closedwon"), ("name", "won"),
+        ("status", None), ("hs_is_closed_won", "false"), ("hs_is_closed", "true"),
     ],
     ids=str,
-)
-def test_a_deal_that_goes_on_is_no_outcome(properties: dict[str, Any]) -> None:
-    assert outcome_of(event(**properties)) is None
+)  # fmt: skip
+def test_a_deal_that_goes_on_has_not_ended(name: str, value: str | None) -> None:
+    assert result_of(DEAL, name, value) is None
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EntityKind if kind is not EntityKind.DEAL])
-def test_the_end_of_a_deal_is_no_outcome_of_anything_else(kind: EntityKind) -> None:
-    assert outcome_of(event(kind, status="won")) is None
+@pytest.mark.parametrize("kind", [kind for kind in EntityKind if kind is not DEAL])
+def test_the_end_of_a_deal_is_none_of_anything_else(kind: EntityKind) -> None:
+    assert result_of(kind, "status", "won") is None
 
 
 @pytest.mark.parametrize(("ending", "result"), CONTACT_ENDINGS.items(), ids=str)
 def test_a_contact_may_be_told_to_be_a_customer_or_never_to_become_one(ending: tuple[str, str], result: Result) -> None:
     name, word = ending
-    found = outcome_of(event(EntityKind.CONTACT, **{name: word.upper()}))
-    assert found is not None
-    assert found.result is result
-    assert outcome_of(event(EntityKind.DEAL, **{name: word})) is None
+    assert result_of(CONTACT, name, word.upper()) is result
+    assert result_of(DEAL, name, word) is None
+
+
+def minute(number: float) -> datetime:
+    return NOON + timedelta(minutes=number)
+
+
+def told(*said: tuple[float, str, str | None], origin: Origin = Origin.EVENT) -> list[Fact]:
+    return [Fact(1, name, value, minute(at), minute(at), origin, id=place) for place, (at, name, value) in enumerate(said)]
+
+
+STAGE, WON, LOST = "dealstage", "hs_is_closed_won", "hs_is_closed_lost"
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ([(0, STAGE, "closedwon"), (5, STAGE, "closedwon")], [("won", 0)]),
+        ([(0, STAGE, "closedwon"), (1, WON, "true"), (1, LOST, "false")], [("won", 0)]),
+        ([(0, STAGE, "closedwon"), (5, STAGE, "contractsent"), (9, STAGE, "closedwon")], [("won", 0), ("won", 9)]),
+        ([(0, WON, "true"), (5, STAGE, "7"), (5, WON, "false"), (9, STAGE, "8"), (9, WON, "true")], [("won", 0), ("won", 9)]),
+        ([(0, STAGE, "closedwon"), (0, WON, "true"), (5, STAGE, "closedlost"), (5.1, WON, "false"), (5.1, LOST, "true")],
+         [("won", 0), ("lost", 5)]),
+        ([(0, STAGE, "contractsent"), (1, "amount", "5")], []),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_end_counts_once(said: list[tuple[float, str, str | None]], ended: list[tuple[str, float]]) -> None:
+    wanted = [(Result(result), minute(at)) for result, at in ended]
+    assert ends_of(DEAL, told(*said)) == wanted
+    assert ends_of(DEAL, reversed(told(*said))) == wanted, "the order in which they came does not matter"
+
+
+def test_what_the_first_look_up_finds_ended_nobody_knows_since_when() -> None:
+    first = told((0, "lifecyclestage", "customer"), origin=Origin.LOOKUP)
+    assert ends_of(CONTACT, first) == []
+    assert ends_of(CONTACT, told((-9, "lifecyclestage", "lead")) + first) == [(Result.WON, minute(0))]
+    assert ends_of(CONTACT, first + told((5, "lifecyclestage", "customer"))) == []

@@ -74,7 +74,8 @@ DEFINED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("pipeline", "Pipeline", *_SELECT),
         ("amount", "Amount", *_NUMBER), ("deal_currency_code", "Currency", *_SELECT), ("closedate", "Close date", *_DAY),
         ("dealtype", "Deal type", "enumeration", "radio"), ("closed_lost_reason", "Closed lost reason", *_AREA),
-        ("hs_is_closed_won", "Is closed won", *_FLAG), ("hs_is_closed", "Is deal closed", *_FLAG), *_OWNED,
+        ("hs_is_closed_won", "Is closed won", *_FLAG), ("hs_is_closed_lost", "Is closed lost", *_FLAG),
+        ("hs_is_closed", "Is deal closed", *_FLAG), ("amount_in_home_currency", "Amount in company currency", *_NUMBER), *_OWNED,
     ),
     "leads": (
         ("hs_lead_name", "Lead name", *_TEXT), ("hs_lead_type", "Lead type", *_SELECT), ("hs_lead_label", "Lead label", *_SELECT),
@@ -141,20 +142,29 @@ SCOPES = frozenset({
     "crm.objects.owners.read", "sales-email-read", "tickets", "e-commerce",
 })  # fmt: skip
 
-_STAGES: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = {
-    "deals": ("default", "Sales Pipeline", (
-        ("appointmentscheduled", "Appointment scheduled", "0.2", "false"), ("qualifiedtobuy", "Qualified to buy", "0.4", "false"),
-        ("presentationscheduled", "Presentation scheduled", "0.6", "false"),
-        ("decisionmakerboughtin", "Decision maker bought-in", "0.8", "false"), ("contractsent", "Contract sent", "0.9", "false"),
-        ("closedwon", "Closed won", "1.0", "true"), ("closedlost", "Closed lost", "0.0", "true"),
-    )),
-    "tickets": ("0", "Support Pipeline", (
+# What an account makes itself has numbers or UUIDs for ids, as the second pipeline of deals here.
+_STAGES: dict[str, tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...]] = {
+    "deals": (
+        ("default", "Sales Pipeline", (
+            ("appointmentscheduled", "Appointment scheduled", "0.2", "false"),
+            ("qualifiedtobuy", "Qualified to buy", "0.4", "false"),
+            ("presentationscheduled", "Presentation scheduled", "0.6", "false"),
+            ("decisionmakerboughtin", "Decision maker bought-in", "0.8", "false"),
+            ("contractsent", "Contract sent", "0.9", "false"),
+            ("closedwon", "Closed won", "1.0", "true"), ("closedlost", "Closed lost", "0.0", "true"),
+        )),
+        ("94650172", "Renewals", (
+            ("174586371", "Renewal due", "0.5", "false"), ("174586372", "In talks", "0.7", "false"),
+            ("9f0c2f4e-1d0b-4f5c-8a54-6c1f7f3f0a11", "Renewed", "1.0", "true"), ("174586374", "Not renewed", "0.0", "true"),
+        )),
+    ),
+    "tickets": (("0", "Support Pipeline", (
         ("1", "New", "OPEN", "false"), ("2", "Waiting on contact", "OPEN", "false"), ("4", "Closed", "CLOSED", "true"),
-    )),
-    "leads": ("lead-pipeline-id", "Lead pipeline", (
+    )),),
+    "leads": (("lead-pipeline-id", "Lead pipeline", (
         ("new-stage-id", "New", "NEW", "false"), ("attempting-stage-id", "Attempting", "IN_PROGRESS", "false"),
         ("qualified-stage-id", "Qualified", "QUALIFIED", "true"), ("unqualified-stage-id", "Disqualified", "UNQUALIFIED", "true"),
-    )),
+    )),),
 }  # fmt: skip
 _STAGE_SAYS = {"deals": "probability", "tickets": "ticketState", "leads": "leadState"}
 
@@ -195,7 +205,7 @@ def owners() -> list[dict[str, Any]]:
 
 def pipelines() -> dict[str, list[dict[str, Any]]]:
     """Kind -> its pipelines with their stages."""
-    return {kind: [_pipeline(kind, *row)] for kind, row in _STAGES.items()}
+    return {kind: [_pipeline(kind, place, *row) for place, row in enumerate(rows)] for kind, rows in _STAGES.items()}
 
 
 def _of_hubspot(plural: str, kind: Kind) -> list[dict[str, Any]]:
@@ -213,11 +223,11 @@ def _group(plural: str) -> str:
     return f"{KINDS[plural].singular}information"
 
 
-def _pipeline(kind: str, number: str, label: str, stages: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
+def _pipeline(kind: str, order: int, number: str, label: str, stages: tuple[tuple[str, str, str, str], ...]) -> dict[str, Any]:
     dated = {"createdAt": START, "updatedAt": START, "archived": False}
     rows = [
         {"id": stage, "label": name, "displayOrder": place, "metadata": {_STAGE_SAYS[kind]: says, "isClosed": closed},
          "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT", **dated}
         for place, (stage, name, says, closed) in enumerate(stages)
     ]  # fmt: skip
-    return {"id": number, "label": label, "displayOrder": 0, "stages": rows, **dated}
+    return {"id": number, "label": label, "displayOrder": order, "stages": rows, **dated}

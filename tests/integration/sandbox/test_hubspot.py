@@ -175,7 +175,11 @@ def test_a_property_is_listed_as_it_was_made(hubspot: HubSpot) -> None:
 
 
 def test_pipelines_users_and_the_account(hubspot: HubSpot, places: Addresses) -> None:
-    (pipeline,) = hubspot.crm.pipelines.pipelines_api.get_all("deals").results
+    pipeline, renewals = hubspot.crm.pipelines.pipelines_api.get_all("deals").results
+    assert [(stage.label, stage.metadata["isClosed"]) for stage in renewals.stages][2:] == [
+        ("Renewed", "true"),
+        ("Not renewed", "true"),
+    ]
     assert [stage.id for stage in pipeline.stages][-2:] == ["closedwon", "closedlost"]
     assert pipeline.stages[-2].metadata == {"probability": "1.0", "isClosed": "true"}
     owners = hubspot.crm.owners.owners_api.get_page(limit=1)
