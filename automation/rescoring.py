@@ -11,7 +11,7 @@ from automation.pipeline.run import drive
 from automation.triggers import kinds_that_ask, models_asked
 from data.domain.entity import EntityRef
 from data.errors import NotFound
-from data.warehouse import entities, events
+from data.warehouse import events, open_entities
 
 BATCH = 100
 
@@ -39,7 +39,7 @@ def ask_all_open(loop: Loop, model: str, run: str, progress: Callable[[int], Non
     after = total = 0
     while True:
         with loop.database.read() as session:
-            rows = entities.open_ones(session, kinds, after=after, limit=BATCH)
+            rows = open_entities.open_ones(session, kinds, after=after, limit=BATCH)
         if not rows:
             return total
         after = rows[-1].id or after

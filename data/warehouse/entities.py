@@ -10,7 +10,6 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from data.db import insert_new
 from data.domain.entity import EntityKind, EntityRef
 from data.warehouse.columns import RowId, instant, row_id
-from data.warehouse.outcomes import OutcomeRow
 
 UNIQUE = ("source", "kind", "vendor_id")
 
@@ -63,19 +62,6 @@ def any_of_kind(session: Session, source: str, kind: EntityKind) -> bool:
 def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     query = select(EntityRow).where(col(EntityRow.id).in_(set(entity_ids)))
     return {row.id: row for row in session.exec(query) if row.id is not None}
-
-
-def open_ones(session: Session, kinds: Iterable[EntityKind], *, after: int, limit: int) -> list[EntityRow]:
-    """Entities of these kinds behind a row id, without those that have ended (won or lost) and those that are another's part."""
-    ended = select(OutcomeRow.entity_id).where(OutcomeRow.entity_id == EntityRow.id).exists()
-    query = (
-        select(EntityRow)
-        .where(col(EntityRow.id) > after, col(EntityRow.kind).in_([kind.value for kind in kinds]))
-        .where(col(EntityRow.merged_into_id).is_(None), ~ended)
-        .order_by(col(EntityRow.id))
-        .limit(limit)
-    )
-    return list(session.exec(query))
 
 
 def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:

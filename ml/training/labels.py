@@ -4,8 +4,9 @@
   was looked up for it (a look-up by itself asks nothing, nor does what we wrote ourselves). Of each contact a few such moments
   are taken, spread evenly over its events: all of them would let the busiest few teach what the others should.
 - It is won (1) if the contact is won within HORIZON of the moment: by itself (HubSpot: it becomes a customer) or by a deal
-  that names it. Otherwise it is lost (0), whether somebody said so or nothing happened. Moments at or after the first time
-  that it was won are no examples. Who was won already when the CRM was first asked is none at all: nobody knows since when.
+  that names it. Of a deal that was opened again only its last end counts. Otherwise it is lost (0), whether somebody said so or
+  nothing happened. Moments at or after the first time that it was won are no examples. Who was won already when the CRM was
+  first asked is none at all: nobody knows since when.
 - A moment that is younger than HORIZON is open and is no example, even if its end is known: those that end soon are all
   that would be seen of the young ones, and the newest examples, which judge a version, would be won or lost too often.
 """
@@ -93,14 +94,20 @@ def _ended(followed: pl.DataFrame, ends: pl.DataFrame) -> pl.DataFrame:
 def _ends(facts: pl.DataFrame) -> pl.DataFrame:
     """When contacts were won or lost: `entity`, `won`, `closed_at`."""
     own = _told(facts, EntityKind.CONTACT, CONTACT_ENDINGS)
-    deals = _told(facts, EntityKind.DEAL, ENDINGS).rename({"entity": "deal"})
+    deals = _told(facts, EntityKind.DEAL, ENDINGS, only_last=True).rename({"entity": "deal"})
     links = facts.filter(kind=EntityKind.DEAL.value).drop_nulls("target").select(deal="entity", entity="target").unique()
     contacts = facts.filter(kind=EntityKind.CONTACT.value).select("entity").unique()
     by_deal = deals.join(links, on="deal").join(contacts, on="entity", how="semi")
     return pl.concat([own, by_deal.select(own.columns)])
 
 
-def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], Result]) -> pl.DataFrame:
+def _told(
+    facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], Result], *, only_last: bool = False
+) -> pl.DataFrame:
+    """What was told of ends. `only_last`: without those that the same property took back, as when a deal is opened again.
+
+    A contact that is a customer may go on to be something else, and was won all the same.
+    """
     words = pl.DataFrame(
         [(name, word, result is Result.WON) for (name, word), result in endings.items()],
         schema={"name": pl.String, "word": pl.String, "won": pl.Boolean},
@@ -113,7 +120,18 @@ def _told(facts: pl.DataFrame, kind: EntityKind, endings: dict[tuple[str, str], 
         word=pl.col("value").str.to_lowercase(),
         closed_at=pl.when(found_so).then(pl.lit(EARLIEST, MOMENT)).otherwise("occurred_at"),
     )
+    if only_last:
+        dated = _not_taken_back(dated.join(words, on=["name", "word"], how="left"))
     return dated.join(words, on=["name", "word"]).select("entity", "won", "closed_at")
+
+
+def _not_taken_back(said: pl.DataFrame) -> pl.DataFrame:
+    """Without what was followed by another result, or by none. A deletion takes nothing back: it says no more of how it ended."""
+    of_one = ("entity", "name")
+    says = pl.col("won").cast(pl.Int8).fill_null(-1)
+    ordered = said.drop_nulls("value").sort("occurred_at", "known_at", "id").with_columns(says=says)
+    changes = (pl.col("says") != pl.col("says").shift(-1)).fill_null(value=False).cast(pl.Int64)
+    return ordered.filter(changes.cum_sum(reverse=True).over(of_one) == 0).drop("won", "says")
 
 
 def _moments(facts: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from automation.destinations.slack import SLACK
 from automation.jobs import deal_stages, worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
+from automation.rescoring import ask_all_open
 from automation.sandbox.hubspot_events import events_of
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
@@ -22,7 +23,7 @@ from data.domain.event import Driver
 from data.warehouse.entities import EntityRow
 from data.warehouse.outcomes import OutcomeRow
 from tests.conftest import LoopFactory
-from tests.support import HOT, FakeClock
+from tests.support import HOT, FakeClock, generic
 
 RENEWED, NOT_RENEWED, IN_TALKS = "9f0c2f4e-1d0b-4f5c-8a54-6c1f7f3f0a11", "174586374", "174586372"
 PATIENCE = Patience(tries=3, sleep=lambda _seconds: None)
@@ -178,3 +179,33 @@ def test_while_the_stages_cannot_be_read_the_deal_waits_and_is_told_later(
     clock.move(minutes=11)
     deal_stages.sweep(loop)
     assert ends(loop) == [("5", "won")]
+
+
+def post(loop: Loop, *items: dict[str, Any]) -> None:
+    assert collect(loop, "generic", json.dumps(items).encode(), Driver.WORKER).rejected == 0
+
+
+def test_who_is_opened_again_is_scored_again_and_who_was_deleted_is_not(make_loop: LoopFactory, clock: FakeClock) -> None:
+    loop = make_loop()
+
+    def happens(who: str, verb: str) -> None:
+        clock.move(minutes=1)
+        post(loop, {**generic(who, at=clock.now()), "type": f"contact.{verb}", "properties": {}})
+
+    def is_now(who: str, stage: str) -> None:
+        clock.move(minutes=1)
+        post(loop, generic(who, at=clock.now(), lifecyclestage=stage, **HOT))
+
+    for who in ("ada", "bo", "cy", "di"):
+        is_now(who, "lead")
+    is_now("ada", "customer")
+    is_now("bo", "customer")
+    happens("cy", "deleted")
+    happens("di", "deleted")
+    assert ask_all_open(loop, "lead_score", "monday") == 0
+    is_now("ada", "lead")
+    happens("di", "restored")
+    assert ask_all_open(loop, "lead_score", "tuesday") == 2
+    assert ends(loop) == [("ada", "won"), ("bo", "won")], "what was is history"
+    happens("di", "deleted")
+    assert ask_all_open(loop, "lead_score", "wednesday") == 1

@@ -46,6 +46,24 @@ def test_a_deal_that_names_the_contact_says_how_it_ended() -> None:
     assert rows([visit(10), *link, *deal[1:]]) == [(10, 1, 30)]
 
 
+def test_of_a_deal_that_was_opened_again_only_the_last_end_counts() -> None:
+    link = Told(21, "person_id", "1", 5, 5, target=1)
+
+    def deal(*stages: tuple[float, str | None], name: str = "dealstage") -> list[Told]:
+        return [link, *(Told(21, name, stage, day, day, id=place) for place, (day, stage) in enumerate(stages))]
+
+    opened = deal((20, "closedwon"), (21, "contractsent"))
+    assert rows([visit(10), visit(25), *opened]) == [(10, 0, 10 + HORIZON_DAYS), (25, 0, 25 + HORIZON_DAYS)]
+    assert rows([visit(10), visit(25), *opened, *deal((30, "ClosedWon"))]) == [(10, 1, 30), (25, 1, 30)]
+    assert rows([visit(10), visit(25), *deal((20, "closedwon"), (21, "closedlost"))]) == [(10, 0, 21), (25, 0, 25 + HORIZON_DAYS)]
+    assert rows([visit(10), *deal((20, "closedwon"), (30, "closedwon"), (40, None))]) == [(10, 1, 20)], "deleted later on"
+    flags = deal((20, "true"), (21, "false"), name="hs_is_closed_won")
+    assert rows([visit(10), *flags]) == [(10, 0, 10 + HORIZON_DAYS)]
+    assert rows([visit(10), *flags[:2], *deal((5, "174586372"), (20, "9f0c2f4e"))]) == [(10, 1, 20)], (
+        "whatever the stages are called"
+    )
+
+
 def test_moments_at_or_after_the_end_are_no_examples() -> None:
     assert rows([visit(0), visit(20), visit(21), visit(90), customer(20)]) == [(0, 1, 20)]
 
