@@ -17,6 +17,7 @@ from automation.memory import told_texts
 from automation.pipeline.collect import collect_at_once
 from automation.pipeline.context import Loop
 from automation.sources import ours
+from automation.sources.properties import CALCULATED
 from data.column_types import unstorable
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
@@ -109,12 +110,17 @@ def _keep_refusal(loop: Loop, source: str, kind: EntityKind, reason: str) -> Non
 
 
 def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
-    """Puts what is not known into the inbox, whatever else comes in meanwhile; how many events that made."""
+    """Puts what is not known into the inbox, whatever else comes in meanwhile; how many events that made which were missed.
+
+    What a CRM calculates of what is known was not missed: its webhooks need not tell of it.
+    """
     with loop.database.read() as session:
         items = missed_of(session, records, asked_at)
-    if not items:
-        return 0
-    return collect_at_once(loop, ours.NAME, json.dumps(items).encode()).accepted
+    made = [item for item in items if item["properties"] and item["properties"].keys() <= CALCULATED.get(item["source"], set())]
+    missed = [item for item in items if item not in made]
+    if made:
+        collect_at_once(loop, ours.NAME, json.dumps(made).encode())
+    return collect_at_once(loop, ours.NAME, json.dumps(missed).encode()).accepted if missed else 0
 
 
 def _parts(records: Sequence[Current]) -> Iterator[Sequence[Current]]:

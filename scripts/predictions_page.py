@@ -49,9 +49,11 @@ what the one says, and once what speaks against the other (one minus its probabi
 **Expected value**: the probability times what the open deals are worth that name the contact or are linked to it (a deal's own:
 its amount), as far as events have told of them: subscribe HubSpot's webhooks to `deal.propertyChange` of `amount`,
 `deal_currency_code` and `dealstage` and to `deal.associationChange`, Pipedrive's to `deal`. A deal that says no currency is in the
-account's. Amounts of several currencies are never added up, for there is no rate: the text then has one for each, and there is no
-number. The account's currency and the form of its numbers are `ACCOUNT_CURRENCY` and `ACCOUNT_LOCALE`; what is empty is asked of
-the CRM once an hour (HubSpot knows a currency only). Where there is no open deal, the fields are emptied.
+account's. What is in another currency counts as what HubSpot converts it to, `amount_in_home_currency`: backfill and reconciliation
+read that, and webhooks tell it at once where they are subscribed to it; what is older than the amount does not count. Otherwise,
+and with Pipedrive always, amounts of several currencies are never added up, for there is no rate: the text then has one for each,
+and there is no number. The account's currency and the form of its numbers are `ACCOUNT_CURRENCY` and `ACCOUNT_LOCALE`; what is
+empty is asked of the CRM once an hour (HubSpot knows a currency only). Where there is no open deal, the fields are emptied.
 
 **Record**: the kind and id of the record that the fields are for. A write-back to any other cannot be made; where a CRM has copied
 fields while it merged two records, it still says whose they were.

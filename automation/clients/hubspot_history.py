@@ -14,11 +14,10 @@ from hubspot.crm.associations import v4 as associations
 from automation.clients.base import TIMEOUT_SECONDS
 from automation.clients.history import Changes, Current, Page, Patience
 from automation.clients.hubspot import OBJECTS, HubSpotClient, row_errors, utc
-from automation.sources.properties import HOUSEKEEPING, PERSON, PROPERTIES, USUAL
+from automation.sources.properties import CALCULATED, HOME_AMOUNT, HOUSEKEEPING, MONEY, PERSON, PROPERTIES, USUAL
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import text_of
-from data.domain.outcome import LOST_FLAG, WON_FLAG
 from data.domain.pace import Rate
 from data.domain.past import Change, PastRecord
 from data.errors import Permanent, Retryable
@@ -38,7 +37,7 @@ READ: dict[EntityKind, tuple[str, ...]] = {
     K.COMPANY: ("name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", *_ALL),
     K.CONTACT: (*PERSON[NAME], *PROPERTIES[NAME].values(), *USUAL[NAME], "phone", "associatedcompanyid", *_ALL),
     K.DEAL: (
-        "dealname", "dealstage", WON_FLAG, LOST_FLAG, "pipeline", "amount", "deal_currency_code", "closedate", "dealtype", *_ALL,
+        "dealname", "dealstage", "pipeline", *MONEY[NAME], *sorted(CALCULATED[NAME]), "closedate", "dealtype", *_ALL,
     ),
     K.LEAD: ("hs_lead_name", "hs_pipeline_stage", "hs_lead_label", *_ALL),
     K.TICKET: ("subject", "content", "hs_pipeline_stage", "hs_ticket_priority", *_ALL),
@@ -198,8 +197,19 @@ def _from(row: Any) -> str:
 
 
 def _current(kind: EntityKind, row: Any) -> Current:
-    values = {name: value for name, value in row.properties.items() if name not in {*HOUSEKEEPING[NAME], "createdate"}}
+    silent = {*HOUSEKEEPING[NAME], "createdate"}
+    if _same(row.properties.get(HOME_AMOUNT[NAME]), row.properties.get(MONEY[NAME][0])):
+        silent.add(HOME_AMOUNT[NAME])  # the deal is in the account's own currency
+    values = {name: value for name, value in row.properties.items() if name not in silent}
     return Current(_ref(kind, row.id), utc(row.created_at), utc(row.updated_at), values)
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Whether two numbers are the same, however they are written."""
+    try:
+        return one == other or float(one or "") == float(other or "")
+    except ValueError:
+        return False
 
 
 def _ref(kind: EntityKind, number: str) -> EntityRef:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data.domain.entity import EntityKind
+from data.domain.outcome import LOST_FLAG, WON_FLAG
 
 PROPERTIES: dict[str, dict[str, str]] = {
     "hubspot": {
@@ -51,6 +52,10 @@ MONEY: dict[str, tuple[str, str]] = {
     "pipedrive": ("value", "currency"),
     "generic": ("amount", "currency"),
 }
+# The same in the account's own currency, where the CRM converts it.
+HOME_AMOUNT: dict[str, str] = {"hubspot": "amount_in_home_currency"}
+# What a CRM makes itself of a record's other properties: its webhooks need not tell of it.
+CALCULATED: dict[str, frozenset[str]] = {"hubspot": frozenset({WON_FLAG, LOST_FLAG, HOME_AMOUNT["hubspot"]})}
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
 KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
 # The kinds of records whose fields the CRM names; a lead has the fields of the deal that it may become.
