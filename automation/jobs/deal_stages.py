@@ -1,7 +1,7 @@
 """Asks what the stages of HubSpot's pipelines say, and tells the deals that were in one before it was known."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlmodel import Session
 
@@ -33,8 +33,8 @@ def sweep(loop: Loop) -> None:
         _ask(loop)
     with loop.database.read() as session:
         untold = deal_stages.untold(session, SOURCE)
-    for stage in untold:
-        _tell(loop, stage)
+    if untold:
+        _tell(loop, untold)
 
 
 def _ask(loop: Loop) -> None:
@@ -47,20 +47,24 @@ def _ask(loop: Loop) -> None:
         deal_stages.keep(session, SOURCE, told, loop.clock.now())
 
 
-def _tell(loop: Loop, stage: str) -> None:
+def _tell(loop: Loop, stages: list[str]) -> None:
     """The deals that came into a stage before it was known, a few at a time."""
     after = 0
     while True:
-        with loop.database.write() as session:
-            deals = facts.with_value(session, SOURCE, EntityKind.DEAL, STAGE, stage, after=after, limit=MOST_AT_ONCE)
-            now = _add_flags(loop, session, deals)
-            if not deals:
-                deal_stages.done(session, SOURCE, stage, now)
-                return
-        after = deals[-1]
+        with loop.database.read() as session:
+            page = entities.of_kind(session, SOURCE, EntityKind.DEAL, after=after, limit=MOST_AT_ONCE)
+            deals = facts.with_value(session, page, STAGE, stages)
+        if deals:
+            with loop.database.write() as session:
+                _add_flags(loop, session, deals)
+        if not page:
+            break
+        after = page[-1]
+    with loop.database.write() as session:
+        deal_stages.done(session, SOURCE, stages, loop.clock.now())
 
 
-def _add_flags(loop: Loop, session: Session, deals: list[int]) -> datetime:
+def _add_flags(loop: Loop, session: Session, deals: list[int]) -> None:
     """To those that ever ended: of the others there is nothing to tell."""
     entities.lock(session, deals)
     now = loop.clock.now()
@@ -73,4 +77,3 @@ def _add_flags(loop: Loop, session: Session, deals: list[int]) -> datetime:
             for fact, standing in says:
                 facts.add_beside(session, fact, flags_of(standing), now)
     settle(session, dict.fromkeys(told, EntityKind.DEAL), now)
-    return now

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Column, Text, or_
+from sqlalchemy import Column, Text, or_, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import add_new
@@ -59,8 +59,7 @@ def untold(session: Session, source: str) -> list[str]:
     return list(session.exec(query.where(col(DealStage.standing).is_not(None)).order_by(col(DealStage.stage))))
 
 
-def done(session: Session, source: str, stage: str, now: datetime) -> None:
-    row = session.get(DealStage, (source, stage))
-    if row is not None:
-        row.told_at = now
-        session.add(row)
+def done(session: Session, source: str, stages: Iterable[str], now: datetime) -> None:
+    """Their deals of before were told."""
+    here = col(DealStage.source) == source, col(DealStage.stage).in_(set(stages))
+    session.execute(update(DealStage).where(*here).values(told_at=now))

@@ -59,6 +59,12 @@ def any_of_kind(session: Session, source: str, kind: EntityKind) -> bool:
     return session.exec(query).first() is not None
 
 
+def of_kind(session: Session, source: str, kind: EntityKind, *, after: int, limit: int) -> list[int]:
+    """The next few of a source's entities of a kind behind a row id."""
+    query = select(EntityRow.id).where(EntityRow.source == source, EntityRow.kind == kind.value, col(EntityRow.id) > after)
+    return [number for number in session.exec(query.order_by(col(EntityRow.id)).limit(limit)) if number is not None]
+
+
 def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     query = select(EntityRow).where(col(EntityRow.id).in_(set(entity_ids)))
     return {row.id: row for row in session.exec(query) if row.id is not None}

@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 from sqlalchemy import MetaData, Table, func, insert, inspect, select
+from sqlmodel import select as sqlmodel_select
 
 from automation.clients.registry import Clients
 from automation.jobs import worker
 from automation.pipeline.context import Loop
 from data.db import Database
 from data.migrations import head, upgrade
-from data.warehouse import deliveries, entities, identities
+from data.warehouse import deal_stages, deliveries, entities, identities
 from ml.serving.predictor import Predictor
 from tests.support import HOT, NOON, FakeClock, settings_for
 
 FIRST_WITH_FACTS = "0002"
 BEFORE_IDENTITIES = "0006"
 WITH_MESSAGES_IN_ENDINGS = "0017"
+BEFORE_DEAL_STAGES = "0020"
 PEOPLE = (("hubspot", "7", "ada@example.com"), ("pipedrive", "9", "Ada@example.com"), ("hubspot", "8", "bo@example.com"))
 
 
@@ -163,3 +165,21 @@ def test_the_messages_of_endings_are_let_go_of_and_all_else_stays(old: Database)
         assert {row.id: row.content for row in deliveries.listed(session)} == {
             "said": ending, "unsaid": ending, "alert": contents["alert"]
         }  # fmt: skip
+
+
+def test_the_stages_that_deals_have_named_are_asked_about(old: Database) -> None:
+    fill(old, revision=BEFORE_DEAL_STAGES)
+    meta = MetaData()
+    meta.reflect(old.engine, only=["entities", "facts"])
+    micros = int(NOON.timestamp() * 1_000_000)
+    named = (("hubspot", "174586374"), ("hubspot", "174586374"), ("hubspot", "closedwon"), ("hubspot", None), ("pipedrive", "4"))
+    with old.engine.begin() as connection:
+        for number, (source, stage) in enumerate(named, 20):
+            add(connection, meta.tables["entities"], id=number, source=source, kind="deal", vendor_id=str(number), created_at=NOON)
+            add(connection, meta.tables["facts"], entity_id=number, name="dealstage", value=stage, occurred_at=micros,
+                known_at=micros, origin="event", by_us=False)  # fmt: skip
+    upgrade(old)
+    with old.read() as session:
+        waiting = deal_stages.due(session, "hubspot", unknown_before=NOON, known_before=NOON)
+        rows = [(row.source, row.stage, row.standing) for row in session.exec(sqlmodel_select(deal_stages.DealStage))]
+    assert (waiting, sorted(rows)) == (True, [("hubspot", "174586374", None), ("hubspot", "closedwon", None)])

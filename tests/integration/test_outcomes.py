@@ -181,6 +181,16 @@ def test_while_the_stages_cannot_be_read_the_deal_waits_and_is_told_later(
     assert ends(loop) == [("5", "won")]
 
 
+def test_a_stage_that_can_be_none_is_taken_and_asked_about_never(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
+    item = {
+        "subscriptionType": "deal.propertyChange", "objectId": 5, "portalId": 1, "eventId": 1, "propertyName": "dealstage",
+        "propertyValue": "x\u00e9" * 5_000, "occurredAt": int(clock.now().timestamp() * 1000),
+    }  # fmt: skip
+    assert collect(loop, "hubspot", json.dumps([item]).encode(), Driver.WORKER).accepted == 1
+    deal_stages.sweep(loop)
+    assert not [request for request in sandbox.requests if "pipelines" in request.path]
+
+
 def post(loop: Loop, *items: dict[str, Any]) -> None:
     assert collect(loop, "generic", json.dumps(items).encode(), Driver.WORKER).rejected == 0
 
