@@ -54,6 +54,8 @@ class Record:
     writes: list[Write] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     archived_at: datetime | None = None
+    merged: dict[str, datetime] = field(default_factory=dict)
+    """Which records went into this one, and when."""
     links: dict[str, dict[str, set[int]]] = field(default_factory=dict)
     """Kind -> id of what it is associated with -> the types of the association."""
 
@@ -109,6 +111,8 @@ class Store:
         self.searchable = Order()
         """As `by_updated`, but behind it by as long as the vendor's search is."""
         self._archived_by_id = Order()
+        self.merged_into: dict[str, str] = {}
+        """Id of one that was merged away -> id of the one that it went into."""
         self._ids: dict[int, str] = {}
         self._emails: dict[str, dict[str, None]] = {}
         self._found_at: dict[str, Key] = {}
@@ -137,6 +141,12 @@ class Store:
         record.archived_at = at
         self.archived[record.id] = record
         self._archived_by_id.add((record.order, record.order))
+
+    def merge(self, record: Record, gone: Record, at: datetime) -> None:
+        """Takes a record out that goes into another one, with all that went into it before."""
+        self.drop(gone)
+        record.merged |= {**gone.merged, gone.id: at}
+        self.merged_into |= dict.fromkeys([*gone.merged, gone.id], record.id)
 
     def restore(self, record: Record, at: datetime, *, seen_at: int) -> None:
         del self.archived[record.id]
@@ -172,6 +182,10 @@ class Store:
         """The last change of a record, in milliseconds, as the vendor's search knows it; None where it has not seen it yet."""
         key = self._found_at.get(record.id)
         return None if key is None else key[0]
+
+    def at(self, number: str) -> Record | None:
+        """The live record of an id, or the one that it was merged into."""
+        return self.live.get(number) or self.live.get(self.merged_into.get(number, ""))
 
     def with_email(self, email: str) -> Record | None:
         found = next(iter(self._emails.get(email.lower(), {})), None)

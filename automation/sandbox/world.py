@@ -135,7 +135,10 @@ class World:
                     for far in ids:
                         self._connect((kind, stays), (other, far), primary=False)
                         self._connect((other, far), (kind, stays), primary=False)
-                store.archive(loser, moment)
+                if vendor == "hubspot":
+                    store.merge(record, loser, moment)
+                else:
+                    store.archive(loser, moment)
                 self._change(vendor, kind, record, missing, moment, PEOPLE, in_bulk=False, told=False)
             others = tuple((kind, number) for number in gone)
             self._tell(Happening(vendor, kind, stays, "merged", moment, PEOPLE, others=others))

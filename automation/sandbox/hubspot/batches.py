@@ -37,10 +37,11 @@ def read(sandbox: Sandbox, kind: str, request: Request, body: Any) -> Response:
         elif sandbox.faults["hubspot"].refuses_row():
             errors.append(row_error(NOT_NOW, "Internal error", {"ids": [number]}))
         else:
-            found.append(object_of(kind, record, wanted, histories))
+            found.append(record)
     if missing:
         errors.append(row_error("OBJECT_NOT_FOUND", "Could not get some objects", {"ids": missing}))
-    return batch(found, errors, sandbox.now())
+    rows = {record.id: object_of(kind, record, wanted, histories) for record in found}  # of two that were merged, one
+    return batch(list(rows.values()), errors, sandbox.now())
 
 
 @of_kind
@@ -90,7 +91,7 @@ def _find(sandbox: Sandbox, kind: str, number: str, *, by_email: bool, archived:
     store = sandbox.hubspot[kind]
     if by_email:
         return store.with_email(number)
-    return (store.archived if archived else store.live).get(number)
+    return store.archived.get(number) if archived else store.at(number)
 
 
 def _row_fails(sandbox: Sandbox, kind: str, number: str, row: dict[str, Any]) -> dict[str, Any] | None:

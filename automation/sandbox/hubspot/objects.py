@@ -59,8 +59,7 @@ def list_page(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Resp
 @of_kind
 def get_one(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:
     store, number = sandbox.hubspot[kind], request.path_params["number"]
-    rows = store.archived if archived_asked(request) else store.live
-    record = rows.get(number)
+    record = store.archived.get(number) if archived_asked(request) else store.at(number)
     if record is None and request.query_params.get("idProperty") == "email":
         record = store.with_email(number)
     return not_found() if record is None else AsciiJson(shown(sandbox, kind, record, request))

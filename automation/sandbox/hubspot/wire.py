@@ -14,13 +14,14 @@ from starlette.responses import Response
 from automation.sandbox.http import AsciiJson
 from automation.sandbox.hubspot.schema import KINDS, PRIMARY, UNLABELLED
 from automation.sandbox.hubspot.text import stamp, text
-from automation.sandbox.records import Record
+from automation.sandbox.records import Record, milliseconds
 
 
 def object_of(kind: str, record: Record, wanted: Iterable[str], histories: Iterable[str] = ()) -> dict[str, Any]:
     """A record with the properties that were asked for, and those that HubSpot always gives."""
     own = own_properties(kind, record)
-    values = {name: text(own.get(name, record.properties.get(name))) for name in (*wanted, *own) if name}
+    said = {**record.properties, **merged_properties(record), **own}
+    values = {name: text(said.get(name)) for name in (*wanted, *own) if name}
     shown = {
         "id": record.id, "properties": values, "createdAt": stamp(record.created_at), "updatedAt": stamp(record.updated_at),
         "archived": record.archived_at is not None,
@@ -36,6 +37,14 @@ def own_properties(kind: str, record: Record) -> dict[str, str]:
     """What HubSpot itself says of a record: its number, and when it was made and changed last."""
     about = KINDS[kind]
     return {about.created: stamp(record.created_at), about.modified: stamp(record.updated_at), "hs_object_id": record.id}
+
+
+def merged_properties(record: Record) -> dict[str, str]:
+    """Which records went into one, in both of HubSpot's ways; the second one contacts have alone."""
+    if not record.merged:
+        return {}
+    vids = (f"{number}:{milliseconds(at)}" for number, at in record.merged.items())
+    return {"hs_merged_object_ids": ";".join(record.merged), "hs_calculated_merged_vids": ";".join(vids)}
 
 
 def associations_of(kind: str, record: Record, others: Iterable[str]) -> dict[str, Any]:

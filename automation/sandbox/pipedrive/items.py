@@ -60,7 +60,9 @@ def list_archived_older(sandbox: Sandbox, kind: str, request: Request, _body: An
 
 
 def get_one(sandbox: Sandbox, kind: str, request: Request, _body: Any) -> Response:
-    record = sandbox.get("pipedrive", kind, request.path_params["number"])
+    """What was deleted, too, for as long as it is in the recycle bin; leads have none."""
+    store, number = sandbox.store("pipedrive", kind), request.path_params["number"]
+    record = store.live.get(number) or (None if kind == "leads" else store.archived.get(number))
     return not_found() if record is None else JSONResponse({"success": True, "data": row(sandbox, kind, record)})
 
 

@@ -72,7 +72,7 @@ def _blank(kind: str) -> dict[str, Any]:
 
 def _own(kind: str, record: Record) -> dict[str, Any]:
     """What Pipedrive itself says of a record."""
-    made, moved = record.created_at, record.updated_at
+    made, moved = record.created_at, record.archived_at or record.updated_at
     number = {"id": number_of(kind, record.id)}
     if kind == "leads":
         return {**number, "add_time": _fine(made), "update_time": _fine(moved)}

@@ -149,8 +149,34 @@ def test_what_is_merged_or_erased_is_gone(hubspot: HubSpot, box: Sandbox) -> Non
     assert box.hubspot["notes"].live["9"].links["contacts"].keys() == {"1", "2"}
     hubspot.crm.contacts.basic_api.purge(contacts.PublicGdprDeleteInput(object_id="a@example.com", id_property="email"))
     assert box.get("hubspot", "contacts", "1") is None
-    assert [row.id for row in hubspot.crm.contacts.basic_api.get_page(archived=True).results] == ["2"]
+    assert [row.id for row in hubspot.crm.contacts.basic_api.get_page(archived=True).results] == []
     assert "1" not in box.hubspot["notes"].live["9"].links["contacts"]
+
+
+def test_whoever_was_merged_away_is_answered_with_the_one_that_stays(hubspot: HubSpot, box: Sandbox) -> None:
+    for number in ("1", "2", "3", "4"):
+        box.put("hubspot", "contacts", number, {"email": f"{number}@example.com"})
+    box.merge("hubspot", "contacts", "2", ["1"])
+    box.merge("hubspot", "contacts", "3", ["2"])
+    box.archive("hubspot", "contacts", "4")
+    names = ["hs_merged_object_ids", "hs_calculated_merged_vids"]
+
+    def read(*ids: str, archived: bool = False) -> tuple[dict[str, Any], list[str]]:
+        wanted = contacts.BatchReadInputSimplePublicObjectId(
+            inputs=[{"id": number} for number in ids], properties=names, properties_with_history=[]
+        )
+        answer = hubspot.crm.contacts.batch_api.read(wanted, archived=archived)
+        errors = getattr(answer, "errors", None) or []
+        return {row.id: row for row in answer.results}, [number for each in errors for number in each.context["ids"]]
+
+    rows, missing = read("1", "2", "3", "4", "5")
+    assert (list(rows), missing) == (["3"], ["4", "5"]), "one, of all that it is made of"
+    assert rows["3"].properties[names[0]].split(";") == ["1", "2"]
+    assert [part.partition(":")[0] for part in rows["3"].properties[names[1]].split(";")] == ["1", "2"]
+    assert hubspot.crm.contacts.basic_api.get_by_id("1").id == "3"
+    rows, missing = read("1", "4", "5", archived=True)
+    assert (list(rows), missing) == (["4"], ["1", "5"])
+    assert rows["4"].archived_at is not None
 
 
 def test_a_property_is_listed_as_it_was_made(hubspot: HubSpot) -> None:
