@@ -5,35 +5,23 @@ happened in the CRM, and asking the models that such a change asks.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlmodel import Session
 
 from automation.clients.history import Current, History
-from automation.memory import told_texts
+from automation.missed import LAG, OVERLAP, missed_of
 from automation.pipeline.collect import collect_at_once
 from automation.pipeline.context import Loop
 from automation.sources import ours
 from automation.sources.properties import CALCULATED
-from data.column_types import unstorable
 from data.domain.entity import EntityKind
-from data.domain.event import OUR_PREFIX
-from data.domain.event_type import Verb, type_of
-from data.domain.fact import Fact, newest
 from data.errors import Permanent, VendorError
 from data.log import get_logger
-from data.warehouse import entities, facts, property_names, reconciliations
-from data.warehouse.entities import EntityRow
+from data.warehouse import reconciliations
 
 log = get_logger("reconcile")
 
-# A webhook may be under way still, and a CRM's search is behind its records by some seconds.
-LAG = timedelta(minutes=2)
-# Looked at twice, for a change that the search did not show yet; what is known by then makes no event.
-OVERLAP = timedelta(minutes=10)
 # How far the first look goes back: what came before that is the backfill's.
 FIRST = timedelta(days=1)
 LONGEST_REASON = 500
@@ -116,7 +104,7 @@ def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
     """
     with loop.database.read() as session:
         items = missed_of(session, records, asked_at)
-    made = [item for item in items if item["properties"] and item["properties"].keys() <= CALCULATED.get(item["source"], set())]
+    made = [item for item in items if (said := item.get("properties")) and said.keys() <= CALCULATED.get(item["source"], set())]
     missed = [item for item in items if item not in made]
     if made:
         collect_at_once(loop, ours.NAME, json.dumps(made).encode())
@@ -125,60 +113,3 @@ def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
 
 def _parts(records: Sequence[Current]) -> Iterator[Sequence[Current]]:
     return (records[start : start + MOST_AT_ONCE] for start in range(0, len(records), MOST_AT_ONCE))
-
-
-def missed_of(session: Session, records: Sequence[Current], asked_at: datetime) -> list[dict[str, Any]]:
-    """The items of the events that would have told what is not known of these records, which were so when they were asked for."""
-    rows = {record.ref: entities.find(session, record.ref) for record in records}
-    stored = facts.of_entities(session, {row.id for row in rows.values() if row is not None and row.id is not None})
-    names = {(row.source, row.kind, row.key): row.name for row in property_names.every(session)}
-    found = (_item(record, rows[record.ref], stored, names, asked_at) for record in records)
-    return [item for item in found if item is not None]
-
-
-def _item(
-    record: Current,
-    row: EntityRow | None,
-    stored: Mapping[int, list[Fact]],
-    names: Mapping[tuple[str, str, str], str],
-    asked_at: datetime,
-) -> dict[str, Any] | None:
-    if row is not None and row.merged_into_id is not None:
-        return None
-    told = [] if row is None or row.id is None else stored[row.id]
-    ref = record.ref
-    known = {names.get((ref.source, ref.kind.value, name), name): fact for name, fact in newest(told).items()}
-    values = {name: value for name, value in record.values.items() if unstorable({name: value}) is None}
-    texts = told_texts(ref.source, values)
-    theirs = {name: known.get(names.get((ref.source, ref.kind.value, name), name)) for name in texts}
-    news = {
-        name for name, text in texts.items() if _is_news(record, theirs[name], text, asked_at) and not name.startswith(OUR_PREFIX)
-    }
-    changed = {name: values[name] for name in texts if name in news}
-    is_new = not told
-    if not changed and not is_new:
-        return None
-    verb = Verb.CREATED if is_new and record.changed_at - record.created_at < OVERLAP else Verb.CHANGED
-    if verb is Verb.CHANGED and not changed:
-        return None
-    return {
-        "id": f"missed {ref} {record.changed_at.isoformat()}",
-        "source": ref.source,
-        "type": type_of(ref.kind, verb),
-        "occurred_at": _moment(record, [theirs[name] for name in news], asked_at).isoformat(),
-        "entity": {"kind": ref.kind.value, "id": ref.id},
-        "properties": changed,
-    }
-
-
-def _is_news(record: Current, known: Fact | None, text: str | None, asked_at: datetime) -> bool:
-    """Whether the CRM says something else than what is known. A webhook that has just come may be ahead of the CRM's search."""
-    if known is None:
-        return text is not None
-    return known.value != text and (known.occurred_at <= record.changed_at or known.known_at <= asked_at - LAG)
-
-
-def _moment(record: Current, known: Sequence[Fact | None], asked_at: datetime) -> datetime:
-    """When it changed, by the CRM. Where its webhooks are dated by another clock, which is ahead: it is so since it was asked."""
-    overtaken = any(fact is not None and fact.occurred_at > record.changed_at for fact in known)
-    return asked_at if overtaken else record.changed_at

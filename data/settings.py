@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     # The worker
     sweep_seconds: float = Field(0.5, gt=0, le=60)
     reconcile_minutes: float = Field(15, gt=0, le=24 * 60)
+    reconcile_round_hours: float = Field(24, ge=0)  # 0: no rounds
     champion_poll_seconds: float = Field(15, gt=0, le=3600)
     max_attempts: int = Field(30, ge=1, le=1000)  # with the back-off, about four hours
 

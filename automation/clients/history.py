@@ -1,8 +1,8 @@
 """What is asked of a CRM about its past: every record with its history, and what has changed lately."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -50,6 +50,26 @@ class Current:
     created_at: datetime
     changed_at: datetime
     values: Mapping[str, Any]
+    merged: tuple[str, ...] = ()
+    """The ids of records that have gone into this one, where the CRM says so with the record."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What a CRM says of records that were asked for by their ids. Of an id in none of these it has said nothing for now.
+
+    Nor is it asked for an id that it never gave, as a file may have it: with one of those it would refuse the whole page.
+
+    `deleted`: those in its recycle bin, and since when. `merged`: those that went into another one: that one's id, and when, where
+    it says so. `vanished`: neither live nor in the recycle bin: nobody says why, or since when.
+    """
+
+    there: frozenset[str] = frozenset()
+    deleted: Mapping[str, datetime] = field(default_factory=dict)
+    merged: Mapping[str, tuple[str, datetime | None]] = field(default_factory=dict)
+    vanished: frozenset[str] = frozenset()
+    links: Mapping[EntityKind, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """Kind of others -> id of one that is there -> ids of the others that it belongs to; only of kinds whose links were read."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +98,9 @@ class History(Protocol):
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
         """The records whose last change lies from `since` on and before `until`."""
+
+    def asked_at_once(self, kind: EntityKind) -> int:
+        """How many records `present` should be asked about at a time."""
+
+    def present(self, kind: EntityKind, ids: Sequence[str], *, known_gone: Container[str] = ()) -> Presence:
+        """Whether these records are still there. `known_gone`: of these it only matters whether they are back."""

@@ -3,7 +3,8 @@
 https://developers.hubspot.com/docs/api-reference/latest/crm/objects/objects/guide: histories come for 50 records a call.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,9 +13,10 @@ from hubspot.crm import objects
 from hubspot.crm.associations import v4 as associations
 
 from automation.clients.base import TIMEOUT_SECONDS
-from automation.clients.history import Changes, Current, Page, Patience
+from automation.clients.history import Changes, Current, Page, Patience, Presence
 from automation.clients.hubspot import OBJECTS, HubSpotClient, row_errors, utc
-from automation.sources.properties import CALCULATED, HOME_AMOUNT, HOUSEKEEPING, MONEY, PERSON, PROPERTIES, USUAL
+from automation.clients.hubspot_presence import AT_ONCE, merged_into, present
+from automation.sources.properties import CALCULATED, HOME_AMOUNT, HOUSEKEEPING, MERGED, MONEY, PERSON, PROPERTIES, USUAL
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import text_of
@@ -54,6 +56,8 @@ BELONGS_TO: dict[EntityKind, tuple[EntityKind, ...]] = {
     K.LEAD: (K.CONTACT, K.COMPANY),
     **dict.fromkeys((K.TICKET, K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK), (K.CONTACT, K.COMPANY, K.DEAL)),
 }
+# Whose links a round reads, too. Those of notes, calls and the like, which hardly ever change, would be most of its calls.
+LINKED = (K.CONTACT, K.DEAL)
 
 
 class HubSpotHistory:
@@ -93,7 +97,7 @@ class HubSpotHistory:
                 )
             ],
             sorts=[{"propertyName": name, "direction": "ASCENDING"}],
-            properties=list(self._names(kind)),
+            properties=[*self._names(kind), *MERGED[NAME]],
             limit=FOUND_PAGE,
             after=offset,
         )
@@ -106,6 +110,25 @@ class HubSpotHistory:
         last = _millis(records[-1].changed_at)
         # So many changes at one moment are one bulk edit; what of it no search shows is found when it changes again.
         return Changes(records, f"{last if last != begins else int(last) + 1}:0")
+
+    def asked_at_once(self, kind: EntityKind) -> int:
+        return AT_ONCE
+
+    def present(self, kind: EntityKind, ids: Sequence[str], *, known_gone: Container[str] = ()) -> Presence:
+        found = present(self._client, self._patience, kind, ids, known_gone)
+        live = [number for number in ids if number in found.there]
+        return replace(found, links=dict(self._ends(kind, live))) if kind in LINKED and live else found
+
+    def _ends(self, kind: EntityKind, ids: Sequence[str]) -> Iterator[tuple[EntityKind, dict[str, frozenset[str]]]]:
+        for other in BELONGS_TO[kind]:
+            try:
+                rows = self._linked(kind, other, ids)
+            except Permanent:  # what the token may not read is not gone
+                continue
+            found: dict[str, frozenset[str]] = dict.fromkeys(ids, frozenset())
+            for number, targets in rows:
+                found[number] = found[number].union(targets)
+            yield other, found
 
     def _search(self, kind: EntityKind, body: Any) -> Any:
         api = self._objects.search_api
@@ -201,7 +224,7 @@ def _current(kind: EntityKind, row: Any) -> Current:
     if _same(row.properties.get(HOME_AMOUNT[NAME]), row.properties.get(MONEY[NAME][0])):
         silent.add(HOME_AMOUNT[NAME])  # the deal is in the account's own currency
     values = {name: value for name, value in row.properties.items() if name not in silent}
-    return Current(_ref(kind, row.id), utc(row.created_at), utc(row.updated_at), values)
+    return Current(_ref(kind, row.id), utc(row.created_at), utc(row.updated_at), values, tuple(merged_into(row.properties)))
 
 
 def _same(one: str | None, other: str | None) -> bool:

@@ -166,6 +166,11 @@ class PipedriveClient:
         user = self._call("GET", "/v1/users/me")
         return account_of(user.get("default_currency"), user.get("locale")) if isinstance(user, dict) else Account()
 
+    def one(self, path: str) -> dict[str, Any]:
+        """A single record. Raises Gone: there is none, or none that this user may see. Raises Retryable or Permanent."""
+        found = self._call("GET", path)
+        return found if isinstance(found, dict) else {}
+
     def page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """One page of a list: its rows, and what is said of the next one. Raises Retryable or Permanent."""
         body = self._body("GET", path, params=query)

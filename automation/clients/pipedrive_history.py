@@ -5,13 +5,14 @@ changelog, which exists for deals, persons and organizations). Archived deals an
 https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-and-leads-will-not-be-returned-in-existing-endpoints-and-will-not-be-editable
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automation.clients.history import Changes, Current, Page, Patience
+from automation.clients.history import Changes, Current, Page, Patience, Presence
 from automation.clients.pipedrive import PipedriveClient
+from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, present
 from automation.sources.pipedrive import flat
 from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind, EntityRef
@@ -89,6 +90,14 @@ class PipedriveHistory:
             rows, following = self._lately(kind, since, until), None
         names = self._names(kind)
         return Changes(tuple(_current(kind, row, names) for row in rows), following)
+
+    def asked_at_once(self, kind: EntityKind) -> int:
+        return AT_ONCE if LISTS[kind].newer else ONE_BY_ONE
+
+    def present(self, kind: EntityKind, ids: Sequence[str], *, known_gone: Container[str] = ()) -> Presence:
+        listed = LISTS[kind]
+        lists = [path for path in (listed.path, f"{listed.path}/archived") if path == listed.path or listed.archived]
+        return present(self._client, self._patience, listed.path, lists if listed.newer else (), ids, known_gone)
 
     def _lately(self, kind: EntityKind, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """All of a list of v1 that has changed, the oldest change first: the pages come newest first, up to `since`."""

@@ -11,7 +11,7 @@ from automation.jobs import heartbeat
 from automation.pipeline.context import Loop
 from data.migrations import head
 from data.settings import ROOT, Scope, Settings
-from data.warehouse import api_tokens, census, dead_letters, reconciliations
+from data.warehouse import api_tokens, census, dead_letters, reconciliations, rounds
 from ml import tracking
 
 LEAST_ROOM_MIB, SMALL_ROOM_MIB = 200, 2_000
@@ -151,13 +151,17 @@ def reconciliation(loop: Loop) -> Iterator[Finding]:
     now, every = loop.clock.now(), timedelta(minutes=loop.settings.reconcile_minutes)
     with loop.database.read() as session:
         rows = reconciliations.every(session)
+        by_rounds = {source: rounds.found_ever(session, source) for source in loop.clients.crms}
     for source in loop.clients.crms:
         its = [row for row in rows if row.source == source]
         looked, refused = (
             [row.looked_at for row in its if row.refused is None],
             [row.kind for row in its if row.refused is not None],
         )
-        missed, but = sum(row.missed_ever for row in its), f", but for {', '.join(refused)}: refused" if refused else ""
+        missed, but = (
+            by_rounds[source] + sum(row.missed_ever for row in its),
+            f", but for {', '.join(refused)}: refused" if refused else "",
+        )
         if refused and not looked:
             yield warning(f"reconciliation {source}", "every kind of records is refused", "the scopes of its token")
         elif not looked:

@@ -1,5 +1,6 @@
-"""Looks for what webhooks missed, in each CRM that is connected."""
+"""Looks for what webhooks missed, in each CRM that is connected: first what changed, then what is no more."""
 
+from automation import rounds
 from automation.clients.histories import HISTORIES, history_of
 from automation.clients.history import Patience
 from automation.pipeline.context import Loop
@@ -12,4 +13,6 @@ PATIENCE = Patience(tries=3)
 def sweep(loop: Loop) -> None:
     for source in HISTORIES:
         if source in loop.clients.crms:
-            reconcile(loop, source, history_of(source, loop.clients, loop.settings, PATIENCE))
+            history = history_of(source, loop.clients, loop.settings, PATIENCE)
+            reconcile(loop, source, history)
+            rounds.go_on(loop, source, history)

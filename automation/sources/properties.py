@@ -70,8 +70,12 @@ KEYED: dict[str, tuple[EntityKind, ...]] = {
     ),
 }
 ALIASES: dict[str, dict[str, str]] = {"pipedrive": {"emails": "email"}}
-# They move with every write, or name the record itself, and say nothing.
-HOUSEKEEPING: dict[str, frozenset[str]] = {"hubspot": frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_object_id"})}
+# Which records went into one, as that one says: ids between semicolons, of contacts also `id:milliseconds`.
+MERGED: dict[str, tuple[str, ...]] = {"hubspot": ("hs_merged_object_ids", "hs_calculated_merged_vids")}
+# They move with every write, or name the record itself and those that became part of it: no value of it.
+HOUSEKEEPING: dict[str, frozenset[str]] = {
+    "hubspot": frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_object_id", *MERGED["hubspot"]}),
+}
 
 
 def vendor_property(source: str, feature: str) -> str:

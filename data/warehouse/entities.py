@@ -70,6 +70,13 @@ def by_ids(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     return {row.id: row for row in session.exec(query) if row.id is not None}
 
 
+def behind(session: Session, source: str, kind: EntityKind, *, after: str, limit: int) -> list[EntityRow]:
+    """The next few of a source's entities of a kind behind one of its ids, without those that are another's part."""
+    row = EntityRow
+    here = (row.source == source, row.kind == kind.value, col(row.vendor_id) > after, col(row.merged_into_id).is_(None))
+    return list(session.exec(select(row).where(*here).order_by(col(row.vendor_id)).limit(limit)))
+
+
 def lock(session: Session, entity_ids: Iterable[int]) -> dict[int, EntityRow]:
     """The rows, locked in one order until the transaction ends, so that two writers can't cross.
 

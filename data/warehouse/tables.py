@@ -29,6 +29,7 @@ from data.warehouse.predictions import PredictionRow
 from data.warehouse.property_names import PropertyName
 from data.warehouse.reconciliations import ReconciliationRow
 from data.warehouse.retractions import RetractionRow
+from data.warehouse.rounds import RoundRow
 from data.warehouse.tombstones import TombstoneRow
 from data.warehouse.trainings import TrainingRow
 
@@ -54,6 +55,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     SameRow,
     BackfillRow,
     ReconciliationRow,
+    RoundRow,
     JobRun,
     CompanyProfileRow,
     CompanyDataUse,
