@@ -47,17 +47,19 @@ def pipedrive_setup() -> None:
     """Create the predicted_ fields of persons, and the webhook that tells everything."""
     from automation.clients.pipedrive import PipedriveClient
     from automation.record_fields import PIPEDRIVE_FIELDS
+    from automation.webhooks import hook_of
 
     settings = settings_for_command()
     token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
-    user = _wanted(settings.pipedrive_webhook_user, "LEADLOOP_PIPEDRIVE_WEBHOOK_USER")
-    password = _wanted(settings.pipedrive_webhook_password.get_secret_value(), "LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")
-    url = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/pipedrive"
+    _wanted(settings.pipedrive_webhook_user, "LEADLOOP_PIPEDRIVE_WEBHOOK_USER")
+    _wanted(settings.pipedrive_webhook_password.get_secret_value(), "LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")
+    hook = hook_of(settings)
+    assert hook is not None
     client = PipedriveClient(token, settings.pipedrive_base_url)
     with _recorded(settings, "Pipedrive's fields and webhook") as details:
         details["created"] = _create_fields(client, PIPEDRIVE_FIELDS)
-        details["webhook_created"] = made = client.ensure_webhook(url, user, password)
-    console.print(f"{'Pipedrive tells' if made else 'Pipedrive told already'} everything to {url}", markup=False)
+        details["webhook_created"] = made = client.ensure_webhook(hook.address, hook.user, hook.password)
+    console.print(f"{'Pipedrive tells' if made else 'Pipedrive told already'} everything to {hook.address}", markup=False)
 
 
 @n8n_app.command("install")

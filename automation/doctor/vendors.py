@@ -9,6 +9,7 @@ from automation.clients.pipedrive import PipedriveClient
 from automation.doctor.findings import Finding, absent, bad, in_words, ok, warning
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
+from automation.webhooks import hook_of
 from data.domain.entity import EntityKind
 from data.errors import Permanent
 from data.warehouse import paces
@@ -104,17 +105,15 @@ def pipedrive(loop: Loop) -> Iterator[Finding]:
         yield bad("pipedrive fields", f"persons have no {', '.join(missing)}", "`leadloop pipedrive setup`")
     else:
         yield ok("pipedrive fields", "all are there")
-    settings = loop.settings
-    if not settings.pipedrive_webhook_user or not settings.pipedrive_webhook_password.get_secret_value():
+    if (hook := hook_of(loop.settings)) is None:
         yield bad("pipedrive webhook", "has no user and password, so every webhook is refused",
                   "set LEADLOOP_PIPEDRIVE_WEBHOOK_USER and LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")  # fmt: skip
         return
-    url = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/pipedrive"
-    if client.has_webhook(url, settings.pipedrive_webhook_user, settings.pipedrive_webhook_password.get_secret_value()):
-        yield ok("pipedrive webhook", f"tells everything to {url}")
+    if client.has_webhook(hook.address, hook.user, hook.password):
+        yield ok("pipedrive webhook", f"tells everything to {hook.address}")
     else:
-        yield bad("pipedrive webhook", f"none tells anything to {url}: it was never made, or deleted after three days without an "
-                  "answer", "`leadloop pipedrive setup`, then `leadloop backfill pipedrive`")  # fmt: skip
+        yield bad("pipedrive webhook", f"none tells anything to {hook.address}: it was never made, or deleted after three days "
+                  "without an answer", "`leadloop pipedrive setup`, then `leadloop backfill pipedrive`")  # fmt: skip
 
 
 def slack(loop: Loop) -> Iterator[Finding]:

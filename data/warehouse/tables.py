@@ -32,6 +32,7 @@ from data.warehouse.retractions import RetractionRow
 from data.warehouse.rounds import RoundRow
 from data.warehouse.tombstones import TombstoneRow
 from data.warehouse.trainings import TrainingRow
+from data.warehouse.webhooks import WebhookRow
 
 TABLES: tuple[type[SQLModel], ...] = (
     Payload,
@@ -56,6 +57,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     BackfillRow,
     ReconciliationRow,
     RoundRow,
+    WebhookRow,
     JobRun,
     CompanyProfileRow,
     CompanyDataUse,

@@ -1,4 +1,4 @@
-"""rounds: how far each round over the known records has come"""
+"""rounds: how far each round over the known records has come, and what became of Pipedrive's webhook"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +23,17 @@ def upgrade() -> None:
         sa.Column("found_ever", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("source", "kind"),
     )
+    op.create_table(
+        "webhooks",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("looked_at", data.column_types.UtcDateTime(), nullable=True),
+        sa.Column("seen_at", data.column_types.UtcDateTime(), nullable=True),
+        sa.Column("refused", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("source"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("webhooks")
     op.drop_table("rounds")
