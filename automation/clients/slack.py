@@ -19,7 +19,9 @@ PASSING = frozenset({
     "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
     "invalid_auth", "not_authed", "token_expired", "token_revoked",
 })  # fmt: skip
-NO_MESSAGE = "message_not_found"
+NO_MESSAGE, NO_SCOPE = "message_not_found", "missing_scope"
+# Each is listed by itself: Slack refuses a list of both to a bot that may see one of them (`channels:read`, `groups:read`).
+KINDS_OF_CHANNELS = ("public_channel", "private_channel")
 PAGE = 200
 MOST_PAGES = 10
 VENDOR = "slack"
@@ -81,13 +83,13 @@ class SlackClient:
         scopes = str(headers.get("x-oauth-scopes") or "").split(",")
         return str(answer.get("team")), frozenset(name.strip() for name in scopes) - {""}
 
-    def is_member(self, channel: str) -> bool:
-        """Whether the bot is in a channel; of a channel that it does not see, it is not. Raises Retryable or Permanent."""
+    def membership(self, channel: str) -> tuple[bool, bool]:
+        """Whether the bot is in a channel, and whether that is private; one that it does not see is neither. Raises Retryable."""
         try:
-            found = self._call("conversations.info", params={"channel": self._channel_id(channel)})
+            found = self._call("conversations.info", params={"channel": self._channel_id(channel)}).get("channel", {})
         except Permanent:
-            return False
-        return bool(found.get("channel", {}).get("is_member"))
+            return False, False
+        return bool(found.get("is_member")), bool(found.get("is_private"))
 
     def delete(self, channel: str, ts: str) -> None:
         """Deletes a message that this bot posted; one that is not there any more is deleted. Raises Retryable or Permanent."""
@@ -113,15 +115,27 @@ class SlackClient:
         name = channel.removeprefix("#")
         if name == channel and channel[:1] in "CG" and channel.isupper():
             return channel
-        where: dict[str, Any] = {"limit": PAGE, "types": "public_channel,private_channel", "exclude_archived": "true"}
+        unseen = [said for kind in KINDS_OF_CHANNELS if (said := self._look_for(channel, kind)) is not None]
+        if channel not in self._channel_ids:
+            raise Permanent("; ".join((f"Slack has no channel {channel} that this bot can see", *unseen)))
+        return self._channel_ids[channel]
+
+    def _look_for(self, channel: str, kind: str) -> str | None:
+        """Remembers the ids of a kind of channels until this one is among them; why the bot may not see that kind."""
+        where: dict[str, Any] = {"limit": PAGE, "types": kind, "exclude_archived": "true"}
         while channel not in self._channel_ids:
-            answer = self._call("conversations.list", rate=LISTS, params=where)
+            try:
+                answer = self._call("conversations.list", rate=LISTS, params=where)
+            except Permanent as error:
+                if NO_SCOPE not in error.detail:
+                    raise
+                return error.detail
             self._channel_ids |= {f"#{row['name']}": row["id"] for row in answer.get("channels", [])}
             self._channel_ids |= {row["name"]: row["id"] for row in answer.get("channels", [])}
             where["cursor"] = answer.get("response_metadata", {}).get("next_cursor")
-            if channel not in self._channel_ids and not where["cursor"]:
-                raise Permanent(f"Slack has no channel {channel} that this bot can see")
-        return self._channel_ids[channel]
+            if not where["cursor"]:
+                break
+        return None
 
     def _call(self, method: str, *, limit: str | None = None, rate: Rate | None = None, **options: Any) -> dict[str, Any]:
         with self._pace.call(limit or f"slack {method}", rate or METHODS, vendor=VENDOR):
@@ -139,7 +153,8 @@ class SlackClient:
 def _vendor_error(method: str, error: SlackApiError) -> VendorError:
     response: Any = error.response
     word = response.get("error") if isinstance(response.data, dict) else None
-    detail = f"Slack answered {response.status_code} to {method}: {word or 'no reason given'}"
+    needed = f", {response.get('needed')} is needed" if word == NO_SCOPE else ""
+    detail = f"Slack answered {response.status_code} to {method}: {word or 'no reason given'}{needed}"
     if response.status_code in (401, 429) or response.status_code >= 500 or word in PASSING:
         wait = retry_after(response.headers.get("Retry-After"))
         unsure = response.status_code >= 500  # an error after the work was done looks the same

@@ -30,7 +30,8 @@ OTHER_SCOPES = {
     "crm.objects.owners.read": "names of owners",
     "sales-email-read": "the text of e-mails",
 }
-SLACK_SCOPES = ("chat:write", "channels:read", "channels:history")
+# Of a public channel, and of a private one.
+SLACK_SCOPES = ("chat:write", "channels:read", "channels:history"), ("chat:write", "groups:read", "groups:history")
 # What vendors say to a token that is wrong, was taken back or has run out: Slack by a word, the others by the status.
 REFUSED = re.compile(r"answered 401|invalid_auth|not_authed|token_expired|token_revoked")
 RENEW = "its token is refused: put a new one into the settings and start again; nothing is lost meanwhile"
@@ -123,14 +124,16 @@ def slack(loop: Loop) -> Iterator[Finding]:
         yield absent("slack", "LEADLOOP_SLACK_TOKEN is not set", "docs/operations.md says how to connect it")
         return
     team, scopes = client.about()
-    if scopes and (missing := [name for name in SLACK_SCOPES if name not in scopes]):
+    is_member, is_private = client.membership(channel)
+    if scopes and (missing := [name for name in SLACK_SCOPES[is_private] if name not in scopes]):
         yield warning("slack scopes", f"the bot in {team} lacks {', '.join(missing)}", "add them to the app and install it anew")
     else:
         yield ok("slack", f"a bot in {team}")
-    if client.is_member(channel):
+    if is_member:
         yield ok("slack channel", f"the bot is in {channel}")
     else:
-        yield bad("slack channel", f"the bot is not in {channel}", "/invite it there")
+        more = "" if "groups:read" in scopes else f"; if it is private, add {' and '.join(SLACK_SCOPES[True][1:])} to the app"
+        yield bad("slack channel", f"the bot is not in {channel}, or may not see it", f"/invite it there{more}")
 
 
 def company_data(loop: Loop) -> Iterator[Finding]:

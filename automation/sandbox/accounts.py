@@ -21,6 +21,8 @@ SLACK_TIERS = {
     "conversations.list": 20,
 }
 PORTAL_ID, APP_ID, SUBSCRIPTION_ID = 62_515, 54_321, 12_345
+# What a bot is granted from the start: all that anything here asks for.
+SLACK_SCOPES = ("chat:write", "channels:read", "channels:history", "groups:read", "groups:history")
 COMPANY_ID = 31
 
 
@@ -124,8 +126,9 @@ class PipedriveAccount:
 
 @dataclass
 class SlackAccount:
-    """How often a workspace has been called."""
+    """How often a workspace has been called, and what its bot may do."""
 
+    scopes: tuple[str, ...] = SLACK_SCOPES
     methods: dict[str, Window] = field(default_factory=lambda: {name: Window(calls, 60) for name, calls in SLACK_TIERS.items()})
     _buckets: dict[str, Bucket] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ class Channel:
     name: str
     messages: list[Message] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
+    private: bool = False
     places: dict[str, Message] = field(default_factory=dict)
 
 

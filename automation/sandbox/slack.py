@@ -3,6 +3,7 @@
 https://docs.slack.dev/reference/methods/chat.postMessage, chat.update, chat.delete, conversations.history, conversations.info
 https://docs.slack.dev/apis/web-api/rate-limits: one message a second and channel, short bursts allowed, then 429 with Retry-After;
 other methods so many calls a minute, by their tier.
+https://docs.slack.dev/apis/web-api/using-the-conversations-api: public channels want another scope than private ones.
 """
 
 import json
@@ -13,29 +14,41 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from automation.sandbox.http import Vendor, route
+from automation.sandbox.http import Handler, Vendor, route
 from automation.sandbox.messages import Channel
 from automation.sandbox.state import Sandbox
 
 MOST_BLOCKS, LONGEST_SECTION, LONGEST_BLOCK_ID = 50, 3000, 255
 BOT = {"bot_id": "B000000001", "user": "U000000001", "app_id": "A000000001", "team": "T000000001"}
-SCOPES = "chat:write,channels:read,channels:history,groups:read,groups:history"
+# The scopes of a method: of a public channel, and of a private one.
+WRITING, READING, PAST = ("chat:write", "chat:write"), ("channels:read", "groups:read"), ("channels:history", "groups:history")
+PUBLIC, PRIVATE = "public_channel", "private_channel"
 SAID = {401: "token_expired", 429: "ratelimited"}
 FAR = 1e12  # seconds: after every message
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
     table = (
-        ("chat.postMessage", _post_message),
-        ("chat.update", _update),
-        ("chat.delete", _delete),
-        ("conversations.history", _history),
-        ("conversations.info", _info),
+        ("chat.postMessage", _scoped(WRITING, _post_message)),
+        ("chat.update", _scoped(WRITING, _update)),
+        ("chat.delete", _scoped(WRITING, _delete)),
+        ("conversations.history", _scoped(PAST, _history)),
+        ("conversations.info", _scoped(READING, _info)),
         ("conversations.list", _list),
         ("auth.test", _auth_test),
     )
     vendor = Vendor("slack", _guard, _refuse_status, count)
     return [route(sandbox, vendor, method, f"/api/{name}", handler) for name, handler in table for method in ("GET", "POST")]
+
+
+def _scoped(scopes: tuple[str, str], handler: Handler) -> Handler:
+    """A method of one channel, which the bot must have the scope for."""
+
+    def checked(sandbox: Sandbox, request: Request, body: Any) -> Response:
+        channel = sandbox.slack.find(str(_fields(request, body).get("channel", "")), by_name=True)
+        return _lacking(sandbox, scopes[channel is not None and channel.private]) or handler(sandbox, request, body)
+
+    return checked
 
 
 def count(sandbox: Sandbox, request: Request, body: Any) -> tuple[Response | None, dict[str, str]]:
@@ -127,19 +140,25 @@ def _info(sandbox: Sandbox, request: Request, body: Any) -> Response:
     return _refuse("channel_not_found") if channel is None else JSONResponse({"ok": True, "channel": _shown(channel)})
 
 
-def _list(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
-    rows = [_shown(channel) for channel in sandbox.channels.values()]
+def _list(sandbox: Sandbox, request: Request, body: Any) -> Response:
+    """One scope that lacks for one of the types, and nothing is shown of the others either."""
+    wanted = str(_fields(request, body).get("types") or PUBLIC).split(",")
+    for kind, scope in zip((PUBLIC, PRIVATE), READING, strict=True):
+        if kind in wanted and (refused := _lacking(sandbox, scope)) is not None:
+            return refused
+    found = (channel for channel in sandbox.channels.values() if (PRIVATE if channel.private else PUBLIC) in wanted)
+    rows = [_shown(channel) for channel in found]
     return JSONResponse({"ok": True, "channels": rows, "response_metadata": {"next_cursor": ""}})
 
 
-def _auth_test(_sandbox: Sandbox, _request: Request, _body: Any) -> Response:
+def _auth_test(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
     names = {"url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "leadloop"}
     ids = {"team_id": BOT["team"], "user_id": BOT["user"], "bot_id": BOT["bot_id"]}
-    return JSONResponse({"ok": True, **names, **ids}, headers={"x-oauth-scopes": SCOPES})
+    return JSONResponse({"ok": True, **names, **ids}, headers={"x-oauth-scopes": ",".join(sandbox.slack_account.scopes)})
 
 
 def _shown(channel: Channel) -> dict[str, Any]:
-    flags = {"is_channel": True, "is_private": False, "is_archived": False, "is_member": True}
+    flags = {"is_channel": True, "is_private": channel.private, "is_archived": False, "is_member": True}
     return {"id": channel.id, "name": channel.name, **flags}
 
 
@@ -176,5 +195,10 @@ def _refuse_status(status: int) -> Response:
     return JSONResponse({"ok": False, "error": SAID.get(status, "internal_error")}, 200 if status == 401 else status)
 
 
-def _refuse(error: str) -> Response:
-    return JSONResponse({"ok": False, "error": error})
+def _lacking(sandbox: Sandbox, scope: str) -> Response | None:
+    scopes = sandbox.slack_account.scopes
+    return None if scope in scopes else _refuse("missing_scope", needed=scope, provided=",".join(scopes))
+
+
+def _refuse(error: str, **more: str) -> Response:
+    return JSONResponse({"ok": False, "error": error, **more})
