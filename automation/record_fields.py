@@ -22,4 +22,5 @@ HUBSPOT_PROPERTIES: tuple[dict[str, Any], ...] = tuple(
     {"name": name, "label": label, "description": text, "type": kind, "field_type": field_kind}
     for name, label, text, kind, field_kind, _ in FIELDS
 )
+# A person's field has no description in Pipedrive's API, neither in v1 nor in v2.
 PIPEDRIVE_FIELDS: tuple[dict[str, Any], ...] = tuple({"name": name, "field_type": kind} for name, *_, kind in FIELDS)

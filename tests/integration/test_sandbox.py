@@ -9,10 +9,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from automation.clients.base import Write
-from automation.clients.hubspot import HubSpotClient
+from automation.clients.hubspot import GROUP, HubSpotClient
 from automation.clients.pipedrive import PipedriveClient
 from automation.clients.slack import SlackClient
-from automation.record_fields import HUBSPOT_PROPERTIES, PIPEDRIVE_FIELDS
+from automation.record_fields import FIELDS, HUBSPOT_PROPERTIES, PIPEDRIVE_FIELDS
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
@@ -62,6 +62,23 @@ def test_properties_are_made_once(hubspot: HubSpotClient, pipedrive: PipedriveCl
     assert hubspot.ensure_properties(CONTACT, HUBSPOT_PROPERTIES) == []
     assert len(pipedrive.ensure_properties(CONTACT, PIPEDRIVE_FIELDS)) == len(PIPEDRIVE_FIELDS)
     assert pipedrive.ensure_properties(CONTACT, PIPEDRIVE_FIELDS) == []
+
+
+@pytest.mark.parametrize("row", FIELDS, ids=lambda row: row[0])
+def test_a_field_is_made_as_its_row_says(
+    row: tuple[str, ...], hubspot: HubSpotClient, pipedrive: PipedriveClient, sandbox: Sandbox
+) -> None:
+    name, label, description, kind, field_kind, pipedrive_kind = row
+    hubspot.ensure_properties(CONTACT, HUBSPOT_PROPERTIES)
+    pipedrive.ensure_properties(CONTACT, PIPEDRIVE_FIELDS)
+    made = sandbox.hubspot_account.properties["contacts"][name]
+    assert made | {
+        "label": label, "description": description, "type": kind, "fieldType": field_kind, "groupName": GROUP,
+        "hubspotDefined": False, "hidden": False, "options": [],
+    } == made  # fmt: skip
+    fields = {field["name"]: field["type"] for field in sandbox.pipedrive_account.fields["persons"].values()}
+    assert fields[name] == pipedrive_kind
+    assert (sandbox.hubspot_account.groups["contacts"][GROUP]["label"], len(fields)) == ("Leadloop", len(FIELDS))
 
 
 def test_pipedrive_keys_are_resolved_to_names_and_back(pipedrive: PipedriveClient, sandbox: Sandbox) -> None:
