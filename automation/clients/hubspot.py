@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import urllib3
-from hubspot import HubSpot
-from hubspot.crm import companies, contacts, deals, objects, owners, pipelines, properties
-from hubspot.crm.associations import v4 as associations
+from hubspot.crm import companies, contacts, deals, properties
 
 from automation.clients.account import AccountAsked, account_of
-from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
+from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write
+from automation.clients.hubspot_sdk import SdkCalls
 from automation.clients.hubspot_stages import standing_of
+from automation.clients.limit_headers import hubspot_rest
 from automation.clients.pace import Pace, Unpaced
 from data.domain.entity import EntityKind
 from data.domain.event import OUR_PREFIX
@@ -40,16 +39,6 @@ OBJECTS: dict[EntityKind, str] = {
     EntityKind.TASK: "tasks",
 }
 MODULES: dict[EntityKind, Any] = {EntityKind.CONTACT: contacts, EntityKind.COMPANY: companies, EntityKind.DEAL: deals}
-ERRORS: tuple[type[Exception], ...] = (
-    contacts.exceptions.ApiException,
-    companies.exceptions.ApiException,
-    deals.exceptions.ApiException,
-    properties.exceptions.ApiException,
-    owners.exceptions.ApiException,
-    pipelines.exceptions.ApiException,
-    objects.exceptions.ApiException,
-    associations.exceptions.ApiException,
-)
 GROUP = "leadloop"
 ALREADY_THERE = 409
 OWN_PROPERTIES_SECONDS = 300.0
@@ -70,8 +59,8 @@ class HubSpotClient:
     write_size = 100
 
     def __init__(self, access_token: str, base_url: str, *, pace: Pace | None = None, calls_per_10_seconds: int = 100) -> None:
-        # No retries inside the SDK: the outbox retries, and it knows when.
-        self.sdk = HubSpot(access_token=access_token, host=base_url.rstrip("/"), retry=urllib3.Retry(total=0))
+        self._calls = SdkCalls()
+        self.sdk = self._calls.sdk(access_token, base_url.rstrip("/"))
         self.pace, self.rate = pace or Unpaced(), rate_of(calls_per_10_seconds)
         self._own: dict[EntityKind, tuple[float, tuple[str, ...]]] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
@@ -236,8 +225,11 @@ class HubSpotClient:
 
     def called(self, call: Callable[[], Any], *, passable: int | None = None) -> Any:
         """A call of the SDK within the pace; its errors become ours."""
-        with self.pace.call(self.limit, self.rate, vendor=self.limit):
-            return _tried(call, passable)
+        with self.pace.call(self.limit, self.rate, vendor=self.limit) as turn:
+            try:
+                return self._calls.answer(call, passable)
+            finally:
+                turn.rest_seconds = hubspot_rest(self._calls.headers)
 
 
 def rate_of(calls_per_10_seconds: int) -> Rate:
@@ -269,23 +261,3 @@ def row_errors(answer: Any) -> dict[str, VendorError]:
             kind = Retryable if error.category in PASSING else Permanent
             found[str(row)] = kind(shortened(f"HubSpot refused this row: {error.category}: {error.message}", 500))
     return found
-
-
-def _tried(call: Callable[[], Any], passable: int | None) -> Any:
-    try:
-        return call()
-    except ERRORS as error:
-        if error.status == passable:  # type: ignore[attr-defined]
-            return None
-        raise _vendor_error(error) from None
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Retryable(f"HubSpot cannot be reached: {type(error).__name__}", unsure=True) from None
-
-
-def _vendor_error(error: Any) -> VendorError:
-    detail = f"HubSpot answered {error.status}: {shortened(str(error.body), 300)}"
-    # 401: a token that is being changed; 423 and 477: the account is locked, or moves, for hours. None is the row's fault.
-    if error.status in (401, 423, 429, 477) or error.status >= 500:
-        wait = retry_after((error.headers or {}).get("Retry-After"))
-        return Retryable(detail, retry_after_seconds=wait, limited=error.status == 429)
-    return Permanent(detail, content=error.status == 400)

@@ -21,10 +21,17 @@ PATIENCE_SECONDS = 3.0
 LEAST_WAIT_SECONDS = 0.01
 
 
+@dataclass
+class Turn:
+    """One call that was granted. `rest_seconds`: for how long nobody may call after it, where the answer says so."""
+
+    rest_seconds: float | None = None
+
+
 class Pace(Protocol):
     """Stands around every call of a vendor."""
 
-    def call(self, name: str, rate: Rate, *, vendor: str) -> AbstractContextManager[None]:
+    def call(self, name: str, rate: Rate, *, vendor: str) -> AbstractContextManager[Turn]:
         """A turn of the limit `name`; entering it waits, or raises NotNow. The failures of one `vendor` count together."""
 
 
@@ -32,8 +39,8 @@ class Unpaced:
     """For a command that calls a few times."""
 
     @contextmanager
-    def call(self, name: str, rate: Rate, *, vendor: str) -> Iterator[None]:
-        yield
+    def call(self, name: str, rate: Rate, *, vendor: str) -> Iterator[Turn]:
+        yield Turn()
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,12 @@ class SharedPace:
     sleep: Callable[[float], None] = time.sleep
 
     @contextmanager
-    def call(self, name: str, rate: Rate, *, vendor: str) -> Iterator[None]:
+    def call(self, name: str, rate: Rate, *, vendor: str) -> Iterator[Turn]:
         """Raises NotNow: no turn within the patience, or the vendor is left alone."""
         self._wait(name, rate, vendor)
+        turn = Turn()
         try:
-            yield
+            yield turn
         except NotNow:  # of another limit that the call met on its way
             raise
         except Retryable as error:
@@ -61,6 +69,15 @@ class SharedPace:
             raise
         else:
             self._answered(vendor)
+        finally:
+            if turn.rest_seconds:
+                self._hold(name, rate, turn.rest_seconds)
+
+    def _hold(self, name: str, rate: Rate, seconds: float) -> None:
+        """The last call of the vendor's window was taken, perhaps by others who share its limit: before it is refused, a rest."""
+        with self.database.write() as session:
+            paces.hold(session, name, self.clock.now() + timedelta(seconds=seconds), rate)
+        log.info("pace.limit.reached", limit=name, seconds=seconds)
 
     def _wait(self, name: str, rate: Rate, vendor: str) -> None:
         waited = 0.0

@@ -9,7 +9,8 @@ import httpx
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
-from automation.clients.pace import Pace, Unpaced
+from automation.clients.limit_headers import pipedrive_rest, wait_of_refusal
+from automation.clients.pace import Pace, Turn, Unpaced
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
@@ -180,18 +181,21 @@ class PipedriveClient:
         return self._body(method, path, **options).get("data") or []
 
     def _body(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        with self._pace.call(self.limit, self.rate, vendor=self.limit):
-            return self._answer(method, path, **options)
+        with self._pace.call(self.limit, self.rate, vendor=self.limit) as turn:
+            return self._answer(turn, method, path, **options)
 
-    def _answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _answer(self, turn: Turn, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise Retryable(f"Pipedrive cannot be reached: {type(error).__name__}", unsure=True) from None
-        if answer.status_code in (401, 429) or answer.status_code >= 500:
+        turn.rest_seconds = pipedrive_rest(answer.headers)
+        if answer.status_code == 429:
+            wait = wait_of_refusal(answer.headers, retry_after(answer.headers.get("x-ratelimit-reset")))
+            raise Retryable("Pipedrive answered 429", retry_after_seconds=wait, limited=True)
+        if answer.status_code == 401 or answer.status_code >= 500:
             wait = retry_after(answer.headers.get("Retry-After"))
-            limited = answer.status_code == 429
-            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait, limited=limited)
+            raise Retryable(f"Pipedrive answered {answer.status_code}", retry_after_seconds=wait)
         try:
             body = answer.json()
         except ValueError:

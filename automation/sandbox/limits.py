@@ -25,7 +25,12 @@ class Window:
         """How long until one more may come; 0 where it may come now."""
         if self.left(now) > 0:
             return 0.0
-        return (self._taken[0] + self.length - now).total_seconds()
+        return self.seconds_until_reset(now)
+
+    def seconds_until_reset(self, now: datetime) -> float:
+        """How long until the oldest request that counts no longer does."""
+        self.left(now)
+        return ((self._taken[0] - now if self._taken else timedelta()) + self.length).total_seconds()
 
 
 @dataclass

@@ -4,6 +4,7 @@ https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting: each request c
 what it costs in v1. The headers of the day's budget are not documented but sent; the reset is in seconds.
 """
 
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -37,7 +38,7 @@ def count(sandbox: Sandbox, request: Request, _body: Any) -> tuple[Response | No
     headers = {
         "x-ratelimit-limit": str(account.window.most),
         "x-ratelimit-remaining": str(max(account.window.left(now), 0)),
-        "x-ratelimit-reset": str(max(1, round(account.window.length.total_seconds()))),
+        "x-ratelimit-reset": str(math.ceil(account.window.seconds_until_reset(now))),
         "x-daily-ratelimit-token-limit": str(account.daily.most),
         "x-daily-ratelimit-token-remaining": str(account.daily.left(now)),
     }
