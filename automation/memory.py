@@ -15,7 +15,7 @@ from data.domain.entity import EntityRef
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import Verb
 from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, news, placed, text_of, told_by
-from data.domain.identity import key_of, key_of_ref
+from data.domain.identity import key_of_ref, keys_of
 from data.domain.relation import link_name, target_of
 from data.warehouse import events, facts, identities
 from data.warehouse.entities import EntityRow
@@ -190,7 +190,7 @@ def identify(session: Session, added: Iterable[Fact], refs: Mapping[int, EntityR
     for fact in added:
         if (ref := refs.get(fact.entity_id)) is None:
             continue  # the other end of a link
-        for key in (key_of(ref.kind, fact.name, fact.value), key_of_ref(ref)):
+        for key in (*keys_of(ref.kind, fact.name, fact.value), key_of_ref(ref)):
             if key is not None:
                 told.setdefault((ref.kind.value, key), set()).add(fact.entity_id)
     return identities.join(session, told, now) if told else set()

@@ -16,7 +16,17 @@ from automation.clients.base import TIMEOUT_SECONDS
 from automation.clients.history import Changes, Current, Page, Patience, Presence
 from automation.clients.hubspot import OBJECTS, HubSpotClient, row_errors, utc
 from automation.clients.hubspot_presence import AT_ONCE, merged_into, present
-from automation.sources.properties import CALCULATED, HOME_AMOUNT, HOUSEKEEPING, MERGED, MONEY, PERSON, PROPERTIES, USUAL
+from automation.sources.properties import (
+    ALSO_KNOWN_BY,
+    CALCULATED,
+    HOME_AMOUNT,
+    HOUSEKEEPING,
+    MERGED,
+    MONEY,
+    PERSON,
+    PROPERTIES,
+    USUAL,
+)
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import text_of
@@ -33,11 +43,12 @@ SEARCHES = Rate(calls=4, per_seconds=1.0, burst=2)
 
 K = EntityKind
 _ALL = ("hubspot_owner_id",)
+_EMAILS, _DOMAINS = ALSO_KNOWN_BY[NAME]
 _WHEN = ("hs_timestamp",)
 # What is read of each kind besides the account's own properties; people first, for others name them.
 READ: dict[EntityKind, tuple[str, ...]] = {
-    K.COMPANY: ("name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", *_ALL),
-    K.CONTACT: (*PERSON[NAME], *PROPERTIES[NAME].values(), *USUAL[NAME], "phone", "associatedcompanyid", *_ALL),
+    K.COMPANY: ("name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", _DOMAINS, *_ALL),
+    K.CONTACT: (*PERSON[NAME], *PROPERTIES[NAME].values(), *USUAL[NAME], "phone", "associatedcompanyid", _EMAILS, *_ALL),
     K.DEAL: (
         "dealname", "dealstage", "pipeline", *MONEY[NAME], *sorted(CALCULATED[NAME]), "closedate", "dealtype", *_ALL,
     ),

@@ -14,7 +14,7 @@ from automation.clients.base import Crm, Record
 from automation.enrichments.base import Answers, Asked, Found
 from automation.memory import LookedUp
 from automation.pipeline.context import Loop
-from automation.sources.properties import KEYED, PERSON, USUAL, canonical, vendor_property
+from automation.sources.properties import ALSO_KNOWN_BY, KEYED, PERSON, USUAL, canonical, vendor_property
 from data.column_types import unstorable
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityKind, EntityRef
@@ -53,7 +53,8 @@ def _read(loop: Loop, crm: Crm, group: Group, these: Sequence[Asked], answers: A
     wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in loop.inputs()), *RELATIONS.get(group, ())]
     asked_at = loop.clock.now()
     try:
-        everything = list(dict.fromkeys([*wanted, *USUAL.get(source, ()), *crm.own_properties(kind)]))
+        beside = (*USUAL.get(source, ()), *ALSO_KNOWN_BY.get(source, ()))
+        everything = list(dict.fromkeys([*wanted, *beside, *crm.own_properties(kind)]))
         records = crm.read(kind, sorted({each.ref.id for each in these}), everything)
         names = crm.names(kind) if kind in KEYED.get(source, ()) else {}
     except VendorError as error:

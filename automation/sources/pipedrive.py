@@ -13,6 +13,7 @@ from automation.sources.base import VALIDATE, Parsed, dedupe_key, parse_items
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Event
 from data.domain.event_type import VERBS, Verb, type_of
+from data.domain.identity import BETWEEN
 from data.errors import Rejected
 
 NAME = "pipedrive"
@@ -32,6 +33,8 @@ ACTIONS: dict[str, Verb] = {"create": Verb.CREATED, "change": Verb.CHANGED, "del
 # These move with every write and say nothing by themselves.
 HOUSEKEEPING = frozenset({"update_time", "add_time", "label_ids", "visible_to", "stage_change_time", "next_activity_id"})
 ACTIVE = "active_flag"
+# A person has several addresses. The primary one is what `emails` says here; the others are beside it, as HubSpot has them.
+EMAILS, OTHER_EMAILS = "emails", "other_emails"
 
 Id = str | int
 
@@ -83,6 +86,8 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     money = fields.get("value")
     if isinstance(money, dict) and "amount" in money:  # a lead's; a deal has both beside each other
         fields |= {"value": money["amount"], "currency": money.get("currency")}
+    if isinstance(emails := fields.get(EMAILS), list):
+        fields[OTHER_EMAILS] = _others(emails)
     return {name: _plain(value) for name, value in fields.items() if name not in HOUSEKEEPING}
 
 
@@ -102,7 +107,7 @@ def _event(item: Item) -> Event:
     verb = ACTIONS[meta.action]
     if verb is not Verb.DELETED and item.data is None:
         raise Rejected(VALIDATE, f"data: missing from a {meta.action}")
-    now, before = flat(item.data or {}), flat(item.previous or {})
+    now, before = _without_the_same(flat(item.data or {}), flat(item.previous or {}))
     if kind is EntityKind.USER and before.get(ACTIVE) and now.get(ACTIVE) is False:
         verb = Verb.DELETED  # users are never deleted, but switched off
     entity = EntityRef(source=NAME, kind=kind, id=str(meta.entity_id))
@@ -128,6 +133,13 @@ def _merged(meta: Meta, verb: Verb, entity: EntityRef) -> tuple[Verb, EntityRef,
     if verb is Verb.CHANGED and meta.merged_from_id is not None:
         return Verb.MERGED, entity, (entity.model_copy(update={"id": str(meta.merged_from_id)}),)
     return verb, entity, ()
+
+
+def _without_the_same(now: dict[str, Any], before: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A record and what it was before. Pipedrive tells all of a person's addresses where one of them has changed."""
+    same = {name for name in (EMAILS, OTHER_EMAILS) if EMAILS in before and now.get(name) == before.get(name)}
+    before = {name: value for name, value in before.items() if name not in same}
+    return {name: value for name, value in now.items() if name != OTHER_EMAILS or value is not None or name in before}, before
 
 
 def _changed(verb: Verb, now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +173,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(item, dict) and "value" in item for item in value):
         return next((item["value"] for item in value if item.get("primary")), value[0]["value"])
     return value
+
+
+def _others(emails: list[Any]) -> str | None:
+    """The addresses that are not the primary one.
+
+    >>> _others([{"value": "a@b.c", "primary": False}, {"value": "d@e.f", "primary": True}, {"value": "g@h.i", "primary": False}])
+    'a@b.c;g@h.i'
+    """
+    every = [str(item["value"]).strip() for item in emails if isinstance(item, dict) and item.get("value")]
+    return BETWEEN.join(address for address in dict.fromkeys(every) if address != str(_plain(emails)).strip()) or None
 
 
 def _ids(value: Any) -> Any:

@@ -46,6 +46,8 @@ USUAL: dict[str, tuple[str, ...]] = {
     "hubspot": ("lifecyclestage", "hs_lead_status", "jobtitle", "industry", "country", "numemployees", "annualrevenue",
                 "num_contacted_notes", "hs_email_open", "hs_email_click"),
 }  # fmt: skip
+# By what else a person or a company is known: the further addresses and domains of a record, read with each.
+ALSO_KNOWN_BY: dict[str, tuple[str, str]] = {"hubspot": ("hs_additional_emails", "hs_additional_domains")}
 # What a deal is worth, and in which currency.
 MONEY: dict[str, tuple[str, str]] = {
     "hubspot": ("amount", "deal_currency_code"),

@@ -1,4 +1,4 @@
-"""Who is the same: a person by an e-mail address, a company by its web site's domain, whatever CRM the records are in.
+"""Who is the same: a person by any e-mail address, a company by any domain, whatever CRM the records are in.
 
 Two records are the same from the moment on at which both were known by one key. Who changes the address stays the same person.
 A key that many records share, as the address of a team, tells nobody from another and makes none the same.
@@ -22,23 +22,30 @@ PUBLIC_MAIL = frozenset({
     "yahoo.com", "yandex.ru", "zoho.com",
 })  # fmt: skip
 
-# Properties, as their senders name them, that hold a key.
-ADDRESSES = ("email", "emails")
-DOMAINS = ("domain", "website")
+# Properties, as their senders name them, that hold a key; and those that hold further ones, with semicolons between them.
+FURTHER_ADDRESSES, FURTHER_DOMAINS = ("hs_additional_emails", "other_emails"), ("hs_additional_domains",)
+ADDRESSES = ("email", "emails", *FURTHER_ADDRESSES)
+DOMAINS = ("domain", "website", *FURTHER_DOMAINS)
+SEVERAL = frozenset({*FURTHER_ADDRESSES, *FURTHER_DOMAINS})
+BETWEEN = ";"
 KEYS: dict[EntityKind, tuple[str, ...]] = {EntityKind.CONTACT: ADDRESSES, EntityKind.COMPANY: DOMAINS}
 
 
-def key_of(kind: EntityKind, name: str, value: str | None) -> str | None:
-    """The key that a property's value is, if it is one.
+def keys_of(kind: EntityKind, name: str, value: str | None) -> set[str]:
+    """The keys that a property's value holds.
 
-    >>> key_of(EntityKind.CONTACT, "email", " Ada@Example.COM "), key_of(EntityKind.COMPANY, "website", "https://www.acme.io/de")
-    ('ada@example.com', 'acme.io')
-    >>> key_of(EntityKind.CONTACT, "email", "unknown"), key_of(EntityKind.COMPANY, "domain", "gmail.com")
-    (None, None)
+    >>> keys_of(EntityKind.CONTACT, "email", " Ada@Example.COM "), keys_of(EntityKind.COMPANY, "website", "https://www.acme.io/de")
+    ({'ada@example.com'}, {'acme.io'})
+    >>> keys_of(EntityKind.CONTACT, "email", "unknown"), keys_of(EntityKind.COMPANY, "domain", "gmail.com")
+    (set(), set())
+    >>> sorted(keys_of(EntityKind.CONTACT, "hs_additional_emails", "ada@home.example; A.B@old.example;"))
+    ['a.b@old.example', 'ada@home.example']
     """
     if value is None or name not in KEYS.get(kind, ()):
-        return None
-    return address_of(value) if kind is EntityKind.CONTACT else domain_of(value)
+        return set()
+    read = address_of if kind is EntityKind.CONTACT else domain_of
+    parts = value.split(BETWEEN) if name in SEVERAL else [value]
+    return {key for part in parts if (key := read(part)) is not None}
 
 
 def key_of_ref(entity: EntityRef) -> str | None:

@@ -174,3 +174,80 @@ def test_what_was_told_of_a_record_that_was_merged_is_known_of_the_one_that_it_w
     survivor = number_of(loop, "generic", "new")
     assert features(loop, survivor, "plan", "seats", "sessions") == {"plan": "gold", "seats": "3", "sessions": "1"}
     assert features(loop, survivor, "plan", "seats", at=NOON.replace(hour=13, minute=59)) == {"plan": None, "seats": None}
+
+
+def emails(*addresses: str) -> list[dict[str, Any]]:
+    """A person's addresses in Pipedrive; the first is the primary one."""
+    return [{"value": address, "primary": place == 0, "label": "work"} for place, address in enumerate(addresses)]
+
+
+def company(loop: Loop, number: str, **properties: str) -> int:
+    ref = {"kind": "company", "id": number}
+    tell(loop, {**generic(), "type": "company.changed", "entity": ref, "properties": properties})
+    return number_of(loop, "generic", number, EntityKind.COMPANY)
+
+
+def test_a_secondary_address_is_as_good_as_the_primary_one(loop: Loop) -> None:
+    tell(loop, generic("ada@home.example", plan="gold"))
+    person(loop, "7", {"name": "Ada", "emails": emails(ADA, "Ada@Home.example")})
+    record = number_of(loop, "pipedrive", "7")
+    assert same(loop, record) == {number_of(loop, "generic", "ada@home.example")}
+    assert features(loop, record, "plan") == {"plan": "gold"}
+    with loop.database.read() as session:
+        row = entities.by_ids(session, [record])[record]
+        assert knowledge.known(session, [row])[record].values["email"] == ADA, "the primary one is shown and written to"
+
+
+def test_two_whose_only_common_address_is_secondary_to_both_are_one(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.put("hubspot", "contacts", "8", {"email": "a@acme.io", "hs_additional_emails": "x@acme.io;Ada@Home.example"})
+    person(loop, "7", {"name": "Ada", "emails": emails(ADA, "ada@home.example")})
+    created = {"subscriptionType": "contact.creation", "objectId": 8, "portalId": 1, "eventId": 1}
+    collect(loop, "hubspot", json.dumps([{**created, "occurredAt": int(NOON.timestamp() * 1000)}]).encode(), Driver.WORKER)
+    worker.sweep_inbox(loop)
+    assert same(loop, number_of(loop, "hubspot", "8")) == {number_of(loop, "pipedrive", "7")}
+
+
+def test_a_secondary_address_that_comes_later_makes_one_of_two_from_then_on(loop: Loop, clock: FakeClock) -> None:
+    tell(loop, generic("ada@home.example"))
+    person(loop, "7", {"name": "Ada", "emails": emails(ADA)})
+    assert same(loop, number_of(loop, "pipedrive", "7")) == set()
+    clock.move(minutes=1)
+    person(loop, "7", {"emails": emails(ADA, "ada@home.example")}, action="change", second=1, previous={"emails": emails(ADA)})
+    assert same(loop, number_of(loop, "pipedrive", "7")) == {number_of(loop, "generic", "ada@home.example")}
+
+
+def test_an_address_of_a_team_makes_nobody_the_same_as_a_secondary_one_either(loop: Loop) -> None:
+    for number in range(MOST_OF_ONE_KEY + 3):
+        person(loop, str(number), {"name": f"P{number}", "emails": emails(f"p{number}@acme.io", "sales@acme.io")})
+    assert same(loop, number_of(loop, "pipedrive", str(MOST_OF_ONE_KEY + 2))) == set()
+
+
+def test_a_company_is_known_by_its_further_domains(loop: Loop) -> None:
+    one = company(loop, "c1", domain="acme.io", hs_additional_domains="acme.de; www.acme.fr")
+    assert same(loop, company(loop, "c2", website="https://acme.fr/contact")) == {one}
+    assert same(loop, company(loop, "c3", domain="acme.com")) == set()
+
+
+def test_a_merge_leaves_the_one_that_went_known_by_its_address(loop: Loop) -> None:
+    """HubSpot makes the address of the one that goes a secondary one of the one that stays."""
+    changed = {"portalId": 1, "occurredAt": int(NOON.timestamp() * 1000), "subscriptionType": "contact.propertyChange"}
+    told = [
+        {**changed, "eventId": 1, "objectId": 8, "propertyName": "email", "propertyValue": ADA},
+        {**changed, "eventId": 2, "objectId": 9, "propertyName": "email", "propertyValue": "ada@old.example"},
+        {
+            **changed,
+            "eventId": 3,
+            "subscriptionType": "contact.merge",
+            "primaryObjectId": 8,
+            "mergedObjectIds": [9],
+            "newObjectId": 8,
+        },
+        {**changed, "eventId": 4, "objectId": 8, "propertyName": "hs_additional_emails", "propertyValue": "ada@old.example"},
+    ]
+    collect(loop, "hubspot", json.dumps(told).encode(), Driver.WORKER)
+    tell(loop, generic("ada@old.example"))
+    form = number_of(loop, "generic", "ada@old.example")
+    assert same(loop, form) == {number_of(loop, "hubspot", "8"), number_of(loop, "hubspot", "9")}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.domain.entity import EntityKind, EntityRef
-from data.domain.identity import address_of, domain_of, key_of, key_of_ref
+from data.domain.identity import address_of, domain_of, key_of_ref, keys_of
 
 PERSON, COMPANY = EntityKind.CONTACT, EntityKind.COMPANY
 
@@ -45,11 +45,26 @@ def test_what_tells_no_company_from_another_is_no_key(text: str) -> None:
 
 
 def test_only_properties_that_hold_a_key_give_one() -> None:
-    assert key_of(PERSON, "email", "ada@example.com") == "ada@example.com"
-    assert key_of(PERSON, "manager_email", "ada@example.com") is None
-    assert key_of(COMPANY, "email", "ada@example.com") is None
-    assert key_of(EntityKind.DEAL, "domain", "acme.io") is None
-    assert key_of(PERSON, "email", None) is None
+    assert keys_of(PERSON, "email", "ada@example.com") == {"ada@example.com"}
+    assert keys_of(PERSON, "manager_email", "ada@example.com") == set()
+    assert keys_of(COMPANY, "email", "ada@example.com") == set()
+    assert keys_of(EntityKind.DEAL, "domain", "acme.io") == set()
+    assert keys_of(PERSON, "email", None) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "keys"),
+    [
+        (PERSON, "hs_additional_emails", "ada@home.example;A@Work.example", {"ada@home.example", "a@work.example"}),
+        (PERSON, "other_emails", " ada@home.example ; ; unknown;", {"ada@home.example"}),
+        (PERSON, "email", "ada@home.example;a@work.example", set()),  # a property of one address that holds none
+        (PERSON, "hs_additional_domains", "acme.io", set()),
+        (COMPANY, "hs_additional_domains", "acme.io; https://www.acme.de/x; gmail.com", {"acme.io", "acme.de"}),
+        (COMPANY, "hs_additional_emails", "ada@home.example", set()),
+    ],
+)
+def test_a_property_of_several_gives_a_key_for_each(kind: EntityKind, name: str, value: str, keys: set[str]) -> None:
+    assert keys_of(kind, name, value) == keys
 
 
 def test_only_our_own_json_names_a_person_by_the_address() -> None:

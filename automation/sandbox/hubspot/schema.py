@@ -52,12 +52,14 @@ NAMES: dict[str, str] = {alias.lower(): plural for plural, kind in KINDS.items()
 # name, label, type, field type
 _OWNED = (("hubspot_owner_id", "Owner", "enumeration", "select"),)
 _TEXT, _AREA = ("string", "text"), ("string", "textarea")
+_SEVERAL = ("enumeration", "checkbox")  # with semicolons between them
 _NUMBER, _DAY, _FLAG = ("number", "number"), ("datetime", "date"), ("bool", "booleancheckbox")
 _SELECT = ("enumeration", "select")
 _ENGAGEMENT = (("hs_timestamp", "Activity date", *_DAY), *_OWNED)
 DEFINED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "contacts": (
-        ("email", "Email", *_TEXT), ("firstname", "First name", *_TEXT), ("lastname", "Last name", *_TEXT),
+        ("email", "Email", *_TEXT), ("hs_additional_emails", "Additional email addresses", *_SEVERAL),
+        ("firstname", "First name", *_TEXT), ("lastname", "Last name", *_TEXT),
         ("company", "Company name", *_TEXT), ("phone", "Phone number", *_TEXT), ("jobtitle", "Job title", *_TEXT),
         ("country", "Country", *_TEXT), ("lifecyclestage", "Lifecycle stage", "enumeration", "radio"),
         ("hs_lead_status", "Lead status", "enumeration", "radio"), ("hs_analytics_num_visits", "Number of sessions", *_NUMBER),
@@ -65,7 +67,8 @@ DEFINED: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("associatedcompanyid", "Primary associated company", *_NUMBER), *_OWNED,
     ),
     "companies": (
-        ("name", "Company name", *_TEXT), ("domain", "Company domain name", *_TEXT), ("industry", "Industry", *_SELECT),
+        ("name", "Company name", *_TEXT), ("domain", "Company domain name", *_TEXT),
+        ("hs_additional_domains", "Additional Domains", *_SEVERAL), ("industry", "Industry", *_SELECT),
         ("country", "Country", *_TEXT), ("phone", "Phone number", *_TEXT), ("numberofemployees", "Employees", *_NUMBER),
         ("annualrevenue", "Annual revenue", *_NUMBER), ("lifecyclestage", "Lifecycle stage", "enumeration", "radio"), *_OWNED,
     ),

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 import data.column_types
 from data.domain.entity import EntityRef
-from data.domain.identity import KEYS, key_of, key_of_ref
+from data.domain.identity import KEYS, key_of_ref, keys_of
 from data.warehouse import identities
 
 revision = "0017"
@@ -67,8 +67,8 @@ def _join(session: Session, query: sa.Select[tuple[int, str, str, str, str, str 
         told: dict[identities.Key, set[int]] = {}
         for number, source, kind, vendor_id, name, value in rows:
             ref = EntityRef.model_validate({"source": source, "kind": kind, "id": vendor_id})
-            key = key_of(ref.kind, name, value) or key_of_ref(ref)
-            if key is not None:
-                told.setdefault((kind, key), set()).add(number)
+            for key in (*keys_of(ref.kind, name, value), key_of_ref(ref)):
+                if key is not None:
+                    told.setdefault((kind, key), set()).add(number)
         if told:
             identities.join(session, told, now)
