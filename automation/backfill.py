@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from automation import past
 from automation.clients.history import History, Page, Patience
+from automation.jobs import names
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityKind
 from data.errors import Permanent
@@ -45,6 +46,7 @@ def backfill(
     with loop.database.write() as session:
         rows = backfills.begin(session, source, list(history.kinds), loop.clock.now())
         begun = {kind: row.done_at is not None for kind, row in rows.items()}
+    names.refresh(loop, [source])  # what is read has ids of options, which are of use by their labels
     for kind in history.kinds:
         if not begun[kind]:
             _read(loop, source, history, kind, progress)

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from automation.sources.properties import KEYS, WORDS, our_names, person_properties
 from data.domain.entity import EntityKind, Known
 from data.domain.fact import Fact, newest
+from data.domain.option import field_and_option, labelled
 from data.warehouse import fact_frames, facts, identities, property_names
 from data.warehouse.entities import EntityRow
 from data.warehouse.property_names import PropertyName
@@ -83,7 +84,9 @@ def under_our_names(frame: pl.DataFrame, names: Sequence[PropertyName], inputs: 
     for source in frame["source"].unique().drop_nulls():
         here = pl.col("source") == source
         if source in KEYS:
-            frame = _named(frame, here, KEYS[source], [row for row in names if row.source == source])
+            theirs = [row for row in names if row.source == source]
+            frame = _named(frame, here, KEYS[source], [row for row in theirs if field_and_option(row.key) is None])
+            frame = _labelled(frame, here, theirs)
         frame = frame.with_columns(pl.when(here).then(pl.col("name").replace(our_names(source, inputs))).otherwise("name"))
         for (whose, feature), words in WORDS.items():
             if whose == source and feature in inputs:
@@ -123,6 +126,34 @@ def _named(frame: pl.DataFrame, here: pl.Expr, keys: str, rows: Sequence[Propert
         known_at=pl.when(named).then(pl.max_horizontal("known_at", "_at")).otherwise("known_at"),
     )
     return joined.filter(~(here & pl.col("name").str.contains(keys))).select(frame.columns)
+
+
+def _labelled(frame: pl.DataFrame, here: pl.Expr, rows: Sequence[PropertyName]) -> pl.DataFrame:
+    """With the labels of options in the place of their ids, under a field's name as under its key."""
+    labels = _labels(rows)
+    told = frame.filter(here & pl.col("value").is_not_null() & pl.col("name").is_in([name for _, name in labels]))
+    found = [
+        (kind, name, value, labelled(value, labels[kind, name]))
+        for kind, name, value in told.select("kind", "name", "value").unique().iter_rows()
+        if (kind, name) in labels
+    ]
+    if not found:
+        return frame
+    known = pl.DataFrame(found, schema=dict.fromkeys(("kind", "name", "value", "_label"), pl.String), orient="row")
+    joined = frame.join(known, on=["kind", "name", "value"], how="left", maintain_order="left")
+    value = pl.when(here).then(pl.coalesce("_label", "value")).otherwise("value")
+    return joined.with_columns(value=value).select(frame.columns)
+
+
+def _labels(rows: Sequence[PropertyName]) -> dict[tuple[str, str], dict[str, str]]:
+    """(kind, field's name) -> the labels of its options by their ids."""
+    names = {(row.kind, row.key): row.name for row in rows}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        if (parts := field_and_option(row.key)) is not None:
+            field, option = parts
+            found.setdefault((row.kind, names.get((row.kind, field), field)), {})[option] = row.name
+    return found
 
 
 def _known(row: EntityRow, stored: Iterable[Fact]) -> Known:

@@ -30,7 +30,8 @@ a dead letter that says why, and never holds up its neighbours.
 
 HubSpot's webhooks say no old values. Of an event that asks a model they are filled in when it is scored, from what was known of
 the record before it; of all others the facts tell the same ([features](features.md)). Pipedrive's custom fields come under keys:
-what the account calls them is asked once an hour, of every kind of record, and they are of use from then on.
+what the account calls them is asked once an hour, of every kind of record, and they are of use from then on. Options of its fields
+and `label_ids` come, and are stored, as ids; models and people see what the account calls them ([features](features.md)).
 
 **Writing a sender?** [events.schema.json](events.schema.json) is a JSON Schema (draft 2020-12) of all that `POST /collect/generic`
 takes; a running service gives it out at `GET /events/schema`, and that of one type at `GET /events/schema?type=deal.changed`,

@@ -57,7 +57,9 @@ class Crm(Protocol):
         """The account's own properties, where a read gives only what is named; otherwise none."""
 
     def names(self, kind: EntityKind) -> dict[str, str]:
-        """Property key -> name, where the account's keys do not speak for themselves; otherwise empty."""
+        """Property key -> name, where the account's keys do not speak for themselves, and `key=option` -> the option's label
+        (`data.domain.option`); otherwise empty.
+        """
 
     def labels(self, kind: EntityKind) -> dict[str, str]:
         """Id -> what people call it, of users, pipelines or stages; LABELS_SECONDS old at most. Raises Retryable or Permanent."""

@@ -1,4 +1,4 @@
-"""Pipedrive over HTTP (it has no SDK that is kept up): API v2 for persons and deals, v1 for the names of fields."""
+"""Pipedrive over HTTP (it has no SDK that is kept up): API v2 for records, v1 for the schema of their fields."""
 
 import threading
 import time
@@ -11,12 +11,14 @@ from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.limit_headers import pipedrive_rest, wait_of_refusal
 from automation.clients.pace import Pace, Turn, Unpaced
+from automation.clients.pipedrive_schema import Schema, schema_of
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
 from data.domain.outcome import Standing
 from data.domain.pace import Rate
 from data.errors import Gone, Permanent, Retryable, VendorError
+from data.log import get_logger
 from data.redaction import shortened
 
 PATHS: dict[EntityKind, str] = {
@@ -42,7 +44,9 @@ LABEL_PATHS: dict[EntityKind, str] = {
 }
 NAMES_SECONDS = 300.0
 GONE = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
-KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
+LEAD_LABELS = "/v1/leadLabels"
+
+log = get_logger("clients")
 
 
 class PipedriveClient:
@@ -57,8 +61,7 @@ class PipedriveClient:
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
         )
-        self._keys: dict[EntityKind, dict[str, str]] = {}
-        self._asked_at: dict[EntityKind, float] = {}
+        self._schemas: dict[EntityKind, tuple[float, Schema]] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()
         self._account = AccountAsked(self._ask_account)
@@ -74,13 +77,13 @@ class PipedriveClient:
         return {str(row["id"]): Record(str(row["id"]), flat(row), created_at(row)) for row in rows}
 
     def write(self, kind: EntityKind, writes: Sequence[Write]) -> dict[str, VendorError]:
-        keys = {name: key for key, name in self.names(kind).items()}
+        keys = {name: key for key, name in self.schema(kind).names.items()}
         failures: dict[str, VendorError] = {}
         asked_again = False
         for write in writes:
             unknown = sorted(write.properties.keys() - keys.keys())
             if unknown and not asked_again:
-                asked_again, keys = True, {name: key for key, name in self._fresh_names(kind).items()}
+                asked_again, keys = True, {name: key for key, name in self._fresh_schema(kind).names.items()}
                 unknown = sorted(write.properties.keys() - keys.keys())
             if unknown:
                 failures[write.id] = Permanent(f"Pipedrive has no field {', '.join(unknown)}: run `leadloop pipedrive setup`")
@@ -96,11 +99,17 @@ class PipedriveClient:
         return ()
 
     def names(self, kind: EntityKind) -> dict[str, str]:
-        """Custom field key -> name; what was asked for is good for a few minutes."""
+        """Custom field key -> name, and `key=option` -> what people call the option."""
+        schema = self.schema(kind)
+        return {**schema.names, **schema.labels}
+
+    def schema(self, kind: EntityKind) -> Schema:
+        """What the account calls its fields and their options; good for a few minutes. Raises Retryable or Permanent."""
         with self._lock:
-            if kind in self._keys and time.monotonic() - self._asked_at[kind] < NAMES_SECONDS:
-                return dict(self._keys[kind])
-        return self._fresh_names(kind)
+            found = self._schemas.get(kind)
+        if found is not None and time.monotonic() - found[0] < NAMES_SECONDS:
+            return found[1]
+        return self._fresh_schema(kind)
 
     def labels(self, kind: EntityKind) -> dict[str, str]:
         with self._lock:
@@ -116,16 +125,23 @@ class PipedriveClient:
         """None: a deal has a `status` beside its stage."""
         return {}
 
-    def _fresh_names(self, kind: EntityKind) -> dict[str, str]:
+    def _fresh_schema(self, kind: EntityKind) -> Schema:
         rows = self._call("GET", f"/v1/{FIELD_PATHS[kind]}", params={"limit": "500"})
+        found = schema_of(rows, self._lead_labels() if kind is EntityKind.LEAD else None)
         with self._lock:
-            self._keys[kind] = {row["key"]: row["name"] for row in rows if len(row["key"]) == KEY_LENGTH}
-            self._asked_at[kind] = time.monotonic()
-            return dict(self._keys[kind])
+            self._schemas[kind] = time.monotonic(), found
+        return found
+
+    def _lead_labels(self) -> list[dict[str, Any]]:
+        try:
+            return list(self._call("GET", LEAD_LABELS))
+        except Permanent as error:  # who may not see leads has none whose labels these are
+            log.info("pipedrive.lead_labels.refused", reason=error.detail)
+            return []
 
     def missing_properties(self, kind: EntityKind, wanted: Sequence[str]) -> list[str]:
         """Those of some custom fields that the account does not have. Raises Retryable or Permanent."""
-        there = set(self._fresh_names(kind).values())
+        there = set(self._fresh_schema(kind).names.values())
         return [name for name in wanted if name not in there]
 
     def has_webhook(self, url: str, user: str, password: str) -> bool:
@@ -135,12 +151,12 @@ class PipedriveClient:
 
     def ensure_properties(self, kind: EntityKind, wanted: Sequence[Mapping[str, Any]]) -> list[str]:
         """Creates the custom fields that are missing; returns their names."""
-        there = set(self.names(kind).values())
+        there = set(self.schema(kind).names.values())
         missing = [row for row in wanted if row["name"] not in there]
         for row in missing:
             self._call("POST", f"/v1/{FIELD_PATHS[kind]}", json={"name": row["name"], "field_type": row["field_type"]})
         with self._lock:
-            self._keys.pop(kind, None)
+            self._schemas.pop(kind, None)
         return [row["name"] for row in missing]
 
     def ensure_webhook(self, url: str, user: str, password: str) -> bool:

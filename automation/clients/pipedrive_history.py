@@ -13,6 +13,7 @@ from typing import Any
 from automation.clients.history import Changes, Current, Page, Patience, Presence
 from automation.clients.pipedrive import PipedriveClient
 from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, present
+from automation.clients.pipedrive_schema import Schema, as_v2
 from automation.sources.pipedrive import flat
 from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind, EntityRef
@@ -59,6 +60,7 @@ LISTS: dict[EntityKind, Listed] = {
 # Before a place in the list of those that are archived, which is read behind the other.
 ARCHIVED = "archived:"
 NEWEST_FIRST = "update_time DESC"
+NO_SCHEMA = Schema({}, {}, frozenset())
 # What a note's row repeats of the records whose ids it has; their own rows say it, and webhooks say nothing of it.
 BESIDE = frozenset({"deal", "organization", "person", "project", "task", "user"})
 CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
@@ -79,8 +81,8 @@ class PipedriveHistory:
 
     def past(self, kind: EntityKind, after: str | None) -> Page:
         rows, following = self._listed(kind, after)
-        names = self._names(kind)
-        return Page(tuple(self._record(kind, row, names) for row in rows if row.get("id") is not None), following)
+        schema = self._schema(kind)
+        return Page(tuple(self._record(kind, row, schema) for row in rows if row.get("id") is not None), following)
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
         if LISTS[kind].newer:
@@ -88,8 +90,8 @@ class PipedriveHistory:
             rows, following = self._listed(kind, after, **moments)
         else:
             rows, following = self._lately(kind, since, until), None
-        names = self._names(kind)
-        return Changes(tuple(_current(kind, row, names) for row in rows), following)
+        schema = self._schema(kind)
+        return Changes(tuple(_current(kind, row, schema) for row in rows), following)
 
     def asked_at_once(self, kind: EntityKind) -> int:
         return AT_ONCE if LISTS[kind].newer else ONE_BY_ONE
@@ -112,9 +114,9 @@ class PipedriveHistory:
                     break
         return sorted(found.values(), key=lambda row: _moment(row, CHANGED))
 
-    def _names(self, kind: EntityKind) -> dict[str, str]:
-        """Key -> name of the account's own fields: what a key means is known, and so its history is of use from its beginning."""
-        return self._patience(lambda: self._client.names(kind)) if kind in KEYED[NAME] else {}
+    def _schema(self, kind: EntityKind) -> Schema:
+        """Of the account's own fields: what a key means is known, and so its history is of use from its beginning."""
+        return self._patience(lambda: self._client.schema(kind)) if kind in KEYED[NAME] else NO_SCHEMA
 
     def _listed(self, kind: EntityKind, after: str | None, **query: str) -> tuple[list[dict[str, Any]], str | None]:
         """A page of the list, and of that of the archived behind it; with where the next one begins."""
@@ -140,15 +142,15 @@ class PipedriveHistory:
     def _page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return self._patience(lambda: self._client.page(path, **query))
 
-    def _record(self, kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> PastRecord:
-        values = _named(kind, row, names)
+    def _record(self, kind: EntityKind, row: dict[str, Any], schema: Schema) -> PastRecord:
+        values = _named(kind, row, schema)
         created_at, changed_at = _moment(row, CREATED), _moment(row, CHANGED)
         ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
         entries = None if LISTS[kind].logged is None else self._whole_log(ref)
         if entries is None:
             changes = tuple(Change(name, text_of(value), changed_at) for name, value in values.items())
         else:
-            changes = tuple(_with_beginnings(values, [_logged(entry, names) for entry in entries], created_at))
+            changes = tuple(_with_beginnings(values, [_logged(entry, schema) for entry in entries], created_at))
         return PastRecord(ref, created_at, changes)
 
     def _whole_log(self, ref: EntityRef) -> list[dict[str, Any]] | None:
@@ -177,9 +179,10 @@ class _Logged:
     at: datetime
 
 
-def _logged(entry: dict[str, Any], names: dict[str, str]) -> _Logged:
+def _logged(entry: dict[str, Any], schema: Schema) -> _Logged:
     key = str(entry["field_key"])
-    return _Logged(names.get(key, key), text_of(entry.get("old_value")), text_of(entry.get("new_value")), _utc(entry["time"]))
+    before, after = (text_of(as_v2(key, entry.get(name), schema.sets)) for name in ("old_value", "new_value"))
+    return _Logged(schema.names.get(key, key), before, after, _utc(entry["time"]))
 
 
 def _with_beginnings(values: dict[str, Any], log: Iterable[_Logged], created_at: datetime) -> Iterator[Change]:
@@ -193,15 +196,15 @@ def _with_beginnings(values: dict[str, Any], log: Iterable[_Logged], created_at:
         yield from (Change(name, change.after, change.at) for change in changes)
 
 
-def _current(kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> Current:
+def _current(kind: EntityKind, row: dict[str, Any], schema: Schema) -> Current:
     ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
-    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(kind, row, names))
+    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(kind, row, schema))
 
 
-def _named(kind: EntityKind, row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _named(kind: EntityKind, row: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """A record's values under the names of its fields."""
     beside = BESIDE if kind is K.NOTE else frozenset()
-    return {names.get(key, key): value for key, value in flat(row).items() if key not in beside}
+    return {schema.names.get(key, key): as_v2(key, value, schema.sets) for key, value in flat(row).items() if key not in beside}
 
 
 def _moment(row: dict[str, Any], names: tuple[str, ...]) -> datetime:

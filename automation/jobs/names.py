@@ -3,6 +3,8 @@
 Events that ask no model are never enriched, and their facts are of use only from the moment at which the key has a name.
 """
 
+from collections.abc import Collection
+
 from automation.pipeline.context import Loop
 from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind
@@ -15,11 +17,11 @@ log = get_logger("names")
 EVERY_SECONDS = 3600.0  # a handful of calls; a new field waits no longer than this for its name
 
 
-def refresh(loop: Loop) -> None:
-    """Stores the names that are new. A kind that cannot be asked now is asked the next time."""
-    for source, kinds in KEYED.items():
+def refresh(loop: Loop, sources: Collection[str] = tuple(KEYED)) -> None:
+    """Stores the names, and the labels of options, that are new. A kind that cannot be asked now is asked the next time."""
+    for source in sources:
         if source in loop.clients.crms:
-            for kind in kinds:
+            for kind in KEYED.get(source, ()):
                 _ask(loop, source, kind)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from automation.sandbox.hubspot import schema as hubspot_schema
 from automation.sandbox.limits import Bucket, DailyBudget, Window
@@ -88,6 +89,7 @@ class PipedriveAccount:
     locale: str = "de_DE"
     time_zone: str = "Europe/Berlin"
     fields: dict[str, dict[str, dict[str, Any]]] = field(default_factory=pipedrive_schema.no_custom_fields)
+    labels: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     currencies: list[dict[str, Any]] = field(default_factory=pipedrive_schema.currencies)
     webhooks: dict[int, Webhook] = field(default_factory=dict)
     window: Window = field(default_factory=lambda: Window(40, 2))
@@ -103,6 +105,12 @@ class PipedriveAccount:
             choices = [{"id": next(self._option_ids), "label": label} for label in options]
             self.fields[kind][key] = {"key": key, "name": name, "type": type_, "options": choices or None}
         return key
+
+    def add_labels(self, kind: str, *names: str) -> list[int | str]:
+        """Adds labels that records may have; returns their ids: a lead's are UUIDs."""
+        ids = [str(uuid5(NAMESPACE_URL, name)) if kind == "leads" else next(self._option_ids) for name in names]
+        self.labels.setdefault(kind, []).extend({"id": one, "label": name} for one, name in zip(ids, names, strict=True))
+        return ids
 
     def add_webhook(
         self,

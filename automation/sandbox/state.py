@@ -110,6 +110,11 @@ class Sandbox(World):
         with self.lock:
             return self.pipedrive_account.define(FIELDS_OF[kind], name, type_, options)
 
+    def define_pipedrive_labels(self, kind: str, *names: str) -> list[int | str]:
+        """Adds labels for records of a kind; returns their ids."""
+        with self.lock:
+            return self.pipedrive_account.add_labels(kind, *names)
+
     @property
     def channels(self) -> dict[str, Channel]:
         return self.slack.channels

@@ -31,10 +31,11 @@ KINDS: dict[str, EntityKind] = {
 }
 ACTIONS: dict[str, Verb] = {"create": Verb.CREATED, "change": Verb.CHANGED, "delete": Verb.DELETED}
 # These move with every write and say nothing by themselves.
-HOUSEKEEPING = frozenset({"update_time", "add_time", "label_ids", "visible_to", "stage_change_time", "next_activity_id"})
+HOUSEKEEPING = frozenset({"update_time", "add_time", "visible_to", "stage_change_time", "next_activity_id"})
 ACTIVE = "active_flag"
 # A person has several addresses. The primary one is what `emails` says here; the others are beside it, as HubSpot has them.
 EMAILS, OTHER_EMAILS = "emails", "other_emails"
+LABELS = "label_ids"
 
 Id = str | int
 
@@ -76,18 +77,21 @@ def parse(body: bytes, *, app_id: str = "") -> Parsed:
 def flat(record: dict[str, Any]) -> dict[str, Any]:
     """A v2 record with its custom fields beside the others, and each value plain.
 
-    Custom fields keep their 40-character keys: their names belong to the account and come by look-up.
+    Custom fields keep their 40-character keys, and options their ids: what they are called belongs to the account and comes
+    by look-up.
     """
     fields = {name: value for name, value in record.items() if name != "custom_fields"}
     custom = record.get("custom_fields") or {}
     if not isinstance(custom, dict):
         raise Rejected(VALIDATE, "custom_fields: must be an object")
-    fields |= custom
+    fields |= {name: None if value == [] else value for name, value in custom.items()}  # no option is chosen
     money = fields.get("value")
     if isinstance(money, dict) and "amount" in money:  # a lead's; a deal has both beside each other
         fields |= {"value": money["amount"], "currency": money.get("currency")}
     if isinstance(emails := fields.get(EMAILS), list):
         fields[OTHER_EMAILS] = _others(emails)
+    if LABELS in fields:
+        fields[LABELS] = fields[LABELS] or None  # a record without labels has an empty list of them
     return {name: _plain(value) for name, value in fields.items() if name not in HOUSEKEEPING}
 
 
@@ -187,5 +191,5 @@ def _others(emails: list[Any]) -> str | None:
 
 def _ids(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(item, dict) and "id" in item for item in value):
-        return [item["id"] for item in value]
+        return [item["id"] for item in value] or None
     return value

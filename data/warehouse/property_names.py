@@ -1,6 +1,7 @@
-"""What an account calls the properties whose keys do not speak for themselves (Pipedrive's custom fields).
+"""What an account calls the properties whose keys do not speak for themselves (Pipedrive's custom fields), and their options.
 
-A name stays what it was first seen as, so that a version's inputs go on meaning the same after a rename.
+A name stays what it was first seen as, so that a version's inputs go on meaning the same after a rename. An option's label is
+kept under its field's key and its id (`data.domain.option`).
 """
 
 from collections.abc import Mapping
@@ -38,5 +39,5 @@ def add(session: Session, source: str, kind: EntityKind, names: Mapping[str, str
 
 
 def every(session: Session) -> list[PropertyName]:
-    """All of them: an account has some hundreds at most."""
+    """All of them: an account has some hundreds."""
     return list(session.exec(select(PropertyName)))

@@ -11,9 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from automation.sandbox.pipedrive.lists import bad, pagination
 from automation.sandbox.pipedrive.schema import BY_FIELDS, FIELDS, FIELDS_OF, KINDS
+from automation.sandbox.pipedrive.wire import older_instant
 from automation.sandbox.state import Sandbox
 
 PAGE, MOST = 100, 500
+LABELS = "label_ids"
 SUBFIELDS = {"monetary": ("value", "currency"), "address": ("value", "country"), "daterange": ("value", "until")}
 
 
@@ -60,8 +62,17 @@ def _made(sandbox: Sandbox, request: Request, body: Any, name: str) -> dict[str,
 
 def _fields(sandbox: Sandbox, kind: str) -> list[tuple[dict[str, Any], bool]]:
     """Pipedrive's own fields, then the account's; each with whether it is the account's."""
-    own = [({"key": key, "name": name, "type": type_, "options": None}, False) for key, name, type_ in FIELDS[kind]]
+    labels = {LABELS: sandbox.pipedrive_account.labels.get(kind)}
+    own = [({"key": key, "name": name, "type": type_, "options": labels.get(key)}, False) for key, name, type_ in FIELDS[kind]]
     return own + [(field, True) for field in sandbox.pipedrive_account.fields[FIELDS_OF[kind]].values()]
+
+
+def lead_labels(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
+    """A lead's labels are no field of it. https://developers.pipedrive.com/docs/api/v1/LeadLabels"""
+    made = older_instant(sandbox.now())
+    rows = sandbox.pipedrive_account.labels.get("leads", ())
+    shown = [{"id": row["id"], "name": row["label"], "color": "blue", "add_time": made, "update_time": made} for row in rows]
+    return JSONResponse({"success": True, "data": shown})
 
 
 def _newer(field: dict[str, Any], custom: bool) -> dict[str, Any]:  # noqa: FBT001

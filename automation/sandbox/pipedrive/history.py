@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from automation.sandbox.pipedrive.lists import not_found, pagination
 from automation.sandbox.pipedrive.schema import FIELDS_OF
-from automation.sandbox.pipedrive.wire import older_instant
+from automation.sandbox.pipedrive.wire import older_instant, older_value
 from automation.sandbox.records import Record
 from automation.sandbox.state import Sandbox
 
@@ -72,7 +72,7 @@ def _record(sandbox: Sandbox, request: Request) -> tuple[str, Record | None]:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else str(older_value(value))
 
 
 def _number(request: Request, name: str, otherwise: int) -> int:

@@ -25,6 +25,7 @@ OLDER: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/users/me", account.me),
     ("GET", "/users", account.users),
     ("GET", "/currencies", account.currencies),
+    ("GET", "/leadLabels", fields.lead_labels),
     ("GET", "/webhooks", account.list_webhooks),
     ("POST", "/webhooks", account.create_webhook),
     ("DELETE", "/webhooks/{number}", account.delete_webhook),

@@ -23,7 +23,9 @@ def row(sandbox: Sandbox, kind: str, record: Record) -> dict[str, Any]:
         return shown
     keys = sandbox.pipedrive_account.fields[FIELDS_OF[kind]]
     every = {key: custom.get(key) for key in keys}
-    return {**shown, **every} if KINDS[kind].v1 else {**shown, "custom_fields": every}
+    if KINDS[kind].v1:
+        return {**shown, **{key: older_value(value) for key, value in every.items()}}
+    return {**shown, "custom_fields": every}
 
 
 def webhook_data(sandbox: Sandbox, kind: str, record: Record) -> dict[str, Any]:
@@ -52,6 +54,12 @@ def instant(moment: datetime) -> str:
 def older_instant(moment: datetime) -> str:
     """As API v1 writes it: UTC, without saying so."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def older_value(value: Any) -> Any:
+    """A custom field's value as API v1 has it: of several options the ids with commas between them."""
+    several = isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+    return ",".join(map(str, value)) if several else value
 
 
 def _parts(sandbox: Sandbox, kind: str, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
