@@ -16,11 +16,17 @@ from hubspot.crm import contacts
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from automation.clients.base import Record
+from automation.clients.hubspot import HubSpotClient
+from automation.clients.pipedrive import PipedriveClient
+from automation.clients.slack import SlackClient
 from automation.sandbox.habits import TABLE, Habits, named
+from automation.sandbox.limits import DailyBudget
 from automation.sandbox.player import HubSpotPlayer, PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from automation.sandbox.tricks import BURST, Tricks
+from data.domain.entity import EntityKind
 from tests.support import FakeClock
 
 PATIENCE_SECONDS = 0.3
@@ -113,6 +119,13 @@ def shows_a_page(met: Met) -> None:
 def is_slow(met: Met) -> None:
     with pytest.raises(httpx.ReadTimeout):
         met.ask()
+    record = HubSpotClient("h", met.places.hubspot).read(EntityKind.CONTACT, ["1"], ["email"])["1"]
+    assert isinstance(record, Record)
+    assert record.properties["email"] == "old1@example.com", "the loop's own clients wait longer than that"
+    assert PipedriveClient("p", met.places.pipedrive).read(EntityKind.CONTACT, ["1"], []) == {}
+    assert SlackClient("s", met.places.slack).post("#sales", "x", [])
+    met.box.set_habits(Habits())
+    assert met.ask().status_code == 200
 
 
 def expires(met: Met) -> None:
@@ -138,6 +151,19 @@ def hubspot_counts(met: Met) -> None:
     assert (statuses.count(200), statuses[-1]) == (100, 429)
     met.clock.move(seconds=11)
     assert met.ask().status_code == 200
+    met.box.hubspot_account.daily = DailyBudget(2)
+    answers = [met.ask() for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert (answers[-1].json()["policyName"], answers[-1].headers["X-HubSpot-RateLimit-Daily-Remaining"]) == ("DAILY", "0")
+    met.clock.move(hours=11)
+    assert met.ask().status_code == 429, "the day is not over"
+    met.clock.move(hours=1)
+    assert met.ask().status_code == 200
+    found = [met.http.post(f"{met.places.hubspot}/crm/v3/objects/contacts/search", json={}) for _ in range(6)]
+    assert [answer.status_code for answer in found] == [200] * 5 + [429]
+    assert not [name for name in found[-1].headers if "ratelimit" in name.lower()], "searches say nothing of what is left"
+    met.clock.move(seconds=1)
+    assert met.http.post(f"{met.places.hubspot}/crm/v3/objects/contacts/search", json={}).status_code == 200
 
 
 def pipedrive_counts(met: Met) -> None:
@@ -147,6 +173,12 @@ def pipedrive_counts(met: Met) -> None:
     statuses = [ask() for _ in range(41)]
     assert (statuses.count(200), statuses[-1]) == (40, 429)
     met.clock.move(seconds=3)
+    assert ask() == 200
+    met.box.pipedrive_account.daily = DailyBudget(40)
+    assert [ask(), ask(), ask()] == [200, 200, 429], "a list of API v1 costs 20 tokens"
+    met.clock.move(hours=11)
+    assert ask() == 429, "the day is not over"
+    met.clock.move(hours=1)
     assert ask() == 200
 
 
