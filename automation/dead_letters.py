@@ -1,7 +1,7 @@
 """Dead letters: what was set aside is looked at, goes through today's code once more, corrected if need be, or is discarded."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,13 @@ from automation.sources.base import load_json
 from data.domain.event import Driver
 from data.domain.money import Account
 from data.domain.stage import Stage
-from data.errors import BadInput, Conflict, NotFound
+from data.errors import BadInput, Conflict, LeadloopError, NotFound, NotReady
+from data.log import get_logger
 from data.warehouse import dead_letters, events, leases, payloads
 from data.warehouse.dead_letters import DeadLetter, DeadLetterState
 from data.warehouse.payloads import Payload, PayloadState
+
+log = get_logger("replay")
 
 # Of these somebody else has the bytes, and they may be corrected. What was given up later is ours, and is tried as it is.
 CORRECTABLE = frozenset({Stage.PARSE, Stage.VALIDATE, Stage.COLLECT_PREDICTIONS})
@@ -60,11 +63,16 @@ def get(loop: Loop, letter_id: int) -> Letter:
         return Letter(letter, None if letter.payload_id is None else payloads.get(session, letter.payload_id))
 
 
-def replay_all(loop: Loop, *, dry_run: bool = False) -> list[Replayed]:
-    """Every open dead letter, oldest first."""
+def replay_all(loop: Loop, *, dry_run: bool = False) -> Iterator[Replayed]:
+    """Every open dead letter, oldest first. One that cannot be replayed, or is somebody else's by now, stops none of the others.
+
+    Raises:
+        NotReady: the database is away.
+    """
     with loop.database.read() as session:
         ids = dead_letters.open_ids(session)
-    return [replay_letter(loop, number, dry_run=dry_run) for number in ids]
+    for number in ids:
+        yield _tried(loop, number, dry_run=dry_run)
 
 
 def replay_letter(loop: Loop, letter_id: int, *, content: bytes | None = None, dry_run: bool = False) -> Replayed:
@@ -81,8 +89,7 @@ def replay_letter(loop: Loop, letter_id: int, *, content: bytes | None = None, d
         letter = _open(session, letter_id, content)
         replayed = _again(loop, session, letter, content, known)
         if replayed.done:
-            letter.state, letter.replayed_at = DeadLetterState.REPLAYED, loop.clock.now()
-            session.add(letter)
+            _close(loop, session, letter, DeadLetterState.REPLAYED)
         if dry_run or not replayed.done:
             session.rollback()
         return replayed
@@ -96,8 +103,19 @@ def discard(loop: Loop, letter_id: int) -> None:
     """
     with loop.database.write() as session:
         letter = _open(session, letter_id, None)
-        letter.state, letter.replayed_at = DeadLetterState.DISCARDED, loop.clock.now()
-        session.add(letter)
+        _close(loop, session, letter, DeadLetterState.DISCARDED)
+
+
+def _tried(loop: Loop, letter_id: int, *, dry_run: bool) -> Replayed:
+    try:
+        return replay_letter(loop, letter_id, dry_run=dry_run)
+    except NotReady:
+        raise
+    except LeadloopError as error:
+        return Replayed(letter_id, done=False, detail=error.detail)
+    except Exception as error:  # a fault of ours with this one: the next one may be of another kind
+        log.exception("replay.letter.failed", letter_id=letter_id)
+        return Replayed(letter_id, done=False, detail=f"an unexpected fault: {type(error).__name__}")
 
 
 def _found(session: Session, letter_id: int) -> DeadLetter:
@@ -115,6 +133,13 @@ def _open(session: Session, letter_id: int, content: bytes | None) -> DeadLetter
             f"a letter of the stage {letter.stage} is ours: nothing of it can be corrected; replay it without", field="content"
         )
     return letter
+
+
+def _close(loop: Loop, session: Session, letter: DeadLetter, state: DeadLetterState) -> None:
+    """What came of it is taken back where somebody else was first: two read on PostgreSQL that it is open."""
+    assert letter.id is not None
+    if not dead_letters.close(session, letter.id, state, loop.clock.now()):
+        raise Conflict(f"dead letter {letter.id} was replayed or discarded meanwhile")
 
 
 def _again(loop: Loop, session: Session, letter: DeadLetter, content: bytes | None, known: dict[str, Account]) -> Replayed:

@@ -48,8 +48,8 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
             )
             if row.kind == DeliveryKind.ALERT and row.state == DeliveryState.PENDING and not row.lost_leases:
                 row.lost_leases = 1  # Slack may have taken it all the same: it is looked for before it is sent again
-            if row.state == DeliveryState.DEAD and not dead_letters.has_delivery(session, row.id):
-                dead_letters.add(session, [letter_for(row, now)])
+            if row.state == DeliveryState.DEAD:
+                dead_letters.add_of_delivery(session, letter_for(row, now))
             return row
     except LeaseLost as lost:
         _send_newest_again(loop, lost)

@@ -164,10 +164,8 @@ def _close_letters(loop: Loop, session: Session, payload: Payload, parsed: Parse
     found = [
         each for each in dead_letters.open_of(session, payload.id) if each.position in fits or (each.position is None and whole)
     ]
-    for letter in found:
-        letter.state, letter.replayed_at = DeadLetterState.REPLAYED, loop.clock.now()
-        session.add(letter)
-    return len(found)
+    numbers = [each.id for each in found if each.id is not None]
+    return sum(dead_letters.close(session, number, DeadLetterState.REPLAYED, loop.clock.now()) for number in numbers)
 
 
 def _number(row: EventRow) -> int:

@@ -25,16 +25,13 @@ SHOWN = 20  # of each kind of difference
 
 def replay_letters(settings: Settings, console: Console, *, dry_run: bool) -> None:
     """Every open dead letter; those that still do not fit stay."""
-    with _loop(settings) as loop:
-        if dry_run:
-            found = replay_all(loop, dry_run=True)
-        else:
-            with audit.recorded(loop.database, loop.clock, audit.command_line_actor(), Action.REPLAY, "dead letters") as details:
-                found = replay_all(loop)
-                details |= {"tried": len(found), "replayed": sum(row.done for row in found)}
-    for row in found:
-        console.print(plain(f"{row.letter_id}: {'replayed' if row.done else 'stays'}: {row.detail}"), markup=False)
-    console.print(f"{sum(row.done for row in found)} of {len(found)} dead letters {'would go' if dry_run else 'went'} through.")
+    tried = done = 0
+    with _loop(settings) as loop, _recorded(loop, "dead letters", dry_run=dry_run) as details:
+        for row in replay_all(loop, dry_run=dry_run):
+            tried, done = tried + 1, done + row.done
+            details |= {"tried": tried, "replayed": done}
+            console.print(plain(f"{row.letter_id}: {'replayed' if row.done else 'not replayed'}: {row.detail}"), markup=False)
+    console.print(f"{done} of {tried} dead letters {'would go' if dry_run else 'went'} through.")
 
 
 def replay_events(
@@ -45,7 +42,10 @@ def replay_events(
         raise BadInput(f"--source {source}: the sources are {', '.join(SOURCES)}", field="source")
     begin, end = (moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None for moment in (since, until))
     found = Difference()
-    with _loop(settings) as loop, _recorded(loop, dry_run=dry_run, since=str(since), until=str(until), source=source) as details:
+    with (
+        _loop(settings) as loop,
+        _recorded(loop, "events", dry_run=dry_run, since=str(since), until=str(until), source=source) as details,
+    ):
         with progress_bar(console, "Replaying", replay.count(loop, begin, end, source)) as step:
             for one in replay.replay(loop, begin, end, source, dry_run=dry_run):
                 found.add(one)
@@ -64,11 +64,11 @@ def _loop(settings: Settings) -> Iterator[Loop]:
 
 
 @contextmanager
-def _recorded(loop: Loop, *, dry_run: bool, **details: Any) -> Iterator[dict[str, Any]]:
+def _recorded(loop: Loop, target: str, *, dry_run: bool, **details: Any) -> Iterator[dict[str, Any]]:
     if dry_run:
         yield {}
         return
-    with audit.recorded(loop.database, loop.clock, audit.command_line_actor(), Action.REPLAY, "events", **details) as found:
+    with audit.recorded(loop.database, loop.clock, audit.command_line_actor(), Action.REPLAY, target, **details) as found:
         yield found
 
 

@@ -54,6 +54,8 @@ class Sent:
     error: VendorError | None = None
     doubt: str | None = None
     """Why it may have gone out twice, where that could not be ruled out."""
+    withdrawn: bool = False
+    """Nobody wants it sent any more, and it was not found where it may have been."""
 
 
 class Destination(Protocol):

@@ -1,6 +1,6 @@
 """Hot leads in Slack: who, how likely, and why, with a link to the record. Once, when the lead turns hot."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -83,7 +83,8 @@ class SlackDestination:
         assert clients.slack is not None
         if rows[0].kind == DeliveryKind.ENDING:
             return {rows[0].id: _update(clients.slack, rows[0])}
-        return {row.id: sent for row, sent in zip(rows, post(clients.slack, rows), strict=True)}
+        withdrawn = {row.content["block_id"] for row in rows if row.withdrawn}
+        return {row.id: sent for row, sent in zip(rows, post(clients.slack, rows, but=withdrawn), strict=True)}
 
 
 def turns_hot(activation: Activation) -> bool:
@@ -107,21 +108,27 @@ class Message(Protocol):
     created_at: datetime
 
 
-def post(slack: SlackClient, rows: Sequence[Message]) -> list[Sent]:
-    """Posts messages of one channel, several as one digest, but for those that an earlier try posted unheard."""
-    doubt, found = None, {}
+def post(slack: SlackClient, rows: Sequence[Message], *, but: Collection[str] = ()) -> list[Sent]:
+    """Posts messages of one channel, several as one digest, but for those that an earlier try posted unheard.
+
+    `but`: blocks that are looked for, and not posted any more.
+    """
+    unseen, found = None, {}
     channel = rows[0].content["channel"]
     if doubtful := [row for row in rows if row.lost_leases]:
         since = min(row.created_at for row in doubtful) - LOOK_BACK
         try:
             found = slack.find(channel, [row.content["block_id"] for row in doubtful], since)
         except Permanent as error:
-            doubt = f"sent again without a look, it may be there twice: {error.detail}"
+            unseen = error.detail
         except VendorError as error:
             return [Sent(error=error)] * len(rows)
-    left = [row.content for row in rows if row.content["block_id"] not in found]
+    left = [row.content for row in rows if row.content["block_id"] not in {*found, *but}]
+    doubt = f"sent again without a look, it may be there twice: {unseen}" if unseen else None
     posted = _posted(slack, channel, left, doubt) if left else Sent()
-    return [Sent(receipt=found[block_id]) if (block_id := row.content["block_id"]) in found else posted for row in rows]
+    ends = {block_id: Sent(withdrawn=True, doubt=unseen and f"not looked for, it may be there: {unseen}") for block_id in but}
+    ends |= {block_id: Sent(receipt=ts) for block_id, ts in found.items()}
+    return [ends.get(row.content["block_id"], posted) for row in rows]
 
 
 def _prepared(session: Session, row: DeliveryRow) -> Sent | None:

@@ -99,7 +99,7 @@ def _not_now(rows: Sequence[DeliveryRow], why: str, seconds: float | None = None
 
 
 def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[str, Sent]) -> None:
-    """Stores what became of a batch, in one transaction."""
+    """Stores what became of a batch, in one transaction; once more changes nothing, where its first answer was lost."""
     if not rows:
         return
     for row in _with_patience(lambda: _settle_all(loop, rows, lease_id, sent)):
@@ -136,7 +136,10 @@ def _settle_all(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: di
 def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, sent: Sent) -> None:
     now, error = loop.clock.now(), sent.error
     if error is None:
-        stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
+        if sent.withdrawn:
+            stored = leases.let_go(session, row.id, lease_id, now)
+        else:
+            stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
         if sent.doubt:
             stored.error = sent.doubt
             if row.kind == DeliveryKind.ALERT:
@@ -153,7 +156,7 @@ def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, s
     if isinstance(error, Retryable) and error.unsure:
         stored.lost_leases += 1  # it may have arrived: an alert is looked for before it is sent again
     if stored.state == DeliveryState.DEAD:
-        dead_letters.add(session, [letter_for(stored, now)])
+        dead_letters.add_of_delivery(session, letter_for(stored, now))
     log.warning("activate.delivery.failed", delivery_id=row.id, destination=row.destination, reason=error.detail)
 
 

@@ -5,10 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, delete, func
+from sqlalchemy import Column, Index, LargeBinary, Text, delete, func, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from data.db import insert_new
 from data.warehouse.columns import RowId, instant, row_id
+
+IS_OPEN = "state = 'open'"
 
 
 class DeadLetterState(StrEnum):
@@ -19,7 +22,10 @@ class DeadLetterState(StrEnum):
 
 class DeadLetter(SQLModel, table=True):
     __tablename__ = "dead_letters"
-    __table_args__ = (Index("ix_dead_letters_state", "state", "created_at"),)
+    __table_args__ = (
+        Index("ix_dead_letters_state", "state", "created_at"),
+        Index("uq_dead_letters_delivery", "delivery_id", unique=True, sqlite_where=text(IS_OPEN), postgresql_where=text(IS_OPEN)),
+    )
 
     id: int | None = row_id()
     source: str
@@ -41,8 +47,27 @@ def add(session: Session, letters: Sequence[DeadLetter]) -> None:
     session.flush()
 
 
+def add_of_delivery(session: Session, letter: DeadLetter) -> None:
+    """Adds the letter of a delivery that was given up, unless one is open already."""
+    insert_new(session, DeadLetter, [letter.model_dump(exclude={"id"})], ("delivery_id",), where=text(IS_OPEN))
+
+
 def get(session: Session, letter_id: int) -> DeadLetter | None:
     return session.get(DeadLetter, letter_id)
+
+
+def close(session: Session, letter_id: int, state: DeadLetterState, now: datetime) -> bool:
+    """Ends an open letter; False where somebody else has done so meanwhile.
+
+    On PostgreSQL its row is locked from here on: what else is locked comes before, as an erasure does it.
+    """
+    statement = (
+        update(DeadLetter)
+        .where(col(DeadLetter.id) == letter_id, col(DeadLetter.state) == DeadLetterState.OPEN)
+        .values(state=state.value, replayed_at=now)
+        .returning(col(DeadLetter.id))
+    )
+    return session.execute(statement).first() is not None
 
 
 def listed(
@@ -78,11 +103,6 @@ def open_of(session: Session, payload_id: int) -> Sequence[DeadLetter]:
 def open_count(session: Session) -> int:
     query = select(func.count()).select_from(DeadLetter).where(DeadLetter.state == DeadLetterState.OPEN)
     return session.exec(query).one()
-
-
-def has_delivery(session: Session, delivery_id: str) -> bool:
-    query = select(DeadLetter.id).where(DeadLetter.delivery_id == delivery_id, DeadLetter.state == DeadLetterState.OPEN)
-    return session.exec(query).first() is not None
 
 
 def payload_ids(session: Session, sources: Iterable[str]) -> set[int]:

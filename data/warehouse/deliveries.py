@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Column, Index, Text, func, text, update
+from sqlalchemy import Column, Index, Text, and_, false, func, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
@@ -58,6 +58,8 @@ class DeliveryRow(SQLModel, table=True):
     lease_until: datetime | None = instant(nullable=True)
     lost_leases: int = 0
     """How often a carrier took it and was not heard of again: before an alert is sent after that, it is looked for."""
+    withdrawn: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """What it is about is gone: where it may have been sent it is looked for, but it is not sent any more."""
     sent_by: str | None = None
     receipt: str | None = None  # the destination's own name for what it took, as Slack's ts
     error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
@@ -114,10 +116,15 @@ def add(
 
 
 def withdraw(session: Session, entity_id: int) -> None:
-    """Takes back what waits for an entity that is no longer there."""
+    """Takes back what waits for an entity that is no longer there. An alert that is out, or that may have been posted, is known
+    by its message from then on if there is one; posted it is not any more.
+    """
+    mine, is_alert = col(DeliveryRow.entity_id) == entity_id, col(DeliveryRow.kind) == DeliveryKind.ALERT
+    is_out = col(DeliveryRow.state).in_((DeliveryState.PENDING.value, DeliveryState.LEASED.value))
+    session.execute(update(DeliveryRow).where(mine, is_alert, is_out).values(withdrawn=True))
     session.execute(
         update(DeliveryRow)
-        .where(col(DeliveryRow.entity_id) == entity_id, col(DeliveryRow.state) == DeliveryState.PENDING)
+        .where(mine, col(DeliveryRow.state) == DeliveryState.PENDING, ~and_(is_alert, col(DeliveryRow.lost_leases) > 0))
         .values(state=DeliveryState.SUPERSEDED.value)
     )
 

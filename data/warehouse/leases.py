@@ -133,9 +133,27 @@ def put_back(session: Session, delivery_id: str, lease_id: str, now: datetime, *
     Raises: as `confirm`.
     """
     row = _locked(session, delivery_id)
+    if row.state in (DeliveryState.PENDING, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
+        return row
     _must_hold(session, row, lease_id, now)
     row.carrier, row.next_attempt_at = Carrier.WORKER, now + timedelta(seconds=seconds)
     row.state = DeliveryState.SUPERSEDED if _waiting(session, row) else DeliveryState.PENDING
+    session.add(row)
+    session.flush()
+    _let_the_next_one_go(session, row, now)
+    return row
+
+
+def let_go(session: Session, delivery_id: str, lease_id: str, now: datetime) -> DeliveryRow:
+    """It was withdrawn, and not found at its destination.
+
+    Raises: as `confirm`.
+    """
+    row = _locked(session, delivery_id)
+    if row.state == DeliveryState.SUPERSEDED and row.lease_id == lease_id:
+        return row
+    _must_hold(session, row, lease_id, now)
+    row.state, row.error = DeliveryState.SUPERSEDED, None
     session.add(row)
     session.flush()
     _let_the_next_one_go(session, row, now)

@@ -2,12 +2,15 @@
 
 import base64
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from automation.dead_letters import replay_all
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
@@ -154,3 +157,45 @@ def test_letters_are_listed_by_stage_and_source(loop: Loop, api: httpx.Client) -
     assert [letter["source"] for letter in api.get("/dead-letters?stage=parse", headers=READ).json()] == ["generic"]
     assert [letter["stage"] for letter in api.get("/dead-letters?source=hubspot", headers=READ).json()] == ["validate"]
     assert api.get("/dead-letters?stage=nonsense", headers=READ).status_code == 422
+
+
+def test_somebody_else_s_letter_stops_none_of_the_others(loop: Loop, api: httpx.Client) -> None:
+    for _ in range(4):
+        collect(loop, "generic", json.dumps([generic()]).encode().replace(b"contact.changed", b"nothing"), Driver.WORKER)
+    with loop.database.write() as session:
+        session.execute(text("UPDATE dead_letters SET stage = 'unheard of' WHERE id = 3"))
+    run = replay_all(loop)
+    first = next(run)
+    assert (first.letter_id, first.done) == (1, False), "it does not fit, and stays"
+    api.post("/dead-letters/2/discard", headers=ADMIN)
+    assert [(one.letter_id, one.done) for one in run] == [(2, False), (3, False), (4, False)]
+    assert [row[0] for row in rows(loop, "SELECT state FROM dead_letters ORDER BY id")] == ["open", "discarded", "open", "open"]
+
+
+def test_one_whose_replay_fails_stops_none_of_the_others(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ada", "bo"):
+        body = json.dumps([generic(f"{name}@example.com", **HOT)]).encode()
+        collect(loop, "generic", body.replace(b"contact.changed", b"nothing"), Driver.WORKER)
+    with loop.database.write() as session:  # the first payload is not what it was: what it has is of another kind
+        broken = text("UPDATE dead_letters SET stage = 'collect_predictions', content = :content WHERE id = 1")
+        session.execute(broken, {"content": b"no JSON"})
+        for (number,) in session.execute(text("SELECT id FROM payloads")).all():
+            body = json.dumps([generic(f"{number}@example.com", **HOT)]).encode()
+            session.execute(text("UPDATE payloads SET body = :body WHERE id = :id"), {"body": body, "id": number})
+    failed, done = replay_all(loop)
+    assert (failed.done, failed.detail) == (False, "an unexpected fault: JSONDecodeError")
+    assert done.done
+    assert [row[0] for row in rows(loop, "SELECT state FROM dead_letters ORDER BY id")] == ["open", "replayed"]
+
+
+def test_two_replays_at_once_bring_each_letter_in_once(loop: Loop) -> None:
+    for number in range(12):
+        collect(loop, "generic", b"[{", Driver.WORKER)
+        fits = json.dumps([generic(f"{number}@example.com", **HOT)]).encode()
+        with loop.database.write() as session:
+            session.execute(text("UPDATE payloads SET body = :body WHERE body = :old"), {"body": fits, "old": b"[{"})
+    with ThreadPoolExecutor(2) as pool:
+        said = [one for run in pool.map(lambda _: list(replay_all(loop)), range(2)) for one in run]
+    assert Counter(one.letter_id for one in said if one.done) == Counter(range(1, 13))
+    assert rows(loop, "SELECT count(*) FROM events") == [(12,)]
+    assert rows(loop, "SELECT DISTINCT state FROM dead_letters") == [("replayed",)]

@@ -3,14 +3,16 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
 import httpx
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from automation.destinations.crm import HUBSPOT
 from automation.destinations.slack import SLACK
@@ -130,6 +132,41 @@ def test_what_was_sent_is_not_sent_again_because_the_database_was_away_for_a_mom
     clock.move(seconds=61)
     worker.sweep_outbox(loop, HUBSPOT)
     assert sum(request.path.endswith("batch/update") for request in sandbox.requests) == 1
+
+
+class CommitsUnheard:
+    """A database whose answer to a commit gets lost, once something was sent: what it stored is there, and nobody knows."""
+
+    def __init__(self, database: Database, sandbox: Sandbox) -> None:
+        self._database, self._sandbox, self.left = database, sandbox, 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @contextmanager
+    def write(self, **options: Any) -> Iterator[Session]:
+        with self._database.write(**options) as session:
+            yield session
+        if self.left and any(request.path.endswith("batch/update") for request in self._sandbox.requests):
+            self.left -= 1
+            raise NotReady("the database cannot be used now")
+
+
+@pytest.mark.parametrize(("status", "left"), [(None, "confirmed"), (400, "dead"), (503, "pending"), (429, "pending")])
+def test_what_became_of_a_batch_is_stored_once_where_nobody_heard_of_the_commit(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, status: int | None, left: str
+) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, driver="worker")
+    sandbox.fault = lambda vendor, path: status if vendor == "hubspot" and path.endswith("update") else None
+    unheard = CommitsUnheard(loop.database, sandbox)
+    worker.sweep_outbox(replace(loop, database=cast(Database, unheard)), HUBSPOT)
+    assert unheard.left == 0
+    assert states(api, "hubspot") == [left]
+    letters = api.get("/dead-letters", headers=bearer(Scope.READ)).json()
+    assert [letter["stage"] for letter in letters] == ["activate"] * (left == "dead")
+    with loop.database.read() as session:
+        assert session.exec(select(DeliveryRow.attempts)).one() == (1 if status in (400, 503) else 0)
 
 
 def test_a_late_confirm_is_refused_and_the_newest_state_goes_out_again(
@@ -376,10 +413,57 @@ def test_a_slow_worker_whose_lease_is_over_does_not_leave_an_old_score(
 def test_what_waits_for_a_deleted_contact_is_withdrawn(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
     contact(sandbox, **COLD)
     score(api, loop, driver="worker")
-    moment = int(NOON.timestamp() * 1000)
-    gone = {"eventId": 9, "portalId": 1, "objectId": 1, "occurredAt": moment, "subscriptionType": "contact.deletion"}
-    collect(loop, "hubspot", json.dumps([gone]).encode(), Driver.WORKER)
+    gone(loop)
     assert states(api, "hubspot") == ["superseded"]
+
+
+def gone(loop: Loop, number: int = 1) -> None:
+    moment = int(NOON.timestamp() * 1000)
+    said = {"eventId": 9, "portalId": 1, "objectId": number, "occurredAt": moment, "subscriptionType": "contact.deletion"}
+    collect(loop, "hubspot", json.dumps([said]).encode(), Driver.WORKER)
+
+
+@pytest.mark.parametrize("how", ["failed", "lost"])
+@pytest.mark.parametrize("arrived", [True, False])
+def test_an_alert_about_a_deleted_contact_that_may_be_there_is_looked_for_and_not_posted(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock, how: str, arrived: bool
+) -> None:
+    contact(sandbox, **HOT)
+    row = by_destination(score(api, loop))["slack"]
+    assert loop.clients.slack is not None
+    ts = loop.clients.slack.post("#sales", row["content"]["text"], row["content"]["blocks"]) if arrived else None
+    if how == "failed":
+        settle(api, row, "fail", error="socket hang up")
+    gone(loop)
+    clock.move(seconds=61)
+    worker.sweep_outbox(loop, SLACK)
+    (found,) = api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json()
+    assert (found["state"], found["receipt"]) == (("confirmed", ts) if arrived else ("superseded", None))
+    assert len(sandbox.messages()) == arrived
+
+
+def test_an_alert_about_a_deleted_contact_that_cannot_be_looked_for_is_given_up_and_says_so(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **HOT)
+    score(api, loop)
+    gone(loop)
+    sandbox.fault = lambda _vendor, path: 403 if path.endswith("history") else None
+    clock.move(seconds=61)
+    worker.sweep_outbox(loop, SLACK)
+    (found,) = api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json()
+    assert found["state"] == "superseded"
+    assert "may be there" in found["error"]
+    assert sandbox.messages() == []
+
+
+def test_an_alert_that_was_never_sent_is_withdrawn_with_its_contact(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
+    contact(sandbox, **HOT)
+    score(api, loop, driver="worker")
+    gone(loop)
+    assert states(api, "slack") == ["superseded"]
+    worker.sweep_outbox(loop, SLACK)
+    assert sandbox.messages() == []
 
 
 def test_n8n_is_not_given_an_address_that_may_have_changed(
