@@ -9,22 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlmodel
 from sqlalchemy import MetaData, Table, func, insert, inspect, select
-from sqlmodel import select as sqlmodel_select
+from sqlmodel import col
 
+from automation import endings
 from automation.clients.registry import Clients
+from automation.clients.slack import SlackClient
 from automation.jobs import worker
 from automation.pipeline.context import Loop
-from data.db import Database
+from data.db import Database, insert_new
 from data.migrations import head, upgrade
-from data.warehouse import deal_stages, deliveries, entities, identities
+from data.warehouse import deal_stages, deliveries, entities, identities, outcomes, predictions
+from data.warehouse.dead_letters import DeadLetter
+from data.warehouse.outcomes import OutcomeRow
+from data.warehouse.predictions import PredictionRow
 from ml.serving.predictor import Predictor
 from tests.support import HOT, NOON, FakeClock, settings_for
 
-FIRST_WITH_FACTS = "0002"
+FIRST_WITH_FACTS = BEFORE_VARIANTS = "0002"
 BEFORE_IDENTITIES = "0006"
+BEFORE_ENDINGS = "0013"
 WITH_MESSAGES_IN_ENDINGS = "0017"
 BEFORE_DEAL_STAGES = "0020"
+WITH_REPEATED_LETTERS = "0022"
 PEOPLE = (("hubspot", "7", "ada@example.com"), ("pipedrive", "9", "Ada@example.com"), ("hubspot", "8", "bo@example.com"))
 
 
@@ -68,13 +76,11 @@ def _plain(value: Any) -> Any:
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-def counts(database: Database) -> dict[str, int]:
+def counts(database: Database, tables: tuple[str, ...] = ("payloads", "entities", "events", "facts")) -> dict[str, int]:
     meta = MetaData()
-    meta.reflect(database.engine, only=["payloads", "entities", "events", "facts"])
+    meta.reflect(database.engine, only=tables)
     with database.engine.connect() as connection:
-        return {
-            name: connection.execute(select(func.count()).select_from(table)).scalar_one() for name, table in meta.tables.items()
-        }
+        return {name: connection.execute(select(func.count()).select_from(meta.tables[name])).scalar_one() for name in tables}
 
 
 @contextmanager
@@ -141,6 +147,74 @@ def test_what_waited_is_scored_by_the_new_version(old: Database, trained_models:
     assert (states, scored) == ({"done"}, len(PEOPLE))
 
 
+def scored(database: Database, *, revision: str) -> dict[str, int]:
+    """The same with a score of everybody, an alert on it and a write-back of it, and how it ended."""
+    fill(database, revision=revision)
+    meta = MetaData()
+    meta.reflect(database.engine)
+    with database.engine.begin() as connection:
+        for number in range(1, len(PEOPLE) + 1):
+            add(connection, meta.tables["predictions"], id=number, event_id=number, entity_id=number, model="lead_score",
+                model_version=str(number), variant="champion", shadow=False, score=0.5, label="high", grade="A", threshold=0.5,
+                base_value=0.0, factors=[], fields={}, features={"sessions": 5}, occurred_at=NOON, created_at=NOON)  # fmt: skip
+            for destination, kind in (("slack", "alert"), ("hubspot", "write_back")):
+                add(connection, meta.tables["deliveries"], id=f"{kind} {number}", prediction_id=number, event_id=number,
+                    entity_id=number, destination=destination, kind=kind, content={"channel": "#sales", "block_id": str(number)},
+                    occurred_at=NOON, state="confirmed" if number == 3 else "pending", carrier="worker", attempts=0,
+                    next_attempt_at=NOON, lost_leases=0, receipt="1.1", created_at=NOON)  # fmt: skip
+            add(connection, meta.tables["outcomes"], entity_id=number, result="won" if number == 1 else "lost", occurred_at=NOON,
+                received_at=NOON + timedelta(hours=number))  # fmt: skip
+    return counts(database, ("events", "predictions", "deliveries", "outcomes"))
+
+
+def test_scores_of_before_there_were_challengers_are_the_champions(old: Database) -> None:
+    before = scored(old, revision=BEFORE_VARIANTS)
+    upgrade(old)
+    assert counts(old, tuple(before)) == before
+    with old.read() as session:
+        rows = session.exec(sqlmodel.select(PredictionRow).order_by(col(PredictionRow.id))).all()
+        assert [(row.model_version, row.variant, row.shadow) for row in rows] == [(n, "champion", False) for n in ("1", "2", "3")]
+        assert rows[0].features == {"sessions": 5}
+    beside = {**rows[0].model_dump(), "id": 100, "model_version": "9", "variant": "challenger"}
+    with old.write() as session:  # a challenger may answer beside each of them, and nobody twice
+        assert insert_new(session, PredictionRow, [{**beside, "shadow": True}], predictions.UNIQUE)
+        assert not insert_new(session, PredictionRow, [{**beside, "id": 101, "shadow": False}], predictions.UNIQUE)
+
+
+def test_of_what_ended_before_endings_were_told_nobody_is_told(old: Database, tmp_path: Path) -> None:
+    before = scored(old, revision=BEFORE_ENDINGS)
+    upgrade(old)
+    assert counts(old, tuple(before)) == before
+    with old.read() as session:
+        assert outcomes.untold(session, limit=100) == []
+        told = session.exec(sqlmodel.select(OutcomeRow).order_by(col(OutcomeRow.id))).all()
+        assert [row.told_at for row in told] == [row.received_at for row in told]
+    predictor = Predictor(tmp_path / "models", hot_threshold=0.5, hot_share=0.05)
+    clients = Clients(slack=SlackClient("no-token", "http://127.0.0.1:9/"))
+    loop = Loop(settings_for(tmp_path), old, FakeClock(), predictor, clients)
+    endings.sweep(loop)
+    assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"]}
+    with old.write() as session:
+        outcomes.add_new(session, [(3, "won", NOON + timedelta(days=1))], NOON + timedelta(days=1))
+    endings.sweep(loop)
+    assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"] + 1}, "of what ends from now on they are"
+
+
+def test_of_several_letters_about_one_delivery_the_first_stays_open(old: Database) -> None:
+    scored(old, revision=WITH_REPEATED_LETTERS)
+    meta = MetaData()
+    meta.reflect(old.engine, only=["dead_letters"])
+    with old.engine.begin() as connection:
+        for delivery, state in (("a", "open"), ("a", "open"), ("b", "replayed"), ("b", "open"), (None, "open"), (None, "open")):
+            add(connection, meta.tables["dead_letters"], source="hubspot", stage="activate", reason="gone", delivery_id=delivery,
+                content=b"", state=state, created_at=NOON)  # fmt: skip
+    upgrade(old)
+    with old.read() as session:
+        states = session.exec(sqlmodel.select(DeadLetter.state).order_by(col(DeadLetter.id))).all()
+        assert states == ["open", "discarded", "replayed", "open", "open", "open"]
+        assert not any(row.withdrawn for row in deliveries.listed(session))
+
+
 def test_the_messages_of_endings_are_let_go_of_and_all_else_stays(old: Database) -> None:
     fill(old, revision=WITH_MESSAGES_IN_ENDINGS)
     ending = {"channel": "#sales", "alert_id": "a", "result": "won", "ended_at": "2026-03-02T12:00:00Z"}
@@ -181,5 +255,5 @@ def test_the_stages_that_deals_have_named_are_asked_about(old: Database) -> None
     upgrade(old)
     with old.read() as session:
         waiting = deal_stages.due(session, "hubspot", unknown_before=NOON, known_before=NOON)
-        rows = [(row.source, row.stage, row.standing) for row in session.exec(sqlmodel_select(deal_stages.DealStage))]
+        rows = [(row.source, row.stage, row.standing) for row in session.exec(sqlmodel.select(deal_stages.DealStage))]
     assert (waiting, sorted(rows)) == (True, [("hubspot", "174586374", None), ("hubspot", "closedwon", None)])
