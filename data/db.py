@@ -18,7 +18,7 @@ from data.lock import PATIENCE_SECONDS, file_lock, wait_until
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TRIES, CHECKPOINT_PAUSE_SECONDS = 25, 0.2
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+LOCK_NOT_AVAILABLE, UNDEFINED_TABLE = "55P03", "42P01"  # PostgreSQL's codes
 
 
 class Database:
@@ -170,7 +170,7 @@ def away_is_not_ready() -> Iterator[None]:
 def _is_away(error: DBAPIError) -> bool:
     """Whether the database cannot be used as it is; a mistake of ours is none of these."""
     if isinstance(error, ProgrammingError):
-        return "alembic_version" in str(error)
+        return getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE  # as SQLite has it: there is no Leadloop in it, or not yet
     # A file that is no database, or a damaged one, is told by the bare class.
     return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 

@@ -15,6 +15,7 @@ class How(StrEnum):
     CHOSEN = "chosen"  # somebody promoted it
     FORCED = "forced"  # somebody promoted it against the gate
     ROLLBACK = "rollback"
+    ELSEWHERE = "elsewhere"  # its alias was moved in MLflow itself
 
 
 class Move(BaseModel):

@@ -15,7 +15,7 @@ from typing import Any
 from data.errors import NotFound, Refused
 from ml import copies
 from ml.champions import How, Move, Moves, previous
-from ml.pull import ensure_copy, fault_of, pull_champions
+from ml.pull import ensure_copy, fault_of, pull_champions, registered_models
 from ml.tracking import CARD_FOLDER, Logged, answering, in_short
 from ml.training.contest import contest
 from ml.training.gate import Check, Decision, decide, refused
@@ -24,7 +24,7 @@ from ml.training.rows import read_rows
 from ml.training.train import Trained, save_trained
 from ml.version import CHALLENGER, CHAMPION, REPORT, Card, is_plain, load, write_atomically
 
-__all__ = ["Registered", "Standing", "promote", "pull_champions", "register", "rollback", "standing"]
+__all__ = ["Registered", "Standing", "note_moves", "promote", "pull_champions", "register", "rollback", "standing"]
 
 MOVES_TAG = "leadloop.champions"
 GATE_TAG, REASONS_TAG = "leadloop.gate", "leadloop.gate.reasons"
@@ -134,6 +134,21 @@ def rollback(mlflow: Any, model: str, models_dir: Path, *, now: datetime, lock: 
         return standing(mlflow, model)
 
 
+def note_moves(mlflow: Any, models_dir: Path, *, now: datetime, lock: Lock = nullcontext) -> list[tuple[str, Standing]]:
+    """Remembers champions whose alias was moved in MLflow itself, as far as they were pulled; each is found once over all machines.
+
+    Raises:
+        NotReady: MLflow is away, or somebody else holds the lock: they are found the next time.
+    """
+    with answering():
+        client = mlflow.MlflowClient()
+        names = [found.name for found in registered_models(client) if _moved_elsewhere(found, models_dir)]
+        if not names:
+            return []
+        with _alone(models_dir, lock):  # and asked once more: a promotion may have been half done
+            return [(name, noted) for name in names if (noted := _noted(mlflow, client, name, models_dir, now)) is not None]
+
+
 def standing(mlflow: Any, model: str) -> Standing:
     """What the registry says of a model.
 
@@ -215,6 +230,23 @@ def _crown(client: Any, model: str, move: Move, models_dir: Path) -> None:
 def _point(client: Any, model: str, alias: str, version: str, models_dir: Path) -> None:
     client.set_registered_model_alias(model, alias, version)
     copies.point(models_dir, model, alias, version)
+
+
+def _noted(mlflow: Any, client: Any, model: str, models_dir: Path, now: datetime) -> Standing | None:
+    registered = client.get_registered_model(model)
+    if not _moved_elsewhere(registered, models_dir):
+        return None
+    move = Move(version=str(registered.aliases[CHAMPION]), at=now, how=How.ELSEWHERE)
+    client.set_registered_model_tag(model, MOVES_TAG, _moves(registered).and_then(move).model_dump_json())
+    return standing(mlflow, model)
+
+
+def _moved_elsewhere(registered: Any, models_dir: Path) -> bool:
+    """Whether a champion of ours is another than the last that was made so here."""
+    version, moves = registered.aliases.get(CHAMPION), _moves(registered).root
+    if version is None or not is_plain(registered.name) or copies.pointed(models_dir, registered.name, CHAMPION) != str(version):
+        return False
+    return not moves or moves[-1].version != str(version)
 
 
 def _moves(registered: Any) -> Moves:

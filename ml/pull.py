@@ -25,7 +25,7 @@ def pull_champions(mlflow: Any, models_dir: Path, *, anew: Collection[tuple[str,
     failed: LeadloopError | None = None
     with answering():
         client = mlflow.MlflowClient()
-        for registered in _registered(client):
+        for registered in registered_models(client):
             lacking = [version for model, version in anew if model == registered.name]
             if not is_plain(registered.name) or not (lacking or _differs(registered, models_dir)):
                 continue
@@ -71,7 +71,7 @@ def fault_of(folder: Path, *, with_rows: bool = False) -> str | None:
     return None
 
 
-def _registered(client: Any) -> Iterator[Any]:
+def registered_models(client: Any) -> Iterator[Any]:
     """All models of the registry, which gives them page by page."""
     token = None
     while True:

@@ -14,6 +14,8 @@ class Action(StrEnum):
     BACKFILL = "backfill"  # a CRM's past came in
     IMPORT = "import"  # a file came in
     EXPORT = "export"  # a table went out
+    BACKUP = "backup"  # all of it was copied
+    RESTORE = "restore"  # a copy took the place of an empty database
     TOKEN_CREATE = "token_create"  # noqa: S105 a word, no token
     TOKEN_ROTATE = "token_rotate"  # noqa: S105 a word, no token
     TOKEN_REVOKE = "token_revoke"  # noqa: S105 a word, no token

@@ -9,7 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from sqlmodel import col, select
 
+from automation import audit
 from automation.clients.registry import build_clients
 from automation.destinations.registry import DESTINATIONS
 from automation.jobs import worker
@@ -20,11 +23,14 @@ from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.backup import BackUpFailed, back_up, restore
 from data.db import Database
+from data.domain.audit import Action
 from data.domain.event import Driver
 from data.errors import BadInput
 from data.settings import Settings
 from data.warehouse import census
+from data.warehouse.audit import AuditRow
 from ml.serving.predictor import Predictor
+from scripts.backup import run_backup, run_restore
 from tests.conftest import LoopFactory, new_postgres_database
 from tests.integration.test_deliveries import contact, score
 from tests.support import HOT, NOON, FakeClock, generic, settings_for
@@ -162,3 +168,41 @@ def test_without_a_database_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="LEADLOOP_DATABASE_URL"):
         back_up(settings_for(tmp_path), tmp_path / "copy", NOON)
     assert not (tmp_path / "copy").exists()
+
+
+def trail(url: str) -> list[tuple[str, str, str]]:
+    database = Database(url)
+    with database.read() as session:
+        rows = session.exec(select(AuditRow).order_by(col(AuditRow.id))).all()
+    database.dispose()
+    return [(row.action, row.target, row.result) for row in rows]
+
+
+def test_the_audit_trail_has_the_back_up_and_what_was_put_back(loop: Loop, elsewhere: Settings, tmp_path: Path) -> None:
+    copy, console = tmp_path / "copy", Console(quiet=True)
+    collect(loop, "generic", json.dumps([generic()]).encode(), Driver.WORKER)
+    run_backup(loop.settings, copy, console)
+    with pytest.raises(BadInput, match="exists already"):
+        run_backup(loop.settings, copy, console)
+    with pytest.raises(BadInput, match=r"events|tables"):
+        run_restore(loop.settings, copy, console)
+    backups = [("backup", str(copy), "done"), ("backup", str(copy), "refused")]
+    assert trail(loop.settings.database_url) == [*backups, ("restore", str(copy), "refused")]
+    run_restore(elsewhere, copy, console)
+    assert trail(elsewhere.database_url) == [("restore", str(copy), "done")], "the copy was made before its own row"
+    row = audit.listed(loop.database, action=Action.BACKUP)[-1]
+    assert row.actor.startswith("cli:")
+    assert row.details["events"] == 1
+
+
+def test_what_is_refused_makes_no_database(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, database_url=f"sqlite:///{tmp_path / 'nowhere' / 'leadloop.db'}")
+    for refused in (run_backup, run_restore):
+        with pytest.raises(BadInput):
+            refused(settings, tmp_path / "copy", Console(quiet=True))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_back_up_into_an_empty_postgres_that_is_refused_says_why(database_url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="LEADLOOP_DATABASE_URL"):
+        run_backup(settings_for(tmp_path, database_url=database_url), tmp_path / "copy", Console(quiet=True))
