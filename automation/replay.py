@@ -14,8 +14,9 @@ from sqlmodel import Session
 from automation.fitting import noted
 from automation.memory import Heard, remember_events, targets_of
 from automation.pipeline import review
-from automation.pipeline.collect import parse_payload, reparse
+from automation.pipeline.collect import Wanted, parse_payload, reparse
 from automation.pipeline.context import Loop
+from automation.retention import may_be_gone
 from automation.settling import settle
 from automation.sources import ours
 from automation.sources.base import Parsed
@@ -55,6 +56,8 @@ class Difference:
     """Dead letters that fit now."""
     unreadable: int = 0
     """Payloads whose bytes have been let go of."""
+    old: int = 0
+    """Payloads as old as events that have been let go of: what is not there of them is not brought back."""
 
     def add(self, other: "Difference") -> None:
         for name, value in vars(other).items():
@@ -88,8 +91,10 @@ def _replay_one(loop: Loop, payload_id: int, *, dry_run: bool) -> Difference:
         if payload is None or payload.state != PayloadState.PARSED:
             return Difference(payloads=1, unreadable=int(payload is not None and payload.state == PayloadState.PRUNED))
         before = events.of_payload(session, payload_id)
-        collected, parsed = reparse(loop, session, payload)
-        difference = Difference(payloads=1, new=[f"{one.type} {one.entity['kind']} {one.entity['id']}" for one in collected.events])
+        wanted = _what_was_never_there(session, payload_id, before) if may_be_gone(loop, payload.received_at) else None
+        collected, parsed = reparse(loop, session, payload, wanted=wanted)
+        new = [f"{one.type} {one.entity['kind']} {one.entity['id']}" for one in collected.events]
+        difference = Difference(payloads=1, new=new, old=int(wanted is not None))
         changed = _correct(session, payload, parsed, before, difference)
         difference.letters = _close_letters(loop, session, payload, parsed)
         asked = f"replay of payload {payload_id} at {loop.clock.now().isoformat()}"
@@ -100,6 +105,12 @@ def _replay_one(loop: Loop, payload_id: int, *, dry_run: bool) -> Difference:
     if reviews is not None:
         parse_payload(loop, reviews)
     return difference
+
+
+def _what_was_never_there(session: Session, payload_id: int, before: dict[str, EventRow]) -> Wanted | None:
+    """What is set aside has never been an event; anything else that is missing was let go of. None: all is set aside."""
+    places = {letter.position for letter in dead_letters.open_of(session, payload_id)}
+    return None if None in places else lambda place, event: place in places or event.dedupe_key in before
 
 
 def _correct(session: Session, payload: Payload, parsed: Parsed, before: dict[str, EventRow], difference: Difference) -> set[int]:

@@ -44,6 +44,12 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+def may_be_gone(loop: Loop, received_at: datetime) -> bool:
+    """Whether events that came at this moment may have been let go of since."""
+    days = loop.settings.retain_events_days
+    return days > 0 and received_at < loop.clock.now() - timedelta(days=days)
+
+
 def prune(loop: Loop, *, dry_run: bool = False) -> dict[str, int]:
     """Lets go of what has been kept for long enough; how much of what.
 

@@ -85,6 +85,9 @@ def _tell(console: Console, found: Difference, *, dry_run: bool) -> None:
             console.print(f"{said}: {len(lines) - SHOWN:,} more")
     if found.unreadable:
         console.print(f"{found.unreadable:,} payloads have been let go of, and are left out.")
+    if found.old:
+        old = f"{found.old:,} payloads are older than LEADLOOP_RETAIN_EVENTS_DAYS"
+        console.print(f"{old}: events of them that have been let go of are not brought back.")
     done = "would be" if dry_run else "were"
     console.print(
         f"{found.payloads:,} payloads: {found.same:,} events are the same, {len(found.changed):,} {done} corrected, "

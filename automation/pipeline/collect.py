@@ -1,5 +1,6 @@
 """Stage 1: store the bytes, then parse them into events, then answer. Nothing is acknowledged that is not stored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +37,7 @@ MOST_LETTERS = 1000
 LATE = timedelta(minutes=1)
 # So long a sender waits for entities that others hold, as the worker does while it stores a hundred scores.
 PATIENCE_SECONDS = 0.05
+Wanted = Callable[[int, Event], bool]  # the place of an item in its payload, and what was read of it
 ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
@@ -150,16 +152,20 @@ def _stored(loop: Loop, payload: Payload, parsed: Parsed, collected: Collected, 
     return collected
 
 
-def reparse(loop: Loop, session: Session, payload: Payload, position: int | None = None) -> tuple[Collected, Parsed]:
+def reparse(
+    loop: Loop, session: Session, payload: Payload, position: int | None = None, *, wanted: Wanted | None = None
+) -> tuple[Collected, Parsed]:
     """Parses a payload again for a replay, only the item at `position` where one is named; what was found in it, too.
 
-    What is known already stays as it is. The worker parses the reviews that this gives rise to.
+    What is known already stays as it is; what is new comes in as far as it is `wanted`. The worker parses the reviews that this
+    gives rise to.
     """
     now = loop.clock.now()
     parsed = _parse(loop, payload, now)
     parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, now))
     parsed = echoes.marked(session, parsed)
     parsed = parsed if position is None else _only(parsed, position)
+    parsed.events = [pair for pair in parsed.events if wanted is None or wanted(*pair)]
     collected, _ = _store(loop, session, payload, parsed, erased)
     return collected, parsed
 

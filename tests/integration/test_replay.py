@@ -15,10 +15,12 @@ from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.replay import Difference, count, replay
+from automation.retention import prune
 from automation.sources.base import Parsed, Reject
 from automation.sources.registry import SOURCES
 from data.domain.event import Driver, Event
 from scripts.replaying import replay_events
+from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, generic
 
 Parser = Callable[..., Parsed]
@@ -212,3 +214,50 @@ def test_the_command_says_what_is_different(loop: Loop, dry_run: bool) -> None:
     assert "is read otherwise: event 1 (contact.changed): properties" in said
     assert ("1 would be corrected" if dry_run else "1 were corrected") in said
     assert rows(loop, "SELECT count(*) FROM audit") == [(0 if dry_run else 1,)]
+
+
+KEPT_DAYS = 30
+
+
+@pytest.fixture
+def forgetful(make_loop: LoopFactory) -> Loop:
+    """A loop that keeps bytes for longer than the events that came of them."""
+    return make_loop(retain_events_days=KEPT_DAYS, retain_payloads_days=0, retain_predictions_days=KEPT_DAYS)
+
+
+def tell_twice(loop: Loop, clock: FakeClock) -> None:
+    """What is told of Ada is told anew, so that the first event becomes history and is let go of."""
+    post(loop, generic("ada@example.com", **COLD), generic("bo@example.com", **COLD), {"id": "broken"})
+    clock.move(hours=1)
+    post(loop, generic("ada@example.com", at=clock.now(), **HOT))
+    worker.sweep_inbox(loop)
+    clock.move(days=KEPT_DAYS + 1)
+    assert prune(loop)["events"] == 1
+
+
+def test_events_that_were_let_go_of_are_not_brought_back(forgetful: Loop, clock: FakeClock) -> None:
+    tell_twice(forgetful, clock)
+    before = everything(forgetful)
+    found = replayed(forgetful)
+    assert (found.same, found.new, found.old) == (2, [], 2)
+    assert everything(forgetful) == before
+    said = io.StringIO()
+    replay_events(forgetful.settings, None, None, None, Console(file=said, width=200), dry_run=True)
+    assert "2 payloads are older than LEADLOOP_RETAIN_EVENTS_DAYS" in said.getvalue()
+
+
+def test_of_an_old_payload_what_is_there_is_corrected_and_what_was_set_aside_comes_in(forgetful: Loop, clock: FakeClock) -> None:
+    with another_code(lambda event: None if event.entity.id == "cy@example.com" else without_channel(event)):
+        post(forgetful, generic("cy@example.com", **HOT))
+        tell_twice(forgetful, clock)
+    found = replayed(forgetful)
+    assert (len(found.changed), found.new, found.letters) == (2, ["contact.changed contact cy@example.com"], 1)
+
+
+def test_what_is_younger_than_any_event_that_was_let_go_of_comes_in(forgetful: Loop, clock: FakeClock) -> None:
+    with another_code(lambda event: None):
+        post(forgetful, generic("ada@example.com", **HOT))
+    with forgetful.database.write() as session:
+        session.execute(text("DELETE FROM dead_letters"))
+    clock.move(days=KEPT_DAYS - 1)
+    assert len(replayed(forgetful).new) == 1
