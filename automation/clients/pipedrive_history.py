@@ -26,6 +26,7 @@ log = get_logger("history")
 
 NAME = "pipedrive"
 PAGE = 100
+OVERLAP = 10  # so many rows may be deleted between two pages of v1 before another call is needed
 LOG_PAGE = 500
 
 K = EntityKind
@@ -134,10 +135,20 @@ class PipedriveHistory:
         return rows, more.get("next_cursor")
 
     def _older(self, path: str, place: str, **query: str) -> tuple[list[dict[str, Any]], str | None]:
-        rows, more = self._page(path, limit=str(PAGE), start=place or "0", **query)
-        pages = more.get("pagination") or more  # leads say it without that level, and not where the next page begins
+        """A page of v1, whose places are positions (`100,ID`: behind the row of this id, which is the hundredth).
+
+        Rows that are deleted meanwhile move up those behind them. So a page begins a little before its place; where the row that
+        was read last is not found there, it is looked for page by page before that: at worst all is read once more.
+        """
+        position, _, last = place.partition(",")
+        begin = max(int(position or 0) - OVERLAP, 0)
+        rows, more = self._page(path, limit=str(PAGE), start=str(begin), **query)
+        while begin and last and not _behind(rows, last):
+            begin = max(begin - PAGE + OVERLAP, 0)
+            rows, more = self._page(path, limit=str(PAGE), start=str(begin), **query)
+        pages = more.get("pagination") or more  # leads say it without that level
         there_are_more = rows and pages.get("more_items_in_collection")
-        return rows, str(pages.get("next_start") or int(place or 0) + len(rows)) if there_are_more else None
+        return rows[_behind(rows, last) :], f"{begin + len(rows)},{rows[-1]['id']}" if there_are_more else None
 
     def _page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return self._patience(lambda: self._client.page(path, **query))
@@ -169,6 +180,11 @@ class PipedriveHistory:
             yield from rows
             if not (cursor := more.get("next_cursor")):
                 return
+
+
+def _behind(rows: list[dict[str, Any]], number: str) -> int:
+    """Where the rows behind the one of this id begin; 0 where it is not among them."""
+    return next((place for place, row in enumerate(rows, 1) if str(row.get("id")) == number), 0)
 
 
 @dataclass(frozen=True)
