@@ -124,8 +124,8 @@ def _around(score: float) -> Iterator[float]:
 
 def _freshness(given: Given) -> LeadloopError | None:
     as_of = given.prediction.as_of
-    if as_of is None:  # nobody has to say it; what does not is left out of the monitoring
-        return None
+    if as_of is None:
+        return _untold(given)
     if as_of > given.now + CLOCKS_DIFFER:
         return BadInput(f"{as_of:%Y-%m-%d %H:%M} lies in the future", field="as_of")
     if as_of < given.happened_at - CLOCKS_DIFFER:
@@ -134,6 +134,14 @@ def _freshness(given: Given) -> LeadloopError | None:
         hours = given.max_age / timedelta(hours=1)
         return BadInput(f"is more than {hours:g} hours old: ask the model again", field="as_of")
     return None
+
+
+def _untold(given: Given) -> LeadloopError | None:
+    """Nobody has to say it, and what does not is left out of the monitoring. It is no older than its event, which may be fresh."""
+    if given.repeat or given.now - given.happened_at <= given.max_age:
+        return None
+    hours = given.max_age / timedelta(hours=1)
+    return BadInput(f"is missing, and its event is more than {hours:g} hours old: say as of when it is made", field="as_of")
 
 
 def _inputs(given: Given) -> LeadloopError | None:
@@ -201,10 +209,11 @@ def logistic(log_odds: float) -> float:
     return odds / (1 + odds)
 
 
+FRESH = "`as_of` is not before the event, not in the future, and not too old; it may be missing while the event itself is not"
 OF_ANY_PREDICTION: tuple[Check, ...] = (
     Check("version", "model and version are known here, replaced ones too while their copy is", _version, NotFound.status),
     Check("identity", "it is about the entity of its event", _identity),
-    Check("freshness", "`as_of`, where it is told, is not before the event, not in the future, and not too old", _freshness),
+    Check("freshness", FRESH, _freshness),
     Check("finite", "every number is one", _finite),
     Check("inputs", "its `features` are inputs of the version, and of their kinds", _inputs),
     Check("factors", "each factor is an input of the version, and there once", _factors),

@@ -188,6 +188,7 @@ FAULTS: dict[str, list[tuple[Callable[[Prediction], Prediction], dict[str, Any],
         (changed(as_of=NOON + CLOCKS_DIFFER + timedelta(seconds=1)), {}, "as_of", "in the future"),
         (changed(as_of=NOON - CLOCKS_DIFFER - timedelta(seconds=1)), {}, "as_of", "before the event"),
         (changed(), {"now": NOON + MOST_AGE + timedelta(seconds=1)}, "as_of", "more than 24 hours old"),
+        (changed(as_of=None), {"now": NOON + MOST_AGE + timedelta(seconds=1)}, "as_of", "is missing, and its event"),
     ],
     "finite": [
         (changed(features={"sessions": float("nan")}), {}, "features", "no"),
@@ -236,9 +237,10 @@ def test_of_what_is_stored_already_the_age_does_not_matter(champion: Served) -> 
     assert PROBABILITY.fault(handed_in(champion, asked(champion, HOT), repeat=True, **late)) is None
 
 
-def test_a_moment_that_is_not_told_is_not_held_against_anything(champion: Served) -> None:
+def test_a_moment_that_is_not_told_is_not_needed_while_the_event_is_fresh_itself(champion: Served) -> None:
     untold = asked(champion, HOT).model_copy(update={"as_of": None})
-    assert PROBABILITY.fault(handed_in(champion, untold, now=NOON + timedelta(days=900))) is None
+    assert PROBABILITY.fault(handed_in(champion, untold, now=NOON + MOST_AGE)) is None
+    assert PROBABILITY.fault(handed_in(champion, untold, now=NOON + timedelta(days=900), repeat=True)) is None
 
 
 @pytest.mark.parametrize("dates", [19_782.5, "2024-02-29", "1709164800000", None])
