@@ -18,6 +18,9 @@ from data.lock import PATIENCE_SECONDS, file_lock, wait_until
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TRIES, CHECKPOINT_PAUSE_SECONDS = 25, 0.2
+# PostgreSQL's connections of one process: those that stay open, and as many more while all are in use. An API process asks with up
+# to 40 threads (those of AnyIO), a worker with one for each of its jobs.
+KEPT_OPEN, MORE = 20, 20
 LOCK_NOT_AVAILABLE, UNDEFINED_TABLE = "55P03", "42P01"  # PostgreSQL's codes
 
 
@@ -214,7 +217,7 @@ def inserting(session: Session, table: type[SQLModel]) -> Any:
 def _engine(url: str, *, is_sqlite: bool) -> Engine:
     # `hide_parameters`: what is stored is customers' data, and has no place in an error that is logged.
     if not is_sqlite:
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(url, pool_size=KEPT_OPEN, max_overflow=MORE, pool_pre_ping=True, hide_parameters=True)
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from api.callers import ASKS_PER_SECOND
 from api.guard import MOST_HEADER_BYTES, MOST_HEADERS, MOST_QUERY_BYTES
@@ -47,9 +46,6 @@ from scripts import events_page, predictions_page
 from scripts.cli import app
 from scripts.models import models_app
 from tests.support import NOON
-
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-ONE_SHOT = {"n8n-files", "n8n-import"}
 
 
 def test_the_events_page_is_made_of_the_tables() -> None:
@@ -248,35 +244,6 @@ def test_requirements_name_packages_with_hashes_and_no_index() -> None:
         assert "--index-url" not in text
         for entry in re.split(r"\n(?=[a-z0-9])", text):
             assert "--hash=sha256:" in entry, entry.splitlines()[0]
-
-
-@pytest.mark.parametrize("service", COMPOSE["services"])
-def test_every_composed_service_has_a_health_check_and_a_volume(service: str) -> None:
-    definition = COMPOSE["services"][service]
-    assert definition["volumes"]
-    assert definition["healthcheck"].get("disable") is True if service in ONE_SHOT else definition["healthcheck"]["test"]
-    assert all(port.startswith("127.0.0.1:") for port in definition.get("ports", []))
-
-
-def test_the_composed_services_are_those_that_are_promised() -> None:
-    assert {"api", "worker", "n8n", "mlflow", "postgres", "valkey"} <= COMPOSE["services"].keys()
-    used = {volume.split(":")[0] for service in COMPOSE["services"].values() for volume in service["volumes"]}
-    assert used == COMPOSE["volumes"].keys()
-
-
-def test_compose_and_manifest_name_the_same_n8n() -> None:
-    manifest = (ROOT / "automation" / "workflows" / "package.json").read_text()
-    (version,) = re.findall(r'"n8n": ?"([\d.]+)"', manifest)
-    assert COMPOSE["services"]["n8n"]["image"] == f"n8nio/n8n:{version}"
-
-
-def test_the_image_copies_every_room_and_nothing_secret() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    assert all(f"COPY {room} {room}" in text for room in ("api", "automation", "ml", "data", "scripts"))
-    assert "requirements/run.txt" in text
-    assert "--require-hashes" in text
-    ignored = (ROOT / ".dockerignore").read_text().split()
-    assert {".env", ".git", "data/var"} <= set(ignored)
 
 
 def test_every_feature_is_documented_and_every_documented_one_exists() -> None:
