@@ -1,6 +1,7 @@
 """What was set aside: seen to the byte, replayed as it was or corrected, or discarded; never twice, and nothing of it lost."""
 
 import base64
+import io
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 from sqlalchemy import text
 
+from automation import audit
 from automation.dead_letters import replay_all
 from automation.jobs import worker
 from automation.pipeline.collect import collect
@@ -18,6 +21,7 @@ from automation.sources.registry import SOURCES
 from data.domain.event import Driver
 from data.domain.stage import Stage
 from data.settings import Scope
+from scripts.replaying import replay_letters
 from tests.support import COLD, HOT, NOON, bearer, generic
 
 ADMIN, READ = bearer(Scope.ADMIN), bearer(Scope.READ)
@@ -199,3 +203,18 @@ def test_two_replays_at_once_bring_each_letter_in_once(loop: Loop) -> None:
     assert Counter(one.letter_id for one in said if one.done) == Counter(range(1, 13))
     assert rows(loop, "SELECT count(*) FROM events") == [(12,)]
     assert rows(loop, "SELECT DISTINCT state FROM dead_letters") == [("replayed",)]
+
+
+def test_the_command_tells_of_each_and_of_all_in_the_end(loop: Loop) -> None:
+    for body in (b"[{", b"[]", b"[{}]"):
+        collect(loop, "generic", body, Driver.WORKER)
+    fits = json.dumps([generic(**HOT)]).encode()
+    with loop.database.write() as session:
+        session.execute(text("UPDATE payloads SET body = :body WHERE body = :old"), {"body": fits, "old": b"[{"})
+    said = io.StringIO()
+    replay_letters(loop.settings, Console(file=said, width=200), dry_run=False)
+    first, second, last = said.getvalue().splitlines()
+    assert first == "1: replayed: 1 accepted, 0 known already"
+    assert second.startswith("2: not replayed: still does not fit")
+    assert last == "1 of 2 dead letters went through."
+    assert [row.details for row in audit.listed(loop.database)] == [{"tried": 2, "replayed": 1}]
