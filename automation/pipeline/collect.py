@@ -12,6 +12,7 @@ from automation.fitting import noted
 from automation.memory import GONE, Heard, remember_events, targets_of
 from automation.pipeline import echoes, review
 from automation.pipeline.context import Loop
+from automation.pipeline.letters import MOST_LETTERS, letters_of
 from automation.pipeline.trigger import models_for
 from automation.settling import says_an_end, settle
 from automation.sources import ours
@@ -23,7 +24,6 @@ from data.domain.event_type import Verb
 from data.errors import Busy, NotFound, Rejected
 from data.log import get_logger
 from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, payloads, predictions
-from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
 from data.warehouse.erasures import Origin
 from data.warehouse.events import Arrival
@@ -31,8 +31,6 @@ from data.warehouse.payloads import UNPARSED, Payload, PayloadState
 
 log = get_logger("collect")
 
-# A mebibyte has room for half a million items that do not fit: a row for each would hold everybody else up for minutes.
-MOST_LETTERS = 1000
 # A webhook takes seconds. What was told later than this may have been missing where somebody was scored.
 LATE = timedelta(minutes=1)
 # So long a sender waits for entities that others hold, as the worker does while it stores a hundred scores.
@@ -136,8 +134,7 @@ def _store_all(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -
     parsed, erased = without_erased(session, payload, parsed, lambda: _parse(loop, payload, payload.received_at))
     parsed = echoes.marked(session, parsed)
     found = _store(loop, session, payload, parsed, erased)
-    now = loop.clock.now()
-    dead_letters.add(session, [_letter(payload, reject, now) for reject in _letters_worth(parsed.rejects)])
+    dead_letters.add(session, letters_of(payload, parsed.rejects, loop.clock.now()))
     return found
 
 
@@ -236,14 +233,6 @@ def _ask_others(loop: Loop, session: Session, fresh: list[Arrival], joined: set[
     return review.of_the_same(session, told | joined, told, f"payload {payload_id}", now, besides=missed)
 
 
-def _letters_worth(rejects: list[Reject]) -> list[Reject]:
-    """Each by itself up to MOST_LETTERS; one for all the others, whose bytes are in the payload."""
-    if len(rejects) <= MOST_LETTERS:
-        return rejects
-    said = f"{len(rejects) - MOST_LETTERS:,} more items of this payload do not fit; a replay of this one tries all of it again"
-    return [*rejects[:MOST_LETTERS], Reject(None, VALIDATE, said, b"")]
-
-
 def _only(parsed: Parsed, position: int) -> Parsed:
     return Parsed(
         [(place, event) for place, event in parsed.events if place == position],
@@ -297,10 +286,3 @@ def _erase(session: Session, heard: list[Heard], now: datetime) -> None:
     for each in heard:
         if each.event.verb is Verb.ERASED:
             erasures.ask(session, each.event.entity, Origin.EVENT, now)
-
-
-def _letter(payload: Payload, reject: Reject, now: datetime) -> DeadLetter:
-    return DeadLetter(
-        source=payload.source, stage=reject.stage, reason=reject.reason, payload_id=payload.id,
-        position=reject.position, content=reject.content, created_at=now,
-    )  # fmt: skip

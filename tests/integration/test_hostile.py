@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from api.guard import MOST_HEADER_BYTES, MOST_HEADERS, MOST_QUERY_BYTES
-from automation.pipeline.collect import MOST_LETTERS
 from automation.pipeline.context import Loop
+from automation.pipeline.letters import MOST_LETTERS
 from data.nesting import DEEPEST
 from data.settings import Scope
 from tests.integration.test_bad_input import GOOD, hubspot

@@ -17,7 +17,7 @@ from api.predictive_collector.endpoints import MOST_ENTRIES
 from api.server import HEAD_SECONDS, MOST_CONNECTIONS
 from api.sources.registry import AUTHENTICATORS
 from automation import monitoring
-from automation.pipeline.collect import MOST_LETTERS
+from automation.pipeline.letters import MOST_LETTERS
 from automation.sandbox.habits import TABLE
 from automation.sources import ours
 from automation.sources.registry import SOURCES
