@@ -17,7 +17,7 @@ from data.domain.money import Account
 from data.domain.stage import Stage
 from data.errors import BadInput, Conflict, LeadloopError, NotFound, NotReady
 from data.log import get_logger
-from data.warehouse import dead_letters, events, leases, payloads
+from data.warehouse import dead_letters, events, payloads, resending
 from data.warehouse.dead_letters import DeadLetter, DeadLetterState
 from data.warehouse.payloads import Payload, PayloadState
 
@@ -146,7 +146,7 @@ def _again(loop: Loop, session: Session, letter: DeadLetter, content: bytes | No
     assert letter.id is not None
     now = loop.clock.now()
     if letter.delivery_id is not None:
-        done = leases.revive(session, letter.delivery_id, now)
+        done = resending.revive(session, letter.delivery_id, now)
         return Replayed(letter.id, done=True, detail="back in the outbox" if done else "a newer delivery took its place")
     if letter.stage == Stage.COLLECT_PREDICTIONS:
         return _predictions_again(loop, session, letter, content, known)

@@ -7,7 +7,7 @@ from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryKind, DeliveryState
 from data.redaction import redacted
-from data.warehouse import dead_letters, deliveries, leases
+from data.warehouse import dead_letters, deliveries, leases, resending
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import LeaseLost
 
@@ -63,4 +63,4 @@ def listed(loop: Loop, *, state: str | None, destination: str | None, limit: int
 
 def _send_newest_again(loop: Loop, lost: LeaseLost) -> None:
     with loop.database.write() as session:
-        leases.send_newest_again(session, lost.delivery_id, loop.clock.now())
+        resending.send_newest_again(session, lost.delivery_id, loop.clock.now())

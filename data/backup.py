@@ -17,7 +17,7 @@ from data.db import Database
 from data.errors import BadInput, LeadloopError
 from data.migrations import upgrade
 from data.settings import SQLITE, Settings
-from data.warehouse import census, leases
+from data.warehouse import census, resending
 
 SQLITE_COPY, POSTGRES_COPY, MLFLOW_COPY, CARD = "leadloop.db", "leadloop.dump", "mlflow.db", "backup.json"
 PAGES_AT_ONCE = 4096  # 16 MiB: writers come in between
@@ -76,7 +76,7 @@ def restore(settings: Settings, source: Path, now: datetime) -> tuple[Card, int]
     with _database(settings) as database:
         upgrade(database)
         with database.write() as session:
-            return card, leases.doubt_all(session, now)
+            return card, resending.doubt_all(session, now)
 
 
 def _fill(settings: Settings, folder: Path) -> None:

@@ -15,7 +15,7 @@ from data.domain.delivery import DeliveryKind, DeliveryState
 from data.domain.stage import Stage
 from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable, VendorError
 from data.log import get_logger
-from data.warehouse import dead_letters, entities, leases, payloads
+from data.warehouse import dead_letters, entities, leases, payloads, resending
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
 from data.warehouse.leases import LeaseLost
@@ -104,7 +104,7 @@ def _settle(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: dict[s
         return
     for row in _with_patience(lambda: _settle_all(loop, rows, lease_id, sent)):
         with loop.database.write() as session:
-            leases.send_newest_again(session, row.id, loop.clock.now())
+            resending.send_newest_again(session, row.id, loop.clock.now())
 
 
 def _with_patience(settle: Callable[[], list[DeliveryRow]]) -> list[DeliveryRow]:

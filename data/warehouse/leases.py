@@ -1,4 +1,4 @@
-"""What carriers do with deliveries: lease, confirm, fail. Every change of state goes through here.
+"""What carriers do with deliveries: lease, confirm, fail. What goes out once more: `resending`.
 
 A change takes the entity's row lock first, as the third door does when it adds a delivery, so that on PostgreSQL no
 two transactions can both make the one delivery of a (destination, entity, kind) that waits.
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import and_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -84,7 +84,7 @@ def confirm(session: Session, delivery_id: str, lease_id: str, now: datetime, *,
         NotFound: no such delivery.
         Conflict: the lease is foreign or has expired; the newest state of a CRM record goes out again.
     """
-    row = _locked(session, delivery_id)
+    row = locked(session, delivery_id)
     if row.state == DeliveryState.CONFIRMED and row.lease_id == lease_id:
         return row
     _must_hold(session, row, lease_id, now)
@@ -110,7 +110,7 @@ def fail(
 
     Raises: as `confirm`.
     """
-    row = _locked(session, delivery_id)
+    row = locked(session, delivery_id)
     if row.state in (DeliveryState.PENDING, DeliveryState.DEAD, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
         return row
     _must_hold(session, row, lease_id, now)
@@ -120,7 +120,7 @@ def fail(
     if permanent or row.attempts >= max_attempts:
         row.state = DeliveryState.DEAD
     else:
-        row.state = DeliveryState.SUPERSEDED if _waiting(session, row) else DeliveryState.PENDING
+        row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
     session.add(row)
     session.flush()
     _let_the_next_one_go(session, row, now)
@@ -132,12 +132,12 @@ def put_back(session: Session, delivery_id: str, lease_id: str, now: datetime, *
 
     Raises: as `confirm`.
     """
-    row = _locked(session, delivery_id)
+    row = locked(session, delivery_id)
     if row.state in (DeliveryState.PENDING, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
         return row
     _must_hold(session, row, lease_id, now)
     row.carrier, row.next_attempt_at = Carrier.WORKER, now + timedelta(seconds=seconds)
-    row.state = DeliveryState.SUPERSEDED if _waiting(session, row) else DeliveryState.PENDING
+    row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
     session.add(row)
     session.flush()
     _let_the_next_one_go(session, row, now)
@@ -149,7 +149,7 @@ def let_go(session: Session, delivery_id: str, lease_id: str, now: datetime) -> 
 
     Raises: as `confirm`.
     """
-    row = _locked(session, delivery_id)
+    row = locked(session, delivery_id)
     if row.state == DeliveryState.SUPERSEDED and row.lease_id == lease_id:
         return row
     _must_hold(session, row, lease_id, now)
@@ -160,52 +160,33 @@ def let_go(session: Session, delivery_id: str, lease_id: str, now: datetime) -> 
     return row
 
 
-def send_newest_again(session: Session, delivery_id: str, now: datetime) -> None:
-    """After a late answer from a lost lease nobody knows what the CRM record says: the newest state goes out again.
+def locked(session: Session, delivery_id: str) -> DeliveryRow:
+    """A delivery, with its entity's row locked before it.
 
-    Also when it is out at this very moment, for it may have landed before the late one: its lease is revoked. Only for
-    write-backs: they may be sent twice, an alert may not.
+    Raises: NotFound.
     """
-    row = _locked(session, delivery_id)
-    if row.kind != DeliveryKind.WRITE_BACK or row.state in (DeliveryState.PENDING, DeliveryState.LEASED):
-        return
-    query = (
-        select(DeliveryRow).where(*_same_key(row)).order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.event_id).desc())
+    query = select(DeliveryRow).where(DeliveryRow.id == delivery_id)
+    if (found := session.exec(query).first()) is not None:
+        entities.lock(session, [found.entity_id])
+        found = session.exec(query.with_for_update().execution_options(populate_existing=True)).first()
+    if found is None:  # it never was, or whoever it is about was erased
+        raise NotFound(f"there is no delivery {delivery_id}")
+    return found
+
+
+def same_key(row: DeliveryRow) -> tuple[Any, ...]:
+    """Which deliveries are to the same destination, about the same entity, and of the same kind."""
+    return (
+        DeliveryRow.destination == row.destination,
+        DeliveryRow.entity_id == row.entity_id,
+        DeliveryRow.kind == row.kind,
     )
-    newest = session.exec(query.limit(1).with_for_update()).one()
-    overtaken = newest.state == DeliveryState.CONFIRMED or (newest.state == DeliveryState.LEASED and newest.id != row.id)
-    if overtaken and not _waiting(session, newest):
-        newest.state, newest.next_attempt_at, newest.carrier = DeliveryState.PENDING, now, Carrier.WORKER
-        newest.lease_id = None  # whoever confirmed it before has no say in this turn
-        session.add(newest)
-        session.flush()
 
 
-def revive(session: Session, delivery_id: str, now: datetime) -> bool:
-    """Puts a dead delivery back into the outbox, unless a newer one has taken its place; False then."""
-    row = _locked(session, delivery_id)
-    if row.state != DeliveryState.DEAD or not _is_newest(session, row):
-        return False
-    row.state, row.attempts, row.next_attempt_at, row.error, row.carrier = DeliveryState.PENDING, 0, now, None, Carrier.WORKER
-    session.add(row)
-    session.flush()
-    return True
-
-
-def doubt_all(session: Session, now: datetime) -> int:
-    """All that waited or was out when the database was copied may have arrived since: the worker sees to it.
-
-    An alert is looked for before it is sent; write-backs are sent again. Returns how many alerts that are.
-    """
-    open_ones = col(DeliveryRow.state).in_((DeliveryState.PENDING.value, DeliveryState.LEASED.value))
-    alerts = and_(open_ones, col(DeliveryRow.kind) == DeliveryKind.ALERT.value)
-    marked = session.execute(
-        update(DeliveryRow).where(alerts).values(lost_leases=DeliveryRow.lost_leases + 1).returning(col(DeliveryRow.id))
-    )
-    count = len(marked.all())
-    again = {"carrier": Carrier.WORKER.value, "next_attempt_at": now}
-    session.execute(update(DeliveryRow).where(col(DeliveryRow.state) == DeliveryState.PENDING.value).values(again))
-    return count
+def waiting(session: Session, row: DeliveryRow) -> bool:
+    """Whether another one of its key waits."""
+    query = select(DeliveryRow.id).where(*same_key(row), DeliveryRow.state == DeliveryState.PENDING)
+    return session.exec(query).first() is not None
 
 
 def _pending() -> Any:
@@ -246,16 +227,6 @@ def _take(
     return lease_id, list(rows)
 
 
-def _locked(session: Session, delivery_id: str) -> DeliveryRow:
-    query = select(DeliveryRow).where(DeliveryRow.id == delivery_id)
-    if (found := session.exec(query).first()) is not None:
-        entities.lock(session, [found.entity_id])
-        found = session.exec(query.with_for_update().execution_options(populate_existing=True)).first()
-    if found is None:  # it never was, or whoever it is about was erased
-        raise NotFound(f"there is no delivery {delivery_id}")
-    return found
-
-
 def _must_hold(session: Session, row: DeliveryRow, lease_id: str, now: datetime) -> None:
     holds = row.state == DeliveryState.LEASED and row.lease_id == lease_id
     if holds and row.lease_until is not None and row.lease_until > now:
@@ -264,31 +235,10 @@ def _must_hold(session: Session, row: DeliveryRow, lease_id: str, now: datetime)
     raise LeaseLost(f"delivery {row.id}: this lease {why}", delivery_id=row.id)
 
 
-def _same_key(row: DeliveryRow) -> tuple[Any, ...]:
-    return (
-        DeliveryRow.destination == row.destination,
-        DeliveryRow.entity_id == row.entity_id,
-        DeliveryRow.kind == row.kind,
-    )
-
-
-def _waiting(session: Session, row: DeliveryRow) -> bool:
-    query = select(DeliveryRow.id).where(*_same_key(row), DeliveryRow.state == DeliveryState.PENDING)
-    return session.exec(query).first() is not None
-
-
-def _is_newest(session: Session, row: DeliveryRow) -> bool:
-    later = or_(
-        col(DeliveryRow.occurred_at) > row.occurred_at,
-        and_(col(DeliveryRow.occurred_at) == row.occurred_at, col(DeliveryRow.event_id) > row.event_id),
-    )
-    return session.exec(select(DeliveryRow.id).where(*_same_key(row), later)).first() is None
-
-
 def _let_the_next_one_go(session: Session, row: DeliveryRow, now: datetime) -> None:
     session.execute(
         update(DeliveryRow)
-        .where(*_same_key(row), col(DeliveryRow.state) == DeliveryState.PENDING, col(DeliveryRow.attempts) == 0)
+        .where(*same_key(row), col(DeliveryRow.state) == DeliveryState.PENDING, col(DeliveryRow.attempts) == 0)
         .values(carrier=Carrier.WORKER.value, next_attempt_at=now)
     )
 

@@ -26,7 +26,7 @@ from data.db import Database
 from data.domain.event import Driver
 from data.errors import NotReady
 from data.settings import Scope
-from data.warehouse import leases
+from data.warehouse import resending
 from data.warehouse.deliveries import DeliveryRow
 from tests.conftest import LoopFactory
 from tests.support import COLD, HOT, NOON, FakeClock, bearer
@@ -241,7 +241,7 @@ def test_many_that_may_be_there_already_are_looked_for_at_once_and_the_others_ar
         contact(sandbox, number=str(number), **HOT)
         score(api, loop, number=str(number), driver="worker")
     with loop.database.write() as session:
-        leases.doubt_all(session, clock.now())
+        resending.doubt_all(session, clock.now())
         content = next(
             row.content for row in session.exec(select(DeliveryRow)) if row.content.get("text", "").startswith("Hot lead")
         )
