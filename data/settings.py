@@ -1,18 +1,17 @@
 """Every setting, from the environment or `.env`, prefix `LEADLOOP_`. `docs/settings.md` explains each."""
 
 import base64
-import ipaddress
 import math
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data import redaction
+from data.addresses import database_address, networks, passwords
 from data.domain.money import currency_of, locale_of
 from data.errors import NotConfigured
 
@@ -43,30 +42,11 @@ def _rooted(url: str) -> str:
     """Resolves a relative SQLite path against the project's root, so that any working folder will do."""
     if url.startswith(SQLITE) and not url.startswith(SQLITE + "/") and url != SQLITE:
         return SQLITE + str(ROOT / url.removeprefix(SQLITE))
-    return _an_address(url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1))
-
-
-def _an_address(url: str) -> str:
-    """Refused here, where nothing of it is told: who opened it would say what it could not read, a piece of the password."""
-    from sqlalchemy import make_url  # here, since `--help` should not wait for it
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        make_url(url)
-    except (ArgumentError, ValueError):
-        raise ValueError("is no database address; in a password write @ as %40, / as %2F, : as %3A") from None
-    return url
+    return database_address(url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1))
 
 
 def _mlflow_rooted(url: str) -> str:
     return _rooted(url) if url.startswith(SQLITE) else url
-
-
-def _addresses(text: str) -> str:
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        if part != "*":
-            ipaddress.ip_network(part)  # its message names what does not fit
-    return text
 
 
 class Settings(BaseSettings):
@@ -87,7 +67,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1024 * 1024, ge=1024)
     rate_limit_per_second: float = Field(2000, ge=0)  # of one caller, in each process; 0: none
     failed_logins_per_minute: float = Field(60, gt=0)  # of one address: then 429 in the place of 401
-    trusted_proxies: Annotated[str, AfterValidator(_addresses)] = "127.0.0.1,::1"  # whose X-Forwarded-For is believed
+    trusted_proxies: Annotated[str, AfterValidator(networks)] = "127.0.0.1,::1"  # whose X-Forwarded-For is believed
     log_json: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -231,7 +211,7 @@ class Settings(BaseSettings):
         """Every value that must not be told: the secret settings, each token, passwords in addresses."""
         values = [getattr(self, name) for name in type(self).model_fields]
         found = {value.get_secret_value() for value in values if isinstance(value, SecretStr)} | self.tokens.keys()
-        found |= {password for url in (self.database_url, self.mlflow_tracking_uri) for password in _passwords(url)}
+        found |= {password for url in (self.database_url, self.mlflow_tracking_uri) for password in passwords(url)}
         basic = f"{self.pipedrive_webhook_user}:{self.pipedrive_webhook_password.get_secret_value()}"
         return {*found, base64.b64encode(basic.encode()).decode()} - {""}
 
@@ -311,9 +291,3 @@ def parse_weights(text: str) -> dict[str, float]:
         if not model.strip() or not math.isfinite(weights[model.strip()]):
             raise ValueError(f"entry {number} must read model:weight, as lead_score:2")
     return weights
-
-
-def _passwords(url: str) -> set[str]:
-    """The password of an address as it is written there and as it is meant."""
-    written = urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
-    return {written, unquote(written)} - {""}
