@@ -1,7 +1,12 @@
 """What every command starts with."""
 
 from data import log
+from data.errors import LeadloopError
 from data.settings import Settings, load_settings
+
+
+class Usage(LeadloopError):
+    """The command was not understood."""
 
 
 def settings_for_command(*, logs: bool = False) -> Settings:
