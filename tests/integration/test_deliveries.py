@@ -410,62 +410,6 @@ def test_a_slow_worker_whose_lease_is_over_does_not_leave_an_old_score(
     assert "leased" not in states(api, "hubspot")
 
 
-def test_what_waits_for_a_deleted_contact_is_withdrawn(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
-    contact(sandbox, **COLD)
-    score(api, loop, driver="worker")
-    gone(loop)
-    assert states(api, "hubspot") == ["superseded"]
-
-
-def gone(loop: Loop, number: int = 1) -> None:
-    moment = int(NOON.timestamp() * 1000)
-    said = {"eventId": 9, "portalId": 1, "objectId": number, "occurredAt": moment, "subscriptionType": "contact.deletion"}
-    collect(loop, "hubspot", json.dumps([said]).encode(), Driver.WORKER)
-
-
-@pytest.mark.parametrize("how", ["failed", "lost"])
-@pytest.mark.parametrize("arrived", [True, False])
-def test_an_alert_about_a_deleted_contact_that_may_be_there_is_looked_for_and_not_posted(
-    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock, how: str, arrived: bool
-) -> None:
-    contact(sandbox, **HOT)
-    row = by_destination(score(api, loop))["slack"]
-    assert loop.clients.slack is not None
-    ts = loop.clients.slack.post("#sales", row["content"]["text"], row["content"]["blocks"]) if arrived else None
-    if how == "failed":
-        settle(api, row, "fail", error="socket hang up")
-    gone(loop)
-    clock.move(seconds=61)
-    worker.sweep_outbox(loop, SLACK)
-    (found,) = api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json()
-    assert (found["state"], found["receipt"]) == (("confirmed", ts) if arrived else ("superseded", None))
-    assert len(sandbox.messages()) == arrived
-
-
-def test_an_alert_about_a_deleted_contact_that_cannot_be_looked_for_is_given_up_and_says_so(
-    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
-) -> None:
-    contact(sandbox, **HOT)
-    score(api, loop)
-    gone(loop)
-    sandbox.fault = lambda _vendor, path: 403 if path.endswith("history") else None
-    clock.move(seconds=61)
-    worker.sweep_outbox(loop, SLACK)
-    (found,) = api.get("/deliveries?destination=slack", headers=bearer(Scope.READ)).json()
-    assert found["state"] == "superseded"
-    assert "may be there" in found["error"]
-    assert sandbox.messages() == []
-
-
-def test_an_alert_that_was_never_sent_is_withdrawn_with_its_contact(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
-    contact(sandbox, **HOT)
-    score(api, loop, driver="worker")
-    gone(loop)
-    assert states(api, "slack") == ["superseded"]
-    worker.sweep_outbox(loop, SLACK)
-    assert sandbox.messages() == []
-
-
 def test_n8n_is_not_given_an_address_that_may_have_changed(
     api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
 ) -> None:
