@@ -195,7 +195,7 @@ def test_of_what_ended_before_endings_were_told_nobody_is_told(old: Database, tm
     endings.sweep(loop)
     assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"]}
     with old.write() as session:
-        outcomes.add_new(session, [(3, "won", NOON + timedelta(days=1))], NOON + timedelta(days=1))
+        outcomes.replace(session, {3: [("lost", NOON), ("won", NOON + timedelta(days=1))]}, NOON + timedelta(days=1))
     endings.sweep(loop)
     assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"] + 1}, "of what ends from now on they are"
 
