@@ -16,12 +16,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import create_engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
 from automation.clients.registry import Clients, build_clients
 from automation.loop import build_loop
 from automation.pipeline.context import Loop
-from automation.sandbox.server import Addresses, running
+from automation.sandbox.server import Addresses, build_app, running
+from automation.sandbox.server import serving as serving_stand_ins
 from automation.sandbox.state import Sandbox
 from data import log, redaction
 from data.db import Database
@@ -169,11 +171,29 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox
         yield box, found
 
 
+class Door:
+    """Hands every request to the stand-ins of the test that is running."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, Addresses]]:
+    """One server for the whole run: starting and ending one takes longer than most tests."""
+    made = Door()
+    with serving_stand_ins(made, tmp_path_factory.mktemp("sandbox")) as found:
+        yield made, found
+
+
 @pytest.fixture
-def addresses(sandbox: Sandbox, tmp_path: Path) -> Iterator[Addresses]:
+def addresses(sandbox: Sandbox, door: tuple[Door, Addresses]) -> Addresses:
     """The stand-ins on loopback."""
-    with running(sandbox, tmp_path / "sandbox") as found:
-        yield found
+    made, found = door
+    made.app = build_app(sandbox)
+    return found
 
 
 LoopFactory = Callable[..., Loop]
