@@ -12,6 +12,7 @@ from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Wri
 from automation.clients.limit_headers import pipedrive_rest, wait_of_refusal
 from automation.clients.pace import Pace, Turn, Unpaced
 from automation.clients.pipedrive_schema import Schema, schema_of
+from automation.clients.tls import shared_context
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
@@ -59,8 +60,9 @@ class PipedriveClient:
     def __init__(self, api_token: str, base_url: str, *, pace: Pace | None = None, calls_per_2_seconds: int = 20) -> None:
         self._pace, self.rate = pace or Unpaced(), rate_of(calls_per_2_seconds)
         self._http = httpx.Client(
-            base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
+            base_url=base_url.rstrip("/"), headers={"x-api-token": api_token}, timeout=TIMEOUT_SECONDS, trust_env=False,
+            verify=shared_context(),
+        )  # fmt: skip
         self._schemas: dict[EntityKind, tuple[float, Schema]] = {}
         self._labels: dict[EntityKind, tuple[float, dict[str, str]]] = {}
         self._lock = threading.Lock()

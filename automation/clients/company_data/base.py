@@ -8,6 +8,7 @@ from typing import Protocol
 import httpx
 
 from automation.clients.base import retry_after
+from automation.clients.tls import shared_context
 from data.domain.company_profile import CompanyProfile
 from data.errors import Permanent, Retryable, VendorError
 
@@ -51,8 +52,9 @@ class Asker:
         self._name = name
         self._seconds = timeout_seconds
         self._http = httpx.Client(
-            base_url=base_url.rstrip("/"), headers=dict(headers), timeout=timeout_seconds, trust_env=False, follow_redirects=False
-        )
+            base_url=base_url.rstrip("/"), headers=dict(headers), timeout=timeout_seconds, trust_env=False, follow_redirects=False,
+            verify=shared_context(),
+        )  # fmt: skip
         self._rests_until = 0.0
 
     def rest_seconds(self) -> float:
