@@ -12,7 +12,6 @@ from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Wri
 from automation.clients.limit_headers import pipedrive_rest, wait_of_refusal
 from automation.clients.pace import Pace, Turn, Unpaced
 from automation.clients.pipedrive_schema import Schema, schema_of
-from automation.clients.tls import shared_context
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
@@ -21,6 +20,7 @@ from data.domain.pace import Rate
 from data.errors import Gone, Permanent, Retryable, VendorError
 from data.log import get_logger
 from data.redaction import shortened
+from data.tls import shared_context
 
 PATHS: dict[EntityKind, str] = {
     EntityKind.CONTACT: "persons",

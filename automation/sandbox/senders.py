@@ -23,6 +23,7 @@ from automation.sandbox.records import milliseconds
 from automation.sandbox.state import Sandbox
 from automation.sandbox.tricks import Tricks
 from automation.sandbox.world import Happening
+from data.tls import shared_context
 
 HUBSPOT_TIMEOUT_SECONDS, HUBSPOT_ATTEMPTS = 5.0, 11
 PIPEDRIVE_TIMEOUT_SECONDS, PIPEDRIVE_PAUSES = 10.0, (3.0, 30.0, 150.0)
@@ -50,7 +51,7 @@ class Sender:
         self._vendor, self._sandbox, self._url = vendor, sandbox, url
         self.address = url  # where the bytes go: behind the public address that is signed, a proxy may lead elsewhere
         self.ledger = sandbox.ledgers[vendor]
-        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False)
+        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=shared_context())
         self._lock = threading.RLock()
         self._ids = itertools.count(100)
         self._tricks = Tricks(vendor, sandbox.habits)

@@ -8,9 +8,9 @@ from typing import Protocol
 import httpx
 
 from automation.clients.base import retry_after
-from automation.clients.tls import shared_context
 from data.domain.company_profile import CompanyProfile
 from data.errors import Permanent, Retryable, VendorError
+from data.tls import shared_context
 
 LARGEST_ANSWER_BYTES = 256 * 1024  # a company is told in some 5 kB
 # How long nobody is asked who said that it was too much, that the account's credits are used up, or that the key is wrong.
