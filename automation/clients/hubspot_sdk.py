@@ -11,7 +11,7 @@ from hubspot.crm.associations import v4 as associations
 from hubspot.discovery.discovery_base import DiscoveryBase
 
 from automation.clients.base import retry_after
-from automation.clients.limit_headers import Headers, hubspot_rest, wait_of_refusal
+from automation.clients.limit_headers import Headers, hubspot_window, wait_of_refusal
 from data.errors import Permanent, Retryable, VendorError
 from data.redaction import shortened
 
@@ -77,6 +77,6 @@ def _vendor_error(error: Any) -> VendorError:
     if error.status in (401, 423, 429, 477) or error.status >= 500:
         headers = _headers(error)
         if error.status == 429:
-            return Retryable(detail, retry_after_seconds=wait_of_refusal(headers, hubspot_rest(headers)), limited=True)
+            return Retryable(detail, retry_after_seconds=wait_of_refusal(headers, hubspot_window(headers)), limited=True)
         return Retryable(detail, retry_after_seconds=retry_after(headers.get("Retry-After")))
     return Permanent(detail, content=error.status == 400)

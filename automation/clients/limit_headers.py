@@ -11,6 +11,7 @@ from automation.clients.base import retry_after
 
 # Neither says when its day begins anew (HubSpot's in the account's time zone): asked again as seldom as who is down.
 DAY_SPENT_SECONDS = 300.0
+PART_OF_WINDOW = 0.1
 DAYS_LEFT = ("X-HubSpot-RateLimit-Daily-Remaining", "x-daily-ratelimit-token-remaining")
 
 Headers = Mapping[str, str]
@@ -18,14 +19,22 @@ Headers = Mapping[str, str]
 
 
 def hubspot_rest(headers: Headers) -> float | None:
-    """The seconds until HubSpot's window is over whose last call this was; None where some are left, or nothing is said.
+    """The seconds for which nobody calls HubSpot after an answer that leaves no call; None where some are left, or nothing is said.
+
+    Its window slides: of calls that were spread over it, some are free again after a part of it.
 
     >>> hubspot_rest({"X-HubSpot-RateLimit-Remaining": "0", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"})
-    10.0
+    1.0
     >>> hubspot_rest({"X-HubSpot-RateLimit-Remaining": "7", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"})
     """
     if day_is_spent(headers):
         return DAY_SPENT_SECONDS
+    window = hubspot_window(headers)
+    return None if window is None else window * PART_OF_WINDOW
+
+
+def hubspot_window(headers: Headers) -> float | None:
+    """The seconds of HubSpot's window where nothing is left of it, after which all of it is free; otherwise None."""
     length = retry_after(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
     return None if length is None or not _none_left(headers, "X-HubSpot-RateLimit-Remaining") else length / 1000
 

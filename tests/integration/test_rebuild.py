@@ -61,7 +61,7 @@ LATE_SHARE, LATE_DAYS = 0.5, 4.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("contacts", [1_000])
+@pytest.mark.parametrize("contacts", [400])
 def test_every_row_built_again_equals_the_one_that_was_scored(
     make_loop: LoopFactory,
     addresses: Addresses,

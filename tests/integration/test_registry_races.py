@@ -37,7 +37,7 @@ def start(settings: Settings, path: Path, seed: int) -> "subprocess.Popen[str]":
         "LEADLOOP_VAR_DIR": str(settings.var_dir),
         "OMP_NUM_THREADS": "1",
     }
-    command = ["train", "--csv", str(path), "--target", "won", "--name", "own", "--seed", str(seed), "--budget", "2"]
+    command = ["train", "--csv", str(path), "--target", "won", "--name", "own", "--seed", str(seed), "--budget", "0"]
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.cli", *command],
         cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
