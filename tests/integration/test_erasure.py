@@ -113,6 +113,7 @@ class Dying(Database):
             yield session
 
 
+@pytest.mark.slow
 def test_whatever_it_is_killed_at_it_goes_on_until_it_is_done(loop: Loop) -> None:
     """Killed before its first transaction, then before its second, and so on: each goes on from what the one before has left."""
     tell_all(loop)
@@ -137,6 +138,7 @@ def test_whatever_it_is_killed_at_it_goes_on_until_it_is_done(loop: Loop) -> Non
     assert [row.target for row in audit.listed(loop.database)] == [f"erasure {number}"]
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_between_its_rows_and_their_bytes_overwrites_these(loop: Loop) -> None:
     tell_all(loop)
     number = run.ask(loop, ADA, Origin.COMMAND)

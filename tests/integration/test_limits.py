@@ -99,6 +99,7 @@ def test_what_may_not_be_sent_now_waits_without_losing_an_attempt(loop: Loop, sa
     assert {row.state for row in stored(loop, "hubspot")} == {"confirmed"}
 
 
+@pytest.mark.slow
 def test_a_day_s_limit_costs_no_attempt_and_is_asked_about_ever_more_seldom(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
     collected(loop, sandbox, 3, Driver.WORKER)
     worker.sweep_inbox(loop)

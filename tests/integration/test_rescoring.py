@@ -116,6 +116,7 @@ def test_a_model_that_nothing_asks_is_named_with_those_that_are(loop: Loop) -> N
         ask_all_open(loop, "churn", "monday")
 
 
+@pytest.mark.slow
 def test_everything_open_is_written_back_in_batches(
     make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
 ) -> None:

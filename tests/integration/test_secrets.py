@@ -205,6 +205,7 @@ def test_what_vendors_send_back_is_told_without_secrets(loop: Loop, echo: Echo, 
     assert [name for name, cells in tables.items() if tells(cells)] == []
 
 
+@pytest.mark.slow
 def test_no_answer_and_no_line_of_the_service_has_one(loop: Loop, settings: Settings, echo: Echo, logs: Logs) -> None:
     live(loop, echo)
     with serving(create_app(settings, loop=loop, jobs=())) as url, httpx.Client(base_url=url, trust_env=False, timeout=20) as api:

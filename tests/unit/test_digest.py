@@ -42,6 +42,7 @@ def test_each_alert_of_a_digest_keeps_its_id_its_button_and_its_footer() -> None
     assert [block["elements"][0]["text"].split()[-1] for block in blocks if block["type"] == "context"] == ["1", "2"]
 
 
+@pytest.mark.slow
 @given(name=LONG, feature=LONG)
 def test_a_digest_of_the_longest_alerts_is_within_slack_s_limits(name: str, feature: str) -> None:
     factors = tuple(Factor(feature=feature, value=name, contribution=0.7, points=12.4) for _ in range(5))

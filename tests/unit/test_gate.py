@@ -122,6 +122,7 @@ def test_what_chance_makes_of_a_perfect_model_is_allowed() -> None:
     assert decided(truth, labels, truth).promote
 
 
+@pytest.mark.slow
 def test_a_champion_that_gains_little_is_not_given_up_for_less() -> None:
     """Half a percent of the log-loss would be most of what it knows."""
     generator = np.random.default_rng(0)

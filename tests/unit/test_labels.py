@@ -149,6 +149,7 @@ def test_no_example_is_at_or_after_its_end_nor_too_young(told: list[Told], now: 
     assert found["as_of"].is_sorted()
 
 
+@pytest.mark.slow
 @given(stories(), stories(), st.integers(0, 200))
 def test_what_happens_after_the_horizon_changes_no_label(told: list[Told], later: list[Told], now: int) -> None:
     # A link that becomes known later may still say whose an earlier deal was, so what comes after links nothing.

@@ -245,6 +245,7 @@ def test_folds_that_have_a_usable_column_and_folds_that_have_none_go_together() 
     assert np.isfinite(fit.scorer.margins(notes)).all()
 
 
+@pytest.mark.slow
 def test_when_the_time_is_up_at_once_one_learner_is_tried_and_the_others_are_named() -> None:
     fit = fit_table(table(400), budget_seconds=1e-6)
     assert [one.learner for one in fit.tried] == ["prior", "naive_bayes"]
@@ -260,6 +261,7 @@ def test_matrices_that_nobody_needs_any_more_are_let_go() -> None:
     assert made.fold(0, Form.SCALED)[0] is not before[Form.SCALED]  # made anew
 
 
+@pytest.mark.slow
 def test_one_win_in_a_hundred_and_twenty_rows_is_learned_from_without_a_word() -> None:
     rare = table(120)
     for wins in (1, 2, 3):

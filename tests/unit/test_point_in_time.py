@@ -93,6 +93,7 @@ def test_the_order_of_arrival_does_not_matter_once_everything_is_known(model: st
     assert_frame_equal(built(model, late, asked), built(model, early, asked))
 
 
+@pytest.mark.slow
 @MODELS
 @FEW
 @given(told=stories())

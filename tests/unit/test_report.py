@@ -189,6 +189,7 @@ def test_an_outcome_that_has_become_more_frequent_is_told() -> None:
     assert "Times are changing: is_won was yes in" in found.text
 
 
+@pytest.mark.slow
 def test_newest_rows_that_are_not_like_the_older_ones_are_told() -> None:
     made = table(2_000)
     name = next(column.name for column in made.inputs if column.kind is InputKind.NUMBER)
@@ -201,6 +202,7 @@ def test_newest_rows_that_are_not_like_the_older_ones_are_told() -> None:
     assert said not in shown(trained_on(made)).text
 
 
+@pytest.mark.slow
 def test_names_levels_and_notes_are_shown_and_never_run() -> None:
     made = trained_on(hostile([*EVIL[:-1], " "]))
     suspects = tuple(Suspect(name, Reason.TARGET_COPY, name, left_out=True, weight=1.0) for name in EVIL)
