@@ -7,12 +7,14 @@ first try bans the address for 30 minutes, whose messages are lost; after three 
 
 import itertools
 import json
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -23,7 +25,6 @@ from automation.sandbox.records import milliseconds
 from automation.sandbox.state import Sandbox
 from automation.sandbox.tricks import Tricks
 from automation.sandbox.world import Happening
-from data.tls import shared_context
 
 HUBSPOT_TIMEOUT_SECONDS, HUBSPOT_ATTEMPTS = 5.0, 11
 PIPEDRIVE_TIMEOUT_SECONDS, PIPEDRIVE_PAUSES = 10.0, (3.0, 30.0, 150.0)
@@ -51,7 +52,7 @@ class Sender:
         self._vendor, self._sandbox, self._url = vendor, sandbox, url
         self.address = url  # where the bytes go: behind the public address that is signed, a proxy may lead elsewhere
         self.ledger = sandbox.ledgers[vendor]
-        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=shared_context())
+        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_shared_context())
         self._lock = threading.RLock()
         self._ids = itertools.count(100)
         self._tricks = Tricks(vendor, sandbox.habits)
@@ -238,3 +239,9 @@ class PipedriveSender(Sender):
             webhook.first_failures, webhook.banned_until = 0, now + BAN / habits.hurry
         if now - (webhook.last_success_at or webhook.added_at) >= DELETED_AFTER:
             self._account.webhooks.pop(webhook.id, None)
+
+
+@cache
+def _shared_context() -> ssl.SSLContext:
+    """Reading the authorities' certificates takes longer than a POST."""
+    return httpx.create_ssl_context(trust_env=False)
