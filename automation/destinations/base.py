@@ -33,6 +33,7 @@ class Activation:
     cooled: bool
     """Whether the record was not hot in between, since the last alert."""
     last_alert_at: datetime | None
+    """Both are known of a hot record on its way to a destination of alerts."""
     derived: dict[str, Any] = field(default_factory=dict)
     """What enrichments made of what was known: it travels beside the event."""
 

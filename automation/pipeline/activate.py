@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlmodel import Session
 
-from automation.destinations.base import Activation
+from automation.destinations.base import Activation, Destination
 from automation.destinations.registry import DESTINATIONS
 from automation.pipeline.context import Loop
-from data.domain.delivery import Carrier
+from data.domain.delivery import Carrier, DeliveryKind
 from data.domain.entity import Known
 from data.domain.event import Driver
 from data.domain.event_type import Verb, parts_of
-from data.domain.prediction import Prediction
+from data.domain.prediction import Label, Prediction
 from data.warehouse import deliveries, identities, predictions
 from data.warehouse.deliveries import Draft
 from data.warehouse.entities import EntityRow
@@ -50,7 +50,7 @@ def activate(
         if not destination.configured(loop.clients):
             continue
         delivery_id = deliveries.new_id()
-        activation = _activation(loop, session, about, event, row, prediction, delivery_id, destination.name)
+        activation = _activation(loop, session, about, event, row, prediction, delivery_id, destination)
         content = destination.content(activation)
         if content is None:
             continue
@@ -86,9 +86,11 @@ def _activation(
     row: PredictionRow,
     prediction: Prediction,
     delivery_id: str,
-    destination: str,
+    destination: Destination,
 ) -> Activation:
-    alerted_at = deliveries.last_alert_at(session, _person(session, row), destination)
+    # Asked only where it decides something: most predictions alert nobody.
+    may_alert = destination.kind is DeliveryKind.ALERT and prediction.label is Label.HIGH
+    alerted_at = deliveries.last_alert_at(session, _person(session, row), destination.name) if may_alert else None
     return Activation(
         settings=loop.settings,
         delivery_id=delivery_id,
