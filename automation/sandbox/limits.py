@@ -1,4 +1,4 @@
-"""Counts requests against the vendors' limits. Whether what is over them is refused is a habit; what is left is always said."""
+"""Counts requests against the vendors' limits. Whether there are any is a habit: without it nothing is counted, and all is left."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -57,7 +57,7 @@ def count(sandbox: Sandbox, request: Request, _body: Any) -> tuple[Response | No
         account.searches.take(now)
         return None, {}
     over = _over(account, now) if enforced else None
-    if over is None:
+    if enforced and over is None:
         account.window.take(now)
         account.daily.take(now, 1)
     return None if over is None else _too_many(over), _headers(account, now)

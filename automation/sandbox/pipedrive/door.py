@@ -31,8 +31,9 @@ def refuse(status: int) -> Response:
 
 def count(sandbox: Sandbox, request: Request, _body: Any) -> tuple[Response | None, dict[str, str]]:
     account, now = sandbox.pipedrive_account, sandbox.now()
-    over = sandbox.habits.pipedrive_limits and (account.window.left(now) <= 0 or not account.daily.left(now))
-    if not over:
+    enforced = sandbox.habits.pipedrive_limits
+    over = enforced and (account.window.left(now) <= 0 or not account.daily.left(now))
+    if enforced and not over:
         account.window.take(now)
         account.daily.take(now, cost(request))
     headers = {

@@ -9,6 +9,7 @@ from hubspot import HubSpot
 from hubspot.crm import contacts, properties
 from hubspot.crm.associations import v4
 
+from automation.sandbox.habits import Habits
 from automation.sandbox.hubspot.schema import KINDS
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
@@ -234,7 +235,10 @@ def test_a_token_says_what_it_was_granted_and_does_no_more(places: Addresses, bo
     assert get(places, "/crm/v3/objects/notes").status_code == get(places, "/crm/v3/properties/contacts").status_code == 200
 
 
-def test_every_answer_but_a_search_s_says_what_is_left(places: Addresses) -> None:
+def test_every_answer_but_a_search_s_says_what_is_left(places: Addresses, box: Sandbox) -> None:
+    free = get(places, "/crm/v3/objects/contacts").headers
+    assert free["X-HubSpot-RateLimit-Remaining"] == free["X-HubSpot-RateLimit-Max"], "nothing is counted without limits"
+    box.set_habits(Habits(hubspot_limits=True))
     before, after = (get(places, "/crm/v3/objects/contacts").headers for _ in range(2))
     assert (before["X-HubSpot-RateLimit-Max"], before["X-HubSpot-RateLimit-Interval-Milliseconds"]) == ("100", "10000")
     for name in ("X-HubSpot-RateLimit-Remaining", "X-HubSpot-RateLimit-Daily-Remaining"):
