@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.engine import make_url
 
-from data.db import Database
+from data.db import opened
 from data.errors import BadInput, LeadloopError
 from data.migrations import upgrade
 from data.settings import SQLITE, Settings
@@ -73,7 +73,7 @@ def restore(settings: Settings, source: Path, now: datetime) -> tuple[Card, int]
     _must_be_empty(settings)
     with _told():
         _put_back(settings, source, copy)
-    with _database(settings) as database:
+    with opened(settings.database_url) as database:
         upgrade(database)
         with database.write() as session:
             return card, resending.doubt_all(session, now)
@@ -111,7 +111,7 @@ def _put_back(settings: Settings, source: Path, copy: Path) -> None:
 def _card(settings: Settings, now: datetime) -> Card:
     if (file := _file_of(settings.database_url)) is not None and not file.is_file():
         raise BadInput(f"there is no {file}: LEADLOOP_DATABASE_URL names another database than the service has")
-    with _database(settings) as database, database.read() as session:
+    with opened(settings.database_url) as database, database.read() as session:
         if (version := census.schema(session)) is None:
             raise BadInput("there is no Leadloop in that database (LEADLOOP_DATABASE_URL): start the service once")
         return Card(made_at=now, schema_version=version, rows=census.rows(session))
@@ -128,7 +128,7 @@ def _must_be_empty(settings: Settings) -> None:
     """PostgreSQL: without tables. A SQLite file may be there, as a first start of the service leaves it, but without events."""
     if (file := _file_of(settings.database_url)) is not None and not file.is_file():
         return
-    with _database(settings) as database, database.read() as session:
+    with opened(settings.database_url) as database, database.read() as session:
         if census.schema(session) is not None and census.rows(session)["events"]:
             raise BadInput("the database has events: restore into another one (LEADLOOP_DATABASE_URL)")
         if not settings.is_sqlite and census.tables(session):
@@ -168,15 +168,6 @@ def _told() -> Iterator[None]:
         raise BackUpFailed(f"{Path(error.cmd[0]).name}: {lines[-1] if lines else f'status {error.returncode}'}") from error
     except (OSError, sqlite3.Error) as error:
         raise BackUpFailed(str(error)) from error
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.database_url)
-    try:
-        yield database
-    finally:
-        database.dispose()
 
 
 def _file_of(url: str) -> Path | None:

@@ -157,6 +157,16 @@ class Database:
 
 
 @contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database until the block ends."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
 def away_is_not_ready() -> Iterator[None]:
     """A database that cannot be used is told as what it is: nothing was stored, try again."""
     try:

@@ -10,7 +10,7 @@ from rich.console import Console
 from automation import audit
 from data.backup import Card, back_up, restore
 from data.clock import SystemClock
-from data.db import Database
+from data.db import opened
 from data.domain.audit import Action
 from data.settings import SQLITE, Settings
 
@@ -39,20 +39,11 @@ def _recorded(settings: Settings, action: Action, folder: Path) -> Iterator[dict
     clock, actor, found = SystemClock(), audit.command_line_actor(), dict[str, Any]()
     if settings.is_sqlite and not Path(settings.database_url.removeprefix(SQLITE)).is_file():
         yield found
-        with _database(settings) as database:
+        with opened(settings.database_url) as database:
             audit.record(database, clock, actor, action, str(folder), **found)
         return
-    with _database(settings) as database, audit.recorded(database, clock, actor, action, str(folder)) as found:
+    with opened(settings.database_url) as database, audit.recorded(database, clock, actor, action, str(folder)) as found:
         yield found
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.database_url)
-    try:
-        yield database
-    finally:
-        database.dispose()
 
 
 def _counted(card: Card) -> str:
