@@ -68,11 +68,12 @@ def _put(session: Session, alert: DeliveryRow, row: OutcomeRow, now: datetime) -
     if told:
         _tell_again(session, told[0], content, now)
         return
-    draft = Draft(alert.destination, DeliveryKind.ENDING, content.model_dump(mode="json"), Carrier.WORKER, now)
-    deliveries.add(
-        session, draft, delivery_id=deliveries.new_id(), prediction_id=alert.prediction_id, event_id=alert.event_id,
-        entity_id=alert.entity_id, occurred_at=row.occurred_at, now=now,
+    draft = Draft(
+        id=deliveries.new_id(), prediction_id=alert.prediction_id, event_id=alert.event_id, entity_id=alert.entity_id,
+        occurred_at=row.occurred_at, destination=alert.destination, kind=DeliveryKind.ENDING,
+        content=content.model_dump(mode="json"), carrier=Carrier.WORKER, due=now,
     )  # fmt: skip
+    deliveries.add(session, [draft], now)
 
 
 def _tell_again(session: Session, told: DeliveryRow, content: Ending, now: datetime) -> None:

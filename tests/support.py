@@ -14,10 +14,12 @@ from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
+from sqlmodel import Session, col, select
 
 from api.server import options_for
 from data.clock import SystemClock
 from data.settings import Scope, Settings
+from data.warehouse.predictions import PredictionRow
 from ml.learners.base import Boosted
 from ml.models.lead_score import MODEL
 from ml.training import samples
@@ -111,6 +113,12 @@ def generic(entity: str = "ada@example.com", *, at: datetime = NOON, key: str | 
         "entity": {"kind": "contact", "id": entity},
         "properties": properties or HOT,
     }
+
+
+def newest_prediction(session: Session, entity_id: int, model: str) -> PredictionRow | None:
+    """The prediction of the entity's newest event."""
+    query = select(PredictionRow).where(PredictionRow.entity_id == entity_id, PredictionRow.model == model)
+    return session.exec(query.order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())).first()
 
 
 def until(said: str, done: Callable[[], bool], *, seconds: float = 30) -> None:

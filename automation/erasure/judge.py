@@ -86,6 +86,6 @@ def judge(session: Session, refs: Iterable[EntityRef], texts: Iterable[str]) -> 
     return Judge(tombstones.find(session, refs, {address for text in texts for address in addresses_in(text)}))
 
 
-def mentions_in(session: Session, value: Any) -> Mentions:
-    """The addresses, in a JSON value that is to be stored, of those who were erased and have not come anew."""
-    return judge(session, (), texts_in(value)).undated().mentions
+def mentions_in(session: Session, values: Iterable[Any]) -> Mentions:
+    """The addresses, in JSON values that are to be stored, of those who were erased and have not come anew."""
+    return judge(session, (), (text for value in values for text in texts_in(value))).undated().mentions

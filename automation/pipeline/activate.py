@@ -1,8 +1,7 @@
 """Stage 9: one delivery per destination, in the transaction of the prediction that causes it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
@@ -13,12 +12,12 @@ from data.domain.delivery import Carrier, DeliveryKind
 from data.domain.entity import Known
 from data.domain.event import Driver
 from data.domain.event_type import Verb, parts_of
-from data.domain.prediction import Label, Prediction
-from data.warehouse import deliveries, identities, predictions
+from data.domain.prediction import Label
+from data.warehouse import deliveries, predictions
 from data.warehouse.deliveries import Draft
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
-from data.warehouse.predictions import PredictionRow
+from data.warehouse.predictions import Made, Said
 
 
 @dataclass(frozen=True)
@@ -27,51 +26,46 @@ class About:
 
     entity: EntityRow
     known: Known
+    same: frozenset[int] = frozenset()
+    """Other records of the same person or company: who is in two CRMs alerts once."""
 
 
 def activate(
-    loop: Loop, session: Session, about: About, event: EventRow, row: PredictionRow, prediction: Prediction, driver: Driver
-) -> None:
-    """Makes the deliveries of a stored prediction.
+    loop: Loop, session: Session, about: About, event: EventRow, made: Made, number: int, before: Said | None, driver: Driver
+) -> list[Draft]:
+    """The deliveries of a prediction that was just stored, as row `number`.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
     is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery. Nor does
     a review of which the same version says the same as before.
 
-    The caller holds the entity's row.
+    Parameters:
+        before: what the model had said of the entity, if anything. The caller holds the entity's row.
     """
-    newest = predictions.newest_of(session, row.entity_id, row.model)
-    assert newest is not None
-    assert row.id is not None
-    is_late, is_review = newest.id != row.id, parts_of(event.type)[1] is Verb.REVIEWED
-    if (is_late or is_review) and _says_the_same(predictions.made_before(session, row), row):
-        return
+    is_late, is_review = before is not None and before.is_newer_than(made), parts_of(event.type)[1] is Verb.REVIEWED
+    if (is_late or is_review) and before is not None and before.repeats(made):
+        return []
+    drafts = []
     for destination in DESTINATIONS.values():
         if not destination.configured(loop.clients):
             continue
         delivery_id = deliveries.new_id()
-        activation = _activation(loop, session, about, event, row, prediction, delivery_id, destination)
-        content = destination.content(activation)
-        if content is None:
+        activation = _activation(loop, session, about, event, made, delivery_id, destination)
+        if (content := destination.content(activation)) is None:
             continue
         by_n8n = driver is Driver.N8N and destination.carrier(loop.settings) == Carrier.N8N and destination.n8n_can(activation)
-        draft = Draft(destination.name, destination.kind, content, *_carrier(loop, by_n8n=by_n8n))
-        deliveries.add(
-            session, draft, delivery_id=delivery_id, prediction_id=row.id, event_id=row.event_id,
-            entity_id=row.entity_id, occurred_at=newest.occurred_at, now=loop.clock.now(),
+        carrier, due = _carrier(loop, by_n8n=by_n8n)
+        drafts.append(
+            Draft(
+                id=delivery_id, prediction_id=number, event_id=made.event_id, entity_id=made.entity_id,
+                occurred_at=before.occurred_at if before is not None and is_late else made.occurred_at,
+                destination=destination.name, kind=destination.kind, content=content, carrier=carrier, due=due,
+            )
         )  # fmt: skip
+    return drafts
 
 
-def _person(session: Session, row: PredictionRow) -> set[int]:
-    """The entity and those that are the same: a person who is in two CRMs alerts once."""
-    return {row.entity_id, *identities.same_as(session, [row.entity_id]).get(row.entity_id, ())}
-
-
-def _says_the_same(before: PredictionRow | None, row: PredictionRow) -> bool:
-    return before is not None and (before.score, before.model_version) == (row.score, row.model_version)
-
-
-def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:
+def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, datetime]:
     now = loop.clock.now()
     if by_n8n:
         return Carrier.N8N, now + timedelta(seconds=loop.settings.n8n_grace_seconds)
@@ -79,29 +73,23 @@ def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, Any]:
 
 
 def _activation(
-    loop: Loop,
-    session: Session,
-    about: About,
-    event: EventRow,
-    row: PredictionRow,
-    prediction: Prediction,
-    delivery_id: str,
-    destination: Destination,
+    loop: Loop, session: Session, about: About, event: EventRow, made: Made, delivery_id: str, destination: Destination
 ) -> Activation:
+    prediction = made.prediction
     # Asked only where it decides something: most predictions alert nobody.
     may_alert = destination.kind is DeliveryKind.ALERT and prediction.label is Label.HIGH
-    alerted_at = deliveries.last_alert_at(session, _person(session, row), destination.name) if may_alert else None
+    alerted_at = deliveries.last_alert_at(session, {made.entity_id, *about.same}, destination.name) if may_alert else None
     return Activation(
         settings=loop.settings,
         delivery_id=delivery_id,
         entity=about.entity.ref,
         known=about.known,
         prediction=prediction,
-        fields=row.fields,
+        fields=made.fields,
         base_rate=loop.predictor.card(prediction.model, prediction.model_version).base_rate,
-        occurred_at=row.occurred_at,
+        occurred_at=made.occurred_at,
         now=loop.clock.now(),
-        cooled=alerted_at is not None and predictions.cooled_since(session, row, alerted_at),
+        cooled=alerted_at is not None and predictions.cooled_since(session, made, alerted_at),
         last_alert_at=alerted_at,
         derived=event.derived,
     )

@@ -4,35 +4,28 @@ Whoever made it (n8n carried it here, or the worker did) it is stored once per (
 the same transaction. What is refused is kept as a dead letter, and its event goes on.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlmodel import Session
 
-from automation import knowledge
 from automation.account import accounts
 from automation.allowance import grant_of
-from automation.deals import open_deals
-from automation.erasure.judge import mentions_in
-from automation.pipeline.activate import About, activate
 from automation.pipeline.context import Loop
-from automation.pipeline.enrich_predictions import enrich_predictions
 from automation.pipeline.prediction_entries import Entry, Unread, at_prediction
-from automation.predictive_enrichments.base import Scored
-from automation.triggers import models_asked
-from data.domain.event import Driver, EventState
+from automation.pipeline.store_predictions import Answered, Desk, desk_of, store
+from data.domain.event import Driver
 from data.domain.fact import told_by
-from data.domain.mention import in_json
-from data.domain.money import Account, Money
+from data.domain.money import Account
 from data.domain.prediction import Prediction
 from data.domain.stage import Stage
 from data.errors import BadInput, LeadloopError, NotFound
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, entities, events, identities, leases, predictions
+from data.warehouse import dead_letters, deliveries, leases, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
-from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from ml.models.prediction_checks import Given
 from ml.models.registry import schema_of
@@ -40,6 +33,7 @@ from ml.version import Card
 
 log = get_logger("predictions")
 
+FAULTS = (LeadloopError, ValueError, TypeError, ArithmeticError)  # of one entry, not of us
 DOOR = "predictions"  # who sent what names no event of ours
 
 
@@ -58,25 +52,6 @@ class Taken:
     refused: list[Refused] = field(default_factory=list)
     lease_id: str | None = None
     deliveries: list[DeliveryRow] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What is known of all events and entities of a batch, read once; what is stored of it on the way is noted here."""
-
-    loop: Loop
-    session: Session
-    driver: Driver
-    rows: Mapping[int, EventRow]
-    about: Mapping[int, About]
-    answered: dict[int, set[str]]
-    """Event -> the models that have answered it."""
-    scores: dict[int, dict[str, float]]
-    """Entity -> its newest score by each model."""
-    deals: Mapping[int, tuple[Money, ...]]
-    accounts: Mapping[str, Account]
-    weights: Mapping[str, float]
-    cards: dict[tuple[str, str], Card | None] = field(default_factory=dict)
 
 
 def collect_predictions(loop: Loop, entries: Sequence[Entry | Unread], driver: Driver) -> Taken:
@@ -106,10 +81,11 @@ def take(
     """The same within the caller's transaction. `letters`: what is refused becomes a dead letter."""
     taken = Taken()
     ids = [entry.event_id for entry in entries if entry.event_id is not None]
-    desk = _desk(loop, session, driver, ids, known_accounts)
+    desk = desk_of(loop, session, driver, ids, known_accounts)
     # In the order of the events, so that the last one stored of an entity is its newest.
-    for index in sorted(range(len(entries)), key=lambda index: _moment(desk.rows, entries[index])):
-        _take(desk, taken, index, entries[index])
+    order = sorted(range(len(entries)), key=lambda index: _moment(desk.rows, entries[index]))
+    for turn in _turns(desk, [(index, entries[index]) for index in order]):
+        _store(desk, taken, _checked(desk, taken, turn))
     if letters:
         dead_letters.add(session, _letters(desk, taken.refused, entries))
     if driver is Driver.N8N:
@@ -117,58 +93,66 @@ def take(
     return taken
 
 
-def hold(session: Session, entity_ids: set[int]) -> dict[int, EntityRow]:
-    """Their rows. Other records of the same people are held too: two at once would each find no alert of the other."""
-    others = {number for same in identities.same_as(session, entity_ids).values() for number in same}
-    return {number: row for number, row in entities.lock(session, entity_ids | others).items() if number in entity_ids}
-
-
-def _desk(loop: Loop, session: Session, driver: Driver, ids: Sequence[int], known_accounts: Mapping[str, Account]) -> Desk:
-    rows = events.by_ids(session, ids)
-    held = hold(session, {row.entity_id for row in rows.values()})
-    rows = {number: row for number, row in rows.items() if row.entity_id in held}  # the others were erased meanwhile
-    known = knowledge.known(session, held.values())
-    answered: dict[int, set[str]] = {number: set() for number in rows}
-    for stored in predictions.of_events(session, rows):
-        answered[stored.event_id].add(stored.model)
-    return Desk(
-        loop=loop,
-        session=session,
-        driver=driver,
-        rows=rows,
-        about={number: About(entity, known[number]) for number, entity in held.items()},
-        answered=answered,
-        scores=predictions.newest_scores(session, held),
-        deals=open_deals(session, held, known_accounts),
-        accounts=known_accounts,
-        weights=dict.fromkeys(models_asked(loop.settings.lead_model), 1.0) | loop.settings.weights,
-    )
-
-
 def _moment(rows: Mapping[int, EventRow], entry: Entry | Unread) -> tuple[str, int]:
     row = rows.get(entry.event_id) if entry.event_id is not None else None
     return (row.occurred_at.isoformat() if row else "", entry.event_id or 0)
 
 
-def _take(desk: Desk, taken: Taken, index: int, entry: Entry | Unread) -> None:
+def _turns(desk: Desk, entries: Iterable[tuple[int, Entry | Unread]]) -> list[list[tuple[int, Entry | Unread]]]:
+    """The entries in as many turns as the person has who has most of them: in each turn everybody comes once."""
+    turns: list[list[tuple[int, Entry | Unread]]] = []
+    counts: Counter[int | None] = Counter()
+    for index, entry in entries:
+        row = desk.rows.get(entry.event_id) if entry.event_id is not None else None
+        person = desk.person(row.entity_id) if row is not None else None
+        turn = counts[person] if person is not None else 0
+        counts[person] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append((index, entry))
+    return turns
+
+
+def _checked(desk: Desk, taken: Taken, entries: Iterable[tuple[int, Entry | Unread]]) -> dict[int, Answered]:
+    """Those that pass all checks of their models' schemas, by their places."""
+    found = {}
+    for index, entry in entries:
+        try:
+            if isinstance(entry, Unread):
+                raise entry.error
+            found[index] = Answered(_event_of(desk, entry), entry.predictions)
+        except FAULTS as error:
+            _refuse(taken, index, entry.event_id, error)
+    return found
+
+
+def _store(desk: Desk, taken: Taken, found: Mapping[int, Answered]) -> None:
+    """All at once; if that fails one by one, so that one that cannot be stored takes no other with it."""
+    if not found:
+        return
     try:
-        if isinstance(entry, Unread):
-            raise entry.error
-        row = _checked(desk, entry)
-        with desk.session.begin_nested():  # one entry that cannot be stored takes no other with it
-            _store(desk, row, entry.predictions)
-    except LeadloopError as error:
-        taken.refused.append(Refused(index, entry.event_id, error))
-        log.warning("predictions.entry.refused", event_id=entry.event_id, reason=error.detail)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        log.exception("predictions.entry.failed", event_id=entry.event_id)
-        taken.refused.append(Refused(index, entry.event_id, BadInput(f"cannot be stored: {type(error).__name__}")))
+        store(desk, list(found.values()))
+    except FAULTS as error:
+        if len(found) == 1:
+            ((index, each),) = found.items()
+            _refuse(taken, index, each.event.id, error)
+            return
+        for index, each in found.items():
+            _store(desk, taken, {index: each})
     else:
-        taken.accepted += 1
-        desk.answered[entry.event_id] |= {prediction.model for prediction in entry.predictions}
+        taken.accepted += len(found)
 
 
-def _checked(desk: Desk, entry: Entry) -> EventRow:
+def _refuse(taken: Taken, index: int, event_id: int | None, error: Exception) -> None:
+    if isinstance(error, LeadloopError):
+        log.warning("predictions.entry.refused", event_id=event_id, reason=error.detail)
+    else:
+        log.error("predictions.entry.failed", event_id=event_id, exc_info=error)
+        error = BadInput(f"cannot be stored: {type(error).__name__}")
+    taken.refused.append(Refused(index, event_id, error))
+
+
+def _event_of(desk: Desk, entry: Entry) -> EventRow:
     """The event of an entry whose predictions pass all checks of their models' schemas."""
     if (row := desk.rows.get(entry.event_id)) is None:
         raise NotFound(f"there is no event {entry.event_id}", field="event.event_id")
@@ -200,47 +184,6 @@ def _card(desk: Desk, prediction: Prediction) -> Card | None:
         except NotFound:
             desk.cards[key] = None
     return desk.cards[key]
-
-
-def _store(desk: Desk, row: EventRow, found: Sequence[Prediction]) -> None:
-    assert row.id is not None
-    session, now, about = desk.session, desk.loop.clock.now(), desk.about[row.entity_id]
-    new = [_without_erased(session, prediction) for prediction in found if prediction.model not in desk.answered[row.id]]
-    scores = desk.scores[row.entity_id] | {prediction.model: prediction.score for prediction in new}
-    for prediction in new:
-        fields = enrich_predictions(_scored(desk, row, prediction, scores, now))
-        if not predictions.add_new(session, row.id, row.entity_id, row.occurred_at, prediction, fields, now):
-            continue
-        stored = predictions.of_event(session, row.id, prediction.model)
-        assert stored is not None
-        activate(desk.loop, session, about, row, stored, prediction, desk.driver)
-    answered = desk.answered[row.id] | {prediction.model for prediction in found}
-    if row.state == EventState.NEW and answered >= set(row.models):
-        lease_id = row.lease_id
-        events.finish(session, [row], now)
-        if lease_id:
-            entities.release(session, [row.entity_id], lease_id)
-    desk.scores[row.entity_id] = scores
-
-
-def _without_erased(session: Session, prediction: Prediction) -> Prediction:
-    """Its inputs may be words that were written before somebody in them was erased."""
-    told = prediction.model_dump(mode="json", include={"features", "factors"})
-    mentions = mentions_in(session, told)
-    return Prediction.model_validate({**prediction.model_dump(), **in_json(told, mentions.out_of)}) if mentions else prediction
-
-
-def _scored(desk: Desk, row: EventRow, prediction: Prediction, scores: Mapping[str, float], now: datetime) -> Scored:
-    entity = desk.about[row.entity_id].entity.ref
-    return Scored(
-        prediction=prediction,
-        entity=entity,
-        scored_at=now,
-        scores=scores,
-        weights=desk.weights,
-        deals=desk.deals[row.entity_id],
-        account=desk.accounts.get(entity.source, Account()),
-    )
 
 
 def _letters(desk: Desk, refused: Sequence[Refused], entries: Sequence[Entry | Unread]) -> list[DeadLetter]:

@@ -39,6 +39,7 @@ from data.warehouse import dead_letters, enrichment_tries, entities, events, pre
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from data.warehouse.predictions import Made
 
 log = get_logger("loop")
 
@@ -178,10 +179,8 @@ def _of_collecting(row: EventRow) -> dict[str, str]:
 
 def _keep_shadows(loop: Loop, session: Session, cases: list[Case]) -> None:
     """What ran beside is stored here: it goes through no further door and makes no delivery."""
-    for case in cases:
-        for said in case.shadows:
-            event, now = case.event, loop.clock.now()
-            predictions.add_new(session, case.event_id, event.entity_id, event.occurred_at, said, {}, now, shadow=True)
+    made = [Made(case.event_id, case.event.entity_id, case.event.occurred_at, said, {}) for case in cases for said in case.shadows]
+    predictions.add_new(session, made, loop.clock.now(), shadow=True)
 
 
 def _settle(loop: Loop, session: Session, cases: list[Case], lease_id: str) -> None:

@@ -71,6 +71,11 @@ class DeliveryRow(SQLModel, table=True):
 class Draft:
     """A delivery before it has a place in the outbox."""
 
+    id: str
+    prediction_id: int
+    event_id: int
+    entity_id: int
+    occurred_at: datetime
     destination: str
     kind: DeliveryKind
     content: dict[str, Any]
@@ -78,41 +83,19 @@ class Draft:
     due: datetime
 
 
-def add(
-    session: Session,
-    draft: Draft,
-    *,
-    delivery_id: str,
-    prediction_id: int,
-    event_id: int,
-    entity_id: int,
-    occurred_at: datetime,
-    now: datetime,
-) -> bool:
-    """Puts it in the outbox, in the place of an older one that still waits. A repeat changes nothing.
+def add(session: Session, drafts: Sequence[Draft], now: datetime) -> None:
+    """Puts them in the outbox, each in the place of an older one that still waits. A repeat changes nothing.
 
-    The caller holds the entity's row, so no newer one can slip in between.
+    No two are of one (destination, entity, kind). The caller holds the entities' rows, so no newer one can slip in between.
     """
-    if _exists(session, prediction_id, draft):
-        return False
-    _supersede_pending(session, draft.destination, entity_id, draft.kind)
-    row = {
-        "id": delivery_id,
-        "prediction_id": prediction_id,
-        "event_id": event_id,
-        "entity_id": entity_id,
-        "destination": draft.destination,
-        "kind": draft.kind.value,
-        "content": draft.content,
-        "occurred_at": occurred_at,
-        "state": DeliveryState.PENDING.value,
-        "carrier": draft.carrier.value,
-        "attempts": 0,
-        "next_attempt_at": draft.due,
-        "lost_leases": 0,
-        "created_at": now,
-    }
-    return bool(insert_new(session, DeliveryRow, [row], UNIQUE))
+    there = _those_of(session, {draft.prediction_id for draft in drafts})
+    new = [draft for draft in drafts if (draft.prediction_id, draft.destination, draft.kind) not in there]
+    places: dict[tuple[str, DeliveryKind], set[int]] = {}
+    for draft in new:
+        places.setdefault((draft.destination, draft.kind), set()).add(draft.entity_id)
+    for (destination, kind), entity_ids in places.items():
+        _supersede_pending(session, destination, entity_ids, kind)
+    insert_new(session, DeliveryRow, [_values(draft, now) for draft in new], UNIQUE)
 
 
 def withdraw(session: Session, entity_id: int) -> None:
@@ -213,12 +196,31 @@ def new_id() -> str:
     return str(uuid4())
 
 
-def _supersede_pending(session: Session, destination: str, entity_id: int, kind: DeliveryKind) -> None:
+def _values(draft: Draft, now: datetime) -> dict[str, Any]:
+    return {
+        "id": draft.id,
+        "prediction_id": draft.prediction_id,
+        "event_id": draft.event_id,
+        "entity_id": draft.entity_id,
+        "destination": draft.destination,
+        "kind": draft.kind.value,
+        "content": draft.content,
+        "occurred_at": draft.occurred_at,
+        "state": DeliveryState.PENDING.value,
+        "carrier": draft.carrier.value,
+        "attempts": 0,
+        "next_attempt_at": draft.due,
+        "lost_leases": 0,
+        "created_at": now,
+    }
+
+
+def _supersede_pending(session: Session, destination: str, entity_ids: set[int], kind: DeliveryKind) -> None:
     session.execute(
         update(DeliveryRow)
         .where(
             col(DeliveryRow.destination) == destination,
-            col(DeliveryRow.entity_id) == entity_id,
+            col(DeliveryRow.entity_id).in_(entity_ids),
             col(DeliveryRow.kind) == kind.value,
             col(DeliveryRow.state) == DeliveryState.PENDING,
         )
@@ -226,13 +228,11 @@ def _supersede_pending(session: Session, destination: str, entity_id: int, kind:
     )
 
 
-def _exists(session: Session, prediction_id: int, draft: Draft) -> bool:
-    query = select(DeliveryRow.id).where(
-        DeliveryRow.prediction_id == prediction_id,
-        DeliveryRow.destination == draft.destination,
-        DeliveryRow.kind == draft.kind.value,
-    )
-    return session.exec(query).first() is not None
+def _those_of(session: Session, prediction_ids: set[int]) -> set[tuple[int, str, str]]:
+    """(prediction, destination, kind) of the deliveries that these predictions have."""
+    row = DeliveryRow
+    query = select(row.prediction_id, row.destination, row.kind).where(col(row.prediction_id).in_(prediction_ids))
+    return set(session.exec(query))
 
 
 def latencies(session: Session, limit: int) -> list[tuple[str, float]]:

@@ -51,21 +51,32 @@ class PredictionRow(SQLModel, table=True):
     created_at: datetime = instant()
 
 
-def add_new(
-    session: Session,
-    event_id: int,
-    entity_id: int,
-    occurred_at: datetime,
-    prediction: Prediction,
-    fields: dict[str, Any],
-    now: datetime,
-    *,
-    shadow: bool = False,
-) -> bool:
-    """Stores it unless this event already has one of this model; True if it is new."""
-    row = {
-        "event_id": event_id,
-        "entity_id": entity_id,
+@dataclass(frozen=True)
+class Made:
+    """A prediction before it is stored, and the event that it answers."""
+
+    event_id: int
+    entity_id: int
+    occurred_at: datetime
+    prediction: Prediction
+    fields: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return self.event_id, self.prediction.model
+
+
+def add_new(session: Session, made: Sequence[Made], now: datetime, *, shadow: bool = False) -> set[tuple[int, str]]:
+    """Stores those whose event has none of their model yet; (event, model) of the new ones."""
+    rows = [_values(each, now, shadow=shadow) for each in made]
+    return {(event_id, model) for event_id, model, _ in insert_new(session, PredictionRow, rows, UNIQUE)}
+
+
+def _values(made: Made, now: datetime, *, shadow: bool) -> dict[str, Any]:
+    prediction = made.prediction
+    return {
+        "event_id": made.event_id,
+        "entity_id": made.entity_id,
         "model": prediction.model,
         "model_version": prediction.model_version,
         "variant": prediction.variant.value,
@@ -76,13 +87,19 @@ def add_new(
         "threshold": prediction.threshold,
         "base_value": prediction.base_value,
         "factors": [factor.model_dump(mode="json") for factor in prediction.factors],
-        "fields": fields,
-        "occurred_at": occurred_at,
+        "fields": made.fields,
+        "occurred_at": made.occurred_at,
         "as_of": prediction.as_of,
         "features": prediction.features,
         "created_at": now,
     }
-    return bool(insert_new(session, PredictionRow, [row], UNIQUE))
+
+
+def ids_of(session: Session, event_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    """(event, model) -> the row of its prediction."""
+    row = PredictionRow
+    query = select(row.event_id, row.model, row.id).where(col(row.event_id).in_(set(event_ids)), col(row.shadow).is_(False))
+    return {(event_id, model): number for event_id, model, number in session.exec(query) if number is not None}
 
 
 def of_event(session: Session, event_id: int, model: str) -> PredictionRow | None:
@@ -94,44 +111,59 @@ def of_events(session: Session, event_ids: Iterable[int]) -> Sequence[Prediction
     return session.exec(_answers().where(col(PredictionRow.event_id).in_(set(event_ids)))).all()
 
 
-def newest_of(session: Session, entity_id: int, model: str) -> PredictionRow | None:
-    """The prediction of the entity's newest event."""
-    query = (
-        _answers()
-        .where(PredictionRow.entity_id == entity_id, PredictionRow.model == model)
-        .order_by(col(PredictionRow.occurred_at).desc(), col(PredictionRow.event_id).desc())
-        .limit(1)
-    )
-    return session.exec(query).first()
+@dataclass(frozen=True)
+class Said:
+    """What has been said of an entity by one model."""
+
+    score: float
+    occurred_at: datetime
+    event_id: int
+    """The newest event with a prediction: when it happened, and which it is. `score` speaks for it."""
+    last: tuple[float, str]
+    """Score and version of the prediction that was made last, whichever event it is of."""
+
+    def is_newer_than(self, made: Made) -> bool:
+        return (self.occurred_at, self.event_id) > (made.occurred_at, made.event_id)
+
+    def repeats(self, made: Made) -> bool:
+        """Whether the same version has said the same just before."""
+        return self.last == (made.prediction.score, made.prediction.model_version)
 
 
-def newest_scores(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, float]]:
-    """The score of each entity's newest event by each model; every id has its entry."""
-    found: dict[int, dict[str, float]] = {number: {} for number in entity_ids}
-    row = PredictionRow
-    newest_first = (col(row.occurred_at).desc(), col(row.event_id).desc())
-    rank = func.row_number().over(partition_by=(col(row.entity_id), col(row.model)), order_by=newest_first).label("rank")
+def said_of(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, Said]]:
+    """What has been said of each entity, by model; every id has its entry."""
+    found: dict[int, dict[str, Said]] = {number: {} for number in entity_ids}
+    row, same = PredictionRow, (col(PredictionRow.entity_id), col(PredictionRow.model))
+    by_event = func.row_number().over(partition_by=same, order_by=(col(row.occurred_at).desc(), col(row.event_id).desc()))
+    by_making = func.row_number().over(partition_by=same, order_by=col(row.id).desc())
+    columns: list[Any] = [
+        row.entity_id, row.model, row.score, row.model_version, row.occurred_at, row.event_id,
+        by_event.label("by_event"), by_making.label("by_making"),
+    ]  # fmt: skip
     ranked = (
-        select(col(row.entity_id).label("entity"), col(row.model).label("model"), col(row.score).label("score"), rank)
+        select(*columns)
         .where(col(row.entity_id).in_(found), col(row.shadow).is_(False))
         .subquery()
     )
-    for entity, model, score in session.execute(select(ranked.c.entity, ranked.c.model, ranked.c.score).where(ranked.c.rank == 1)):
-        found[entity][model] = score
+    either = or_(ranked.c.by_event == 1, ranked.c.by_making == 1)
+    last: dict[tuple[int, str], tuple[float, str]] = {}
+    newest: dict[tuple[int, str], tuple[float, datetime, int]] = {}
+    for each in session.execute(select(ranked).where(either)):
+        key = each.entity_id, each.model
+        if each.by_event == 1:
+            newest[key] = each.score, each.occurred_at, each.event_id
+        if each.by_making == 1:
+            last[key] = each.score, each.model_version
+    for (entity_id, model), event in newest.items():
+        found[entity_id][model] = Said(*event, last[entity_id, model])
     return found
 
 
-def made_before(session: Session, row: PredictionRow) -> PredictionRow | None:
-    """The prediction that was made last before this one, whichever event it is of: what has been said so far."""
-    same = (PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, col(PredictionRow.id) < row.id)
-    return session.exec(_answers().where(*same).order_by(col(PredictionRow.id).desc()).limit(1)).first()
-
-
-def cooled_since(session: Session, row: PredictionRow, since: datetime) -> bool:
+def cooled_since(session: Session, made: Made, since: datetime) -> bool:
     """Whether the same record was not hot once between a moment and this prediction, in the order of the events."""
-    earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(row.occurred_at, row.event_id)
+    earlier = tuple_(col(PredictionRow.occurred_at), col(PredictionRow.event_id)) < tuple_(made.occurred_at, made.event_id)
     query = _answers().where(
-        PredictionRow.entity_id == row.entity_id, PredictionRow.model == row.model, earlier,
+        PredictionRow.entity_id == made.entity_id, PredictionRow.model == made.prediction.model, earlier,
         PredictionRow.occurred_at >= since, PredictionRow.label != Label.HIGH,
     )  # fmt: skip
     return session.exec(query.limit(1)).first() is not None

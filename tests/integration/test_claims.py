@@ -11,9 +11,9 @@ from sqlalchemy import text
 from automation.clients.registry import Clients
 from automation.jobs import worker
 from automation.pipeline.collect import collect
-from automation.pipeline.collect_predictions import hold
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
+from automation.pipeline.store_predictions import hold
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox

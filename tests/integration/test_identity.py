@@ -17,11 +17,11 @@ from data.db import Database
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
 from data.domain.identity import MOST_OF_ONE_KEY
-from data.warehouse import deliveries, entities, identities, predictions
+from data.warehouse import deliveries, entities, identities
 from ml.features.build import build
 from ml.features.facts import EXAMPLES
 from tests.conftest import LoopFactory
-from tests.support import COLD, HOT, NOON, FakeClock, generic
+from tests.support import COLD, HOT, NOON, FakeClock, generic, newest_prediction
 
 ADA = "ada@example.com"
 AT_PIPEDRIVE = {"name": "Ada", "emails": [{"value": ADA.upper(), "primary": True}]}
@@ -127,7 +127,7 @@ def test_a_person_in_two_crms_alerts_once_and_both_records_get_the_newest_score(
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
         newest = {
-            source: predictions.newest_of(session, number_of(loop, source, number), "lead_score")
+            source: newest_prediction(session, number_of(loop, source, number), "lead_score")
             for source, number in (("pipedrive", "7"), ("hubspot", "8"))
         }
         alerts = deliveries.listed(session, destination="slack")

@@ -16,13 +16,12 @@ from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
-from data.warehouse import predictions
 from data.warehouse.predictions import PredictionRow
 from ml.features import notes
 from ml.features.inputs import InputKind
 from ml.training.labels import HORIZON
 from tests.conftest import LoopFactory
-from tests.support import FakeClock, generic, put_champion
+from tests.support import FakeClock, generic, newest_prediction, put_champion
 
 MODEL = "lead_score"
 LEADS = 400
@@ -89,7 +88,7 @@ def test_a_version_reads_the_notes_and_says_so(make_loop: LoopFactory, clock: Fa
     post(loop, [note(99, 9_001, COLD[0], late)])
     worker.sweep_inbox(loop)
     with loop.database.read() as session:
-        corrected = predictions.newest_of(session, warm.entity_id, MODEL)
+        corrected = newest_prediction(session, warm.entity_id, MODEL)
         assert corrected is not None
         assert (corrected.event_id > warm.event_id, corrected.score < warm.score) == (True, True)
 

@@ -401,6 +401,6 @@ def test_what_the_fields_are_made_of_is_read_once_for_a_whole_batch(loop: Loop) 
             owners = entities.by_ids(session, some)
             with statements(loop) as asked:
                 assert all(len(each) == 1 for each in open_deals(session, owners, {}).values())
-                assert all(each.keys() == {"lead_score"} for each in predictions.newest_scores(session, owners).values())
+                assert all(each.keys() == {"lead_score"} for each in predictions.said_of(session, owners).values())
             counted.append(len(asked))
     assert counted == [3, 3]
