@@ -58,6 +58,11 @@ class Sent:
     withdrawn: bool = False
     """Nobody wants it sent any more, and it was not found where it may have been."""
 
+    @property
+    def is_plain(self) -> bool:
+        """It was taken, and there is nothing more to be said of it."""
+        return self.error is None and self.doubt is None and not self.withdrawn
+
 
 class Destination(Protocol):
     """Where predictions go. `send` runs outside any transaction."""

@@ -122,7 +122,9 @@ def _settle_all(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: di
     lost = []
     with loop.database.write() as session:
         entities.lock(session, [row.entity_id for row in rows])  # all at once, in the one order
-        for row in rows:
+        receipts = {row.id: sent[row.id].receipt for row in rows if sent[row.id].is_plain}
+        done = leases.confirm_held(session, receipts, lease_id, loop.clock.now()) if receipts else set()
+        for row in (row for row in rows if row.id not in done):
             try:
                 _settle_one(loop, session, row, lease_id, sent[row.id])
             except NotFound as error:  # whoever it was about was erased meanwhile

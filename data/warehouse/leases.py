@@ -4,7 +4,7 @@ A change takes the entity's row lock first, as the third door does when it adds 
 two transactions can both make the one delivery of a (destination, entity, kind) that waits.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,12 +87,22 @@ def confirm(session: Session, delivery_id: str, lease_id: str, now: datetime, *,
     row = locked(session, delivery_id)
     if row.state == DeliveryState.CONFIRMED and row.lease_id == lease_id:
         return row
-    _must_hold(session, row, lease_id, now)
-    row.state, row.confirmed_at, row.receipt, row.error = DeliveryState.CONFIRMED, now, receipt, None
-    session.add(row)
-    session.flush()
-    _let_the_next_one_go(session, row, now)
+    _must_hold(row, lease_id, now)
+    _confirm(session, [row], {row.id: receipt}, now)
     return row
+
+
+def confirm_held(session: Session, receipts: Mapping[str, str | None], lease_id: str, now: datetime) -> set[str]:
+    """Confirms a whole batch, as far as the lease still holds; returns which those are. The caller holds the entities' rows.
+
+    Parameters:
+        receipts: delivery id -> the destination's own name for it.
+    """
+    query = select(DeliveryRow).where(col(DeliveryRow.id).in_(receipts)).order_by(col(DeliveryRow.id)).with_for_update()
+    rows = session.exec(query.execution_options(populate_existing=True)).all()
+    held = [row for row in rows if _holds(row, lease_id, now)]
+    _confirm(session, held, receipts, now)
+    return {row.id for row in held}
 
 
 def fail(
@@ -113,7 +123,7 @@ def fail(
     row = locked(session, delivery_id)
     if row.state in (DeliveryState.PENDING, DeliveryState.DEAD, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
         return row
-    _must_hold(session, row, lease_id, now)
+    _must_hold(row, lease_id, now)
     row.attempts += 1
     row.error, row.carrier = error[:2000], Carrier.WORKER
     row.next_attempt_at = now + backoff(row.attempts, retry_after_seconds)
@@ -123,7 +133,7 @@ def fail(
         row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
     session.add(row)
     session.flush()
-    _let_the_next_one_go(session, row, now)
+    _let_the_next_ones_go(session, [row], now)
     return row
 
 
@@ -135,12 +145,12 @@ def put_back(session: Session, delivery_id: str, lease_id: str, now: datetime, *
     row = locked(session, delivery_id)
     if row.state in (DeliveryState.PENDING, DeliveryState.SUPERSEDED) and row.lease_id == lease_id:
         return row
-    _must_hold(session, row, lease_id, now)
+    _must_hold(row, lease_id, now)
     row.carrier, row.next_attempt_at = Carrier.WORKER, now + timedelta(seconds=seconds)
     row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
     session.add(row)
     session.flush()
-    _let_the_next_one_go(session, row, now)
+    _let_the_next_ones_go(session, [row], now)
     return row
 
 
@@ -152,11 +162,11 @@ def let_go(session: Session, delivery_id: str, lease_id: str, now: datetime) -> 
     row = locked(session, delivery_id)
     if row.state == DeliveryState.SUPERSEDED and row.lease_id == lease_id:
         return row
-    _must_hold(session, row, lease_id, now)
+    _must_hold(row, lease_id, now)
     row.state, row.error = DeliveryState.SUPERSEDED, None
     session.add(row)
     session.flush()
-    _let_the_next_one_go(session, row, now)
+    _let_the_next_ones_go(session, [row], now)
     return row
 
 
@@ -227,20 +237,41 @@ def _take(
     return lease_id, list(rows)
 
 
-def _must_hold(session: Session, row: DeliveryRow, lease_id: str, now: datetime) -> None:
-    holds = row.state == DeliveryState.LEASED and row.lease_id == lease_id
-    if holds and row.lease_until is not None and row.lease_until > now:
+def _must_hold(row: DeliveryRow, lease_id: str, now: datetime) -> None:
+    if _holds(row, lease_id, now):
         return
-    why = "has expired" if holds else "is not the one that holds it"
+    was_mine = row.state == DeliveryState.LEASED and row.lease_id == lease_id
+    why = "has expired" if was_mine else "is not the one that holds it"
     raise LeaseLost(f"delivery {row.id}: this lease {why}", delivery_id=row.id)
 
 
-def _let_the_next_one_go(session: Session, row: DeliveryRow, now: datetime) -> None:
-    session.execute(
-        update(DeliveryRow)
-        .where(*same_key(row), col(DeliveryRow.state) == DeliveryState.PENDING, col(DeliveryRow.attempts) == 0)
-        .values(carrier=Carrier.WORKER.value, next_attempt_at=now)
-    )
+def _holds(row: DeliveryRow, lease_id: str, now: datetime) -> bool:
+    is_mine = row.state == DeliveryState.LEASED and row.lease_id == lease_id
+    return is_mine and row.lease_until is not None and row.lease_until > now
+
+
+def _confirm(session: Session, rows: Sequence[DeliveryRow], receipts: Mapping[str, str | None], now: datetime) -> None:
+    for row in rows:
+        row.state, row.confirmed_at, row.receipt, row.error = DeliveryState.CONFIRMED, now, receipts[row.id], None
+        session.add(row)
+    session.flush()
+    _let_the_next_ones_go(session, rows, now)
+
+
+def _let_the_next_ones_go(session: Session, rows: Iterable[DeliveryRow], now: datetime) -> None:
+    """Those that waited behind these are due."""
+    keys: dict[tuple[str, str], set[int]] = {}
+    for row in rows:
+        keys.setdefault((row.destination, row.kind), set()).add(row.entity_id)
+    for (destination, kind), entity_ids in keys.items():
+        behind = (
+            col(DeliveryRow.destination) == destination,
+            col(DeliveryRow.entity_id).in_(entity_ids),
+            col(DeliveryRow.kind) == kind,
+            col(DeliveryRow.state) == DeliveryState.PENDING,
+            col(DeliveryRow.attempts) == 0,
+        )
+        session.execute(update(DeliveryRow).where(*behind).values(carrier=Carrier.WORKER.value, next_attempt_at=now))
 
 
 def _retire_lost_writes(session: Session, destination: str, now: datetime) -> None:
@@ -268,6 +299,5 @@ def _retire_lost_writes(session: Session, destination: str, now: datetime) -> No
         # Who settles a batch holds some of these and will want others: nobody may wait for it with a row in hand.
         .with_for_update(skip_locked=True)
     )
-    session.execute(
-        update(DeliveryRow).where(col(DeliveryRow.id).in_(session.exec(lost).all())).values(state=DeliveryState.SUPERSEDED.value)
-    )
+    if found := session.exec(lost).all():
+        session.execute(update(DeliveryRow).where(col(DeliveryRow.id).in_(found)).values(state=DeliveryState.SUPERSEDED.value))

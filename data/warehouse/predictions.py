@@ -140,11 +140,7 @@ def said_of(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, 
         row.entity_id, row.model, row.score, row.model_version, row.occurred_at, row.event_id,
         by_event.label("by_event"), by_making.label("by_making"),
     ]  # fmt: skip
-    ranked = (
-        select(*columns)
-        .where(col(row.entity_id).in_(found), col(row.shadow).is_(False))
-        .subquery()
-    )
+    ranked = select(*columns).where(col(row.entity_id).in_(found), col(row.shadow).is_(False)).subquery()
     either = or_(ranked.c.by_event == 1, ranked.c.by_making == 1)
     last: dict[tuple[int, str], tuple[float, str]] = {}
     newest: dict[tuple[int, str], tuple[float, datetime, int]] = {}
