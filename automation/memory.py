@@ -1,6 +1,6 @@
 """Remembers what is told of entities: facts go in as their sender named them. `knowledge` gives them out again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from automation.sources.properties import HOUSEKEEPING
 from data.domain.company_profile import is_profile_name
 from data.domain.entity import EntityRef
 from data.domain.event import OUR_PREFIX, Event
-from data.domain.event_type import Verb
+from data.domain.event_type import GONE, Verb
 from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, news, placed, text_of, told_by
 from data.domain.identity import key_of_ref, keys_of
 from data.domain.relation import link_name, target_of
@@ -22,7 +22,6 @@ from data.warehouse.entities import EntityRow
 
 # What a link's fact says: that it is there, or there no more.
 LINKING: dict[Verb, str | None] = {Verb.ASSOCIATED: "true", Verb.DISSOCIATED: None}
-GONE = frozenset({Verb.DELETED, Verb.ERASED})
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ def remember_events(
     late = {each.entity_id for each in heard if _is_late(each, owners, moments)}
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
+    deletions = {(each.entity_id, each.event.occurred_at) for each in heard if each.event.verb in GONE}
     gone = facts.names_of(session, deleted) if deleted else {}
     beside = flags(session, [(each.event.entity, each.event.properties) for each in heard])
     added: list[Fact] = []
@@ -89,6 +89,8 @@ def remember_events(
         for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
+            if fact.entity_id == each.entity_id and _went_after(each, owners[each.entity_id], deletions):
+                added.append(_gone_with(fact, owners[each.entity_id], now))
             stored = before.get(each.entity_id, [])
             if (confirmed := confirmation(stored, fact, owners[each.entity_id].looked_up_at)) is not None:
                 added.append(confirmed)
@@ -143,6 +145,20 @@ def _moments(session: Session, heard: Sequence[Heard], now: datetime) -> dict[in
 def _is_late(each: Heard, owners: Mapping[int, EntityRow], moments: Mapping[int, datetime]) -> bool:
     asked = owners[each.entity_id].looked_up_at
     return asked is not None and moments[each.event_id] < asked
+
+
+def _went_after(each: Heard, owner: EntityRow, deletions: Container[tuple[int, datetime]]) -> bool:
+    """Whether its entity was deleted after it, and that was told before: a deletion takes what is known by then."""
+    if not owner.was_deleted_after(each.event.occurred_at):
+        return False
+    return (each.entity_id, owner.deleted_at) not in deletions
+
+
+def _gone_with(fact: Fact, owner: EntityRow, now: datetime) -> Fact:
+    """That a fact was no more from its entity's deletion on."""
+    assert owner.deleted_at is not None
+    at = max(fact.occurred_at, told_by(owner.deleted_at, now))
+    return replace(fact, value=None, target_id=None, occurred_at=at, event_id=None)  # it is not this event that says so
 
 
 def _facts_of(

@@ -4,7 +4,7 @@ An event is the same one by its dedupe key. Where today's code says something el
 known since it was received. Records that were scored by it are asked about again; what was predicted stays, as what was said then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,14 @@ from automation.memory import Heard, remember_events, targets_of
 from automation.pipeline import review
 from automation.pipeline.collect import Wanted, parse_payload, reparse
 from automation.pipeline.context import Loop
+from automation.pipeline.follow import follow, note_deletions
+from automation.pipeline.trigger import models_asked_of
 from automation.retention import may_be_gone
 from automation.settling import settle
 from automation.sources import ours
 from automation.sources.base import Parsed
 from data.domain.entity import EntityKind
-from data.domain.event import Event
+from data.domain.event import Event, EventState
 from data.warehouse import dead_letters, entities, events, facts, payloads
 from data.warehouse.dead_letters import DeadLetterState
 from data.warehouse.entities import EntityRow
@@ -95,10 +97,9 @@ def _replay_one(loop: Loop, payload_id: int, *, dry_run: bool) -> Difference:
         collected, parsed = reparse(loop, session, payload, wanted=wanted)
         new = [f"{one.type} {one.entity['kind']} {one.entity['id']}" for one in collected.events]
         difference = Difference(payloads=1, new=new, old=int(wanted is not None))
-        changed = _correct(session, payload, parsed, before, difference)
+        corrected = _correct(loop, session, payload, parsed, before, difference)
         difference.letters = _close_letters(loop, session, payload, parsed)
-        asked = f"replay of payload {payload_id} at {loop.clock.now().isoformat()}"
-        reviews = review.of_the_same(session, changed, (), asked, loop.clock.now()) if changed else None
+        reviews = _ask_about(session, corrected, payload_id, loop.clock.now())
         if dry_run:
             session.rollback()
             return difference
@@ -113,8 +114,26 @@ def _what_was_never_there(session: Session, payload_id: int, before: dict[str, E
     return None if None in places else lambda place, event: place in places or event.dedupe_key in before
 
 
-def _correct(session: Session, payload: Payload, parsed: Parsed, before: dict[str, EventRow], difference: Difference) -> set[int]:
-    """Brings the rows to what today's code says; returns the entities of which it says something else."""
+@dataclass(frozen=True)
+class Corrected:
+    """The entities of which today's code says something else, and those of them of whom it says what asks a model."""
+
+    touched: frozenset[int] = frozenset()
+    asking: frozenset[int] = frozenset()
+
+
+def _ask_about(session: Session, corrected: Corrected, payload_id: int, now: datetime) -> int | None:
+    """Who was scored by what was read before, and who would have been scored had it been read as it is now."""
+    if not corrected.touched:
+        return None
+    run = f"replay of payload {payload_id} at {now.isoformat()}"
+    return review.of_the_same(session, corrected.touched, (), run, now, unscored=corrected.asking)
+
+
+def _correct(
+    loop: Loop, session: Session, payload: Payload, parsed: Parsed, before: dict[str, EventRow], difference: Difference
+) -> Corrected:
+    """Brings the rows to what today's code says."""
     said = {event.dedupe_key: event for _, event in parsed.events}
     owners = entities.by_ids(session, {row.entity_id for row in before.values()})
     found: list[tuple[EventRow, Event]] = []
@@ -127,7 +146,7 @@ def _correct(session: Session, payload: Payload, parsed: Parsed, before: dict[st
             found.append((row, event))
         else:
             difference.same += 1
-    return _rewrite(session, payload, found) if found else set()
+    return _rewrite(loop, session, payload, found) if found else Corrected()
 
 
 def _apart(row: EventRow, event: Event, owner: EntityRow) -> dict[str, tuple[Any, Any]]:
@@ -145,13 +164,15 @@ def _apart(row: EventRow, event: Event, owner: EntityRow) -> dict[str, tuple[Any
     return {name: (stored[name], theirs[name]) for name in SAID if stored[name] != theirs[name]}
 
 
-def _rewrite(session: Session, payload: Payload, found: list[tuple[EventRow, Event]]) -> set[int]:
-    """The same rows with what is said now, and their facts anew."""
+def _rewrite(loop: Loop, session: Session, payload: Payload, found: list[tuple[EventRow, Event]]) -> Corrected:
+    """The same rows with what is said now, their facts anew, and what follows from it."""
     told = [event for _, event in found]
     named = targets_of((event.entity, event.properties) for event in told) | {ref for event in told for ref in event.targets}
     ids = entities.ensure(session, {event.entity for event in told} | named, payload.received_at)
     touched = {row.entity_id for row, _ in found} | {ids[event.entity] for event in told}
     owners = entities.lock(session, touched | {ids[ref] for ref in named})
+    note_deletions(session, told, owners, ids)
+    heard = []
     for row, event in found:
         former = {name: value for name, value in row.previous.items() if name not in event.previous}
         row.type, row.entity_id, row.occurred_at, row.by_us = event.type, ids[event.entity], event.occurred_at, event.by_us
@@ -161,10 +182,24 @@ def _rewrite(session: Session, payload: Payload, found: list[tuple[EventRow, Eve
         session.add(row)
         facts.forget_event(session, _number(row))
         session.flush()
-        heard = [Heard(event, _number(row), row.entity_id)]
-        remember_events(session, heard, owners, ids, row.received_at, by_webhook=payload.source != ours.NAME)
+        one = Heard(event, _number(row), row.entity_id)
+        remember_events(session, [one], owners, ids, row.received_at, by_webhook=payload.source != ours.NAME)
+        heard.append(one)
+    follow(session, heard, owners, ids, payload.received_at)
     settle(session, {number: EntityKind(owners[number].kind) for number in touched}, payload.received_at)
-    return touched
+    return Corrected(frozenset(touched), frozenset(_asking(loop, found, owners)))
+
+
+def _asking(loop: Loop, found: list[tuple[EventRow, Event]], owners: Mapping[int, EntityRow]) -> set[int]:
+    """Whom events ask about that are done. One that still waits is scored in its turn, by the models that it asks now."""
+    asking = set()
+    for row, event in found:
+        models = models_asked_of(loop, event, owners[row.entity_id])
+        if row.state == EventState.NEW:
+            row.models = list(models)
+        elif models:
+            asking.add(row.entity_id)
+    return asking
 
 
 def _close_letters(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> int:

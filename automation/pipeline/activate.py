@@ -33,7 +33,7 @@ class About:
 def activate(
     loop: Loop, session: Session, about: About, event: EventRow, made: Made, number: int, before: Said | None, driver: Driver
 ) -> list[Draft]:
-    """The deliveries of a prediction that was just stored, as row `number`.
+    """The deliveries of a prediction that was just stored, as row `number`; none about what is no longer there.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
     is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery. Nor does
@@ -42,6 +42,8 @@ def activate(
     Parameters:
         before: what the model had said of the entity, if anything. The caller holds the entity's row.
     """
+    if about.entity.merged_into_id is not None or about.entity.is_gone(event.occurred_at, parts_of(event.type)[1]):
+        return []
     is_late, is_review = before is not None and before.is_newer_than(made), parts_of(event.type)[1] is Verb.REVIEWED
     if (is_late or is_review) and before is not None and before.repeats(made):
         return []

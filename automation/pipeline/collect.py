@@ -9,34 +9,29 @@ from sqlmodel import Session
 
 from automation.erasure.guard import without_erased
 from automation.fitting import noted
-from automation.memory import GONE, Heard, remember_events, targets_of
-from automation.pipeline import echoes, review
+from automation.memory import Heard, remember_events, targets_of
+from automation.pipeline import echoes
 from automation.pipeline.context import Loop
+from automation.pipeline.follow import ask_others, follow, note_deletions
 from automation.pipeline.letters import MOST_LETTERS, letters_of
-from automation.pipeline.trigger import models_for
+from automation.pipeline.trigger import models_asked_of
 from automation.settling import says_an_end, settle
 from automation.sources import ours
 from automation.sources.base import PARSE, VALIDATE, Parsed, Reject, as_bytes, load_json
 from automation.sources.registry import SOURCES
-from data.domain.entity import EntityRef
 from data.domain.event import Driver, Event, too_far_ahead
 from data.domain.event_type import Verb
 from data.errors import Busy, NotFound, Rejected
 from data.log import get_logger
-from data.warehouse import dead_letters, deliveries, entities, erasures, events, identities, payloads, predictions
-from data.warehouse.entities import EntityRow
-from data.warehouse.erasures import Origin
+from data.warehouse import dead_letters, entities, events, payloads
 from data.warehouse.events import Arrival
 from data.warehouse.payloads import UNPARSED, Payload, PayloadState
 
 log = get_logger("collect")
 
-# A webhook takes seconds. What was told later than this may have been missing where somebody was scored.
-LATE = timedelta(minutes=1)
 # So long a sender waits for entities that others hold, as the worker does while it stores a hundred scores.
 PATIENCE_SECONDS = 0.05
 Wanted = Callable[[int, Event], bool]  # the place of an item in its payload, and what was read of it
-ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
 @dataclass(frozen=True)
@@ -200,7 +195,10 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
     ids = entities.ensure(session, {event.entity for event in found} | told, loop.clock.now())
     owners = entities.lock(session, {ids[ref] for event in found for ref in (event.entity, *event.targets)})
     now = loop.clock.now()  # with the entities in hand: whoever scored one of them before knew nothing of this
-    arrivals = [Arrival(event, ids[event.entity], _asked(loop, event, owners[ids[event.entity]]), noted(event)) for event in found]
+    note_deletions(session, found, owners, ids)
+    arrivals = [
+        Arrival(event, ids[event.entity], models_asked_of(loop, event, owners[ids[event.entity]]), noted(event)) for event in found
+    ]
     grace = loop.settings.n8n_grace_seconds if payload.driver == Driver.N8N else 0
     new = events.add_new(
         session, arrivals, payload_id=payload.id, driver=Driver(payload.driver), now=now, due=now + timedelta(seconds=grace)
@@ -208,29 +206,16 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
     fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
     heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
     joined = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
-    _follow_merges(session, heard, ids, now)
-    _ask_again(session, heard, owners, ids)
+    follow(session, heard, owners, ids, now)
     settle(session, {one.entity_id: one.event.entity.kind for one in fresh if _says_an_end(one.event)}, now)
-    _erase(session, heard, now)
     collected = Collected(
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh) + erased,
         rejected=len(parsed.rejects),
         events=[_collected(new[arrival.key], arrival) for arrival in fresh],
     )
-    return collected, _ask_others(loop, session, fresh, joined, payload.id, now)
-
-
-def _ask_others(loop: Loop, session: Session, fresh: list[Arrival], joined: set[int], payload_id: int, now: datetime) -> int | None:
-    """Whoever is scored by what was told of another is asked about anew: records of the same person, and, of what was told
-    late, contacts that were scored meanwhile without it.
-    """
-    told = {arrival.entity_id for arrival in fresh if arrival.models and arrival.event.verb is not Verb.REVIEWED}
-    late = {arrival.entity_id: arrival.event.occurred_at for arrival in fresh if now - arrival.event.occurred_at > LATE}
-    missed = predictions.scored_since(session, late) if late and loop.reads_related else set()
-    if not told and not joined and not missed:
-        return None
-    return review.of_the_same(session, told | joined, told, f"payload {payload_id}", now, besides=missed)
+    asked = {arrival.entity_id for arrival in fresh if arrival.models and arrival.event.verb is not Verb.REVIEWED}
+    return collected, ask_others(loop, session, heard, owners, payload.id, now, told=asked, joined=joined)
 
 
 def _only(parsed: Parsed, position: int) -> Parsed:
@@ -238,11 +223,6 @@ def _only(parsed: Parsed, position: int) -> Parsed:
         [(place, event) for place, event in parsed.events if place == position],
         [reject for reject in parsed.rejects if reject.position in (position, None)],
     )
-
-
-def _asked(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
-    """Nothing is asked of what has become one with another: that one was asked when it did."""
-    return () if owner.merged_into_id is not None else models_for(loop, event.entity.source, event)
 
 
 def _once(arrivals: list[Arrival]) -> list[Arrival]:
@@ -254,35 +234,5 @@ def _collected(event_id: int, arrival: Arrival) -> CollectedEvent:
     return CollectedEvent(event_id, event.type, event.entity.model_dump(mode="json"), list(arrival.models))
 
 
-def _follow_merges(session: Session, heard: list[Heard], ids: dict[EntityRef, int], now: datetime) -> None:
-    """What has become one with another is known of it from now on."""
-    for each in heard:
-        if each.event.verb is Verb.MERGED:
-            gone = [ids[target] for target in each.event.targets]
-            entities.merge(session, gone, each.entity_id)
-            identities.unite(session, each.entity_id, gone, now)
-
-
-def _ask_again(session: Session, heard: list[Heard], owners: dict[int, EntityRow], ids: dict[EntityRef, int]) -> None:
-    """Nothing more is written to what is gone; and whatever comes after asks the CRM first what is there."""
-    for each in heard:
-        verb = each.event.verb
-        if verb not in ASK_AGAIN:
-            continue
-        gone = [each.entity_id] if verb in GONE else [ids[target] for target in each.event.targets]
-        for number in {each.entity_id, *gone}:
-            owners[number].looked_up_at = None
-            session.add(owners[number])
-        for number in gone:
-            deliveries.withdraw(session, number)
-
-
 def _says_an_end(event: Event) -> bool:
     return says_an_end(event.entity.kind, event.properties)
-
-
-def _erase(session: Session, heard: list[Heard], now: datetime) -> None:
-    """The worker erases whoever asked for it at their CRM, within seconds."""
-    for each in heard:
-        if each.event.verb is Verb.ERASED:
-            erasures.ask(session, each.event.entity, Origin.EVENT, now)

@@ -4,7 +4,7 @@ A review is an event like any other, so it is scored, ordered and delivered like
 """
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from datetime import datetime
 
 from sqlmodel import Session
@@ -31,15 +31,25 @@ def store(session: Session, refs: Iterable[EntityRef], run: str, now: datetime) 
 
 
 def of_the_same(
-    session: Session, entity_ids: Iterable[int], but: Container[int], run: str, now: datetime, *, besides: Iterable[int] = ()
+    session: Session,
+    entity_ids: Iterable[int],
+    but: Container[int],
+    run: str,
+    now: datetime,
+    *,
+    besides: Iterable[int] = (),
+    unscored: Collection[int] = (),
 ) -> int | None:
-    """Stores reviews of those of these records, and of those that are the same, that have been scored, without some."""
+    """Stores reviews of those of these records, and of those that are the same, that have been scored, without some.
+
+    `unscored`: these are asked about though nobody has scored them yet.
+    """
     ids = set(entity_ids)
     ids |= {number for same in identities.same_as(session, ids).values() for number in same} | set(besides)
     if not (others := {number for number in ids if number not in but}):
         return None
-    found = entities.by_ids(session, predictions.scored(session, others))
-    return store(session, [row.ref for row in found.values() if row.merged_into_id is None], run, now)
+    found = entities.by_ids(session, predictions.scored(session, others) | (others & set(unscored)))
+    return store(session, [row.ref for row in found.values() if row.merged_into_id is None and not row.is_deleted], run, now)
 
 
 def key_of(run: str) -> str:

@@ -10,6 +10,7 @@ from automation.triggers import asked
 from data.domain.event import Event
 from data.domain.event_type import parts_of
 from data.errors import LeadloopError
+from data.warehouse.entities import EntityRow
 
 
 def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
@@ -22,6 +23,14 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
     return asked(event.entity.kind, event.verb, changed, lead_model=loop.settings.lead_model, inputs=None if unnamed else inputs)
 
 
+def models_asked_of(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
+    """The same, given whom it is about. Nothing is asked of what has become one with another, which was asked when it did; nor of
+    what was deleted after the event.
+    """
+    is_moot = owner.merged_into_id is not None or owner.was_deleted_after(event.occurred_at)
+    return () if is_moot else models_for(loop, event.entity.source, event)
+
+
 def trigger(loop: Loop, cases: list[Case]) -> None:
     """Fills in `case.models` and `case.choices`, or `case.error` where a model has nobody to answer (yet)."""
     inputs = loop.inputs()
@@ -29,8 +38,8 @@ def trigger(loop: Loop, cases: list[Case]) -> None:
         kind, verb = parts_of(case.event.type)
         changed = case.changes(inputs)
         case.models = asked(kind, verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)
-        if case.entity.merged_into_id is not None:
-            case.models, case.error = (), None  # it was merged while this event waited: the CRM has it no more
+        if case.entity.merged_into_id is not None or case.entity.is_gone(case.event.occurred_at, verb):
+            case.models, case.error = (), None  # it went while this event waited: the CRM has it no more
         try:
             case.choices = {model: loop.predictor.choose(model, str(case.ref)) for model in case.models}
         except LeadloopError as error:

@@ -22,6 +22,10 @@ class Verb(StrEnum):
     REVIEWED = "reviewed"
 
 
+GONE = frozenset({Verb.DELETED, Verb.ERASED})
+BACK = frozenset({Verb.CREATED, Verb.RESTORED})
+
+
 class Carries(StrEnum):
     """Whether an event has properties."""
 

@@ -9,6 +9,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
 from data.domain.entity import EntityKind, EntityRef
+from data.domain.event_type import Verb
 from data.warehouse.columns import RowId, instant, row_id
 
 UNIQUE = ("source", "kind", "vendor_id")
@@ -27,7 +28,23 @@ class EntityRow(SQLModel, table=True):
     lease_until: datetime | None = instant(nullable=True)
     merged_into_id: int | None = Field(default=None, sa_type=RowId, foreign_key="entities.id", index=True)
     """The one that it has become part of in its source. It is asked no more, and nothing is written to it."""
+    deleted_at: datetime | None = instant(nullable=True)
+    """When its newest deletion happened, by its sender's clock."""
+    restored_at: datetime | None = instant(nullable=True)
+    """Of what was ever deleted: when it was last created or restored."""
     created_at: datetime = instant()
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None and (self.restored_at is None or self.restored_at <= self.deleted_at)
+
+    def was_deleted_after(self, at: datetime) -> bool:
+        """Whether it was deleted after a moment of its sender's clock, were it back by now or not."""
+        return self.deleted_at is not None and at < self.deleted_at
+
+    def is_gone(self, at: datetime, verb: Verb) -> bool:
+        """Whether what happened to it at a moment tells of something that is there no more."""
+        return self.is_deleted and (verb is Verb.REVIEWED or self.was_deleted_after(at))
 
     @property
     def ref(self) -> EntityRef:

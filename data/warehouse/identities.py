@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from itertools import permutations
 
 from sqlalchemy import Column, Index, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -66,9 +67,8 @@ def join(session: Session, told: Mapping[Key, Collection[int]], now: datetime) -
 def unite(session: Session, entity_id: int, others: Iterable[int], now: datetime) -> None:
     """Others have become one with this entity: it, and whoever is the same as one of them, are the same from now on."""
     gone = set(others) - {entity_id}
-    group = gone | {number for same in same_as(session, {entity_id, *gone}).values() for number in same} - {entity_id}
-    pairs = [pair for number in sorted(group) for pair in ((entity_id, number), (number, entity_id))]
-    add_new(session, SameRow, [{"entity_id": one, "same_id": other, "since": now} for one, other in pairs])
+    group = {entity_id, *gone} | {number for same in same_as(session, {entity_id, *gone}).values() for number in same}
+    add_new(session, SameRow, _pairs(group, now))
 
 
 def same_as(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[int, datetime]]:
@@ -115,6 +115,9 @@ def _connect(session: Session, members: set[int], now: datetime) -> set[int]:
     group = members | {number for same in same_as(session, members).values() for number in same}
     if len(group) > MOST_OF_ONE_KEY:
         return set()
-    pairs = [{"entity_id": a, "same_id": b, "since": now} for a in sorted(group) for b in sorted(group) if a != b]
-    add_new(session, SameRow, pairs)
+    add_new(session, SameRow, _pairs(group, now))
     return group
+
+
+def _pairs(group: set[int], now: datetime) -> list[dict[str, object]]:
+    return [{"entity_id": one, "same_id": other, "since": now} for one, other in permutations(sorted(group), 2)]

@@ -214,7 +214,14 @@ def count_since(session: Session, model: str, since: datetime) -> int:
     return session.exec(query).one()
 
 
-def scored_since(session: Session, told: Mapping[int, datetime]) -> set[int]:
+def scored_after(session: Session, moments: Mapping[int, datetime]) -> set[int]:
+    """Those of these entities that were scored by what was visible after the moment that belongs to each."""
+    query = select(PredictionRow.entity_id, func.max(PredictionRow.as_of)).where(col(PredictionRow.entity_id).in_(moments))
+    newest = session.exec(query.group_by(col(PredictionRow.entity_id)))
+    return {number for number, moment in newest if moment is not None and moment > moments[number]}
+
+
+def related_scored_after(session: Session, told: Mapping[int, datetime]) -> set[int]:
     """Those who name one of these entities, or are named by it, and were scored after the moment that belongs to it."""
     near = select(FactRow.entity_id, FactRow.target_id).where(
         or_(col(FactRow.target_id).in_(told), and_(col(FactRow.entity_id).in_(told), col(FactRow.target_id).is_not(None)))
@@ -222,11 +229,9 @@ def scored_since(session: Session, told: Mapping[int, datetime]) -> set[int]:
     since: dict[int, datetime] = {}
     for pair in session.exec(near.distinct()):
         for one, other in (pair, pair[::-1]):
-            if one is not None and one in told and other is not None and other not in told:
+            if one is not None and one in told and other is not None:
                 since[other] = min(told[one], since.get(other, told[one]))
-    query = select(PredictionRow.entity_id, func.max(PredictionRow.as_of)).where(col(PredictionRow.entity_id).in_(since))
-    newest = session.exec(query.group_by(col(PredictionRow.entity_id)))
-    return {number for number, moment in newest if moment is not None and moment > since[number]}
+    return scored_after(session, since)
 
 
 def scored(session: Session, entity_ids: Iterable[int]) -> set[int]:
