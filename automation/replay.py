@@ -4,7 +4,7 @@ An event is the same one by its dedupe key. Where today's code says something el
 known since it was received. Records that were scored by it are asked about again; what was predicted stays, as what was said then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -170,7 +170,9 @@ def _rewrite(loop: Loop, session: Session, payload: Payload, found: list[tuple[E
     named = targets_of((event.entity, event.properties) for event in told) | {ref for event in told for ref in event.targets}
     ids = entities.ensure(session, {event.entity for event in told} | named, payload.received_at)
     touched = {row.entity_id for row, _ in found} | {ids[event.entity] for event in told}
-    owners = entities.lock(session, touched | {ids[ref] for ref in named})
+    named_before = _named_by(session, touched)
+    contacts = {contact for _, contact in named_before}
+    owners = entities.lock(session, touched | contacts | {ids[ref] for ref in named})
     note_deletions(session, told, owners, ids)
     heard = []
     for row, event in found:
@@ -187,6 +189,8 @@ def _rewrite(loop: Loop, session: Session, payload: Payload, found: list[tuple[E
         heard.append(one)
     follow(session, heard, owners, ids, payload.received_at)
     settle(session, {number: EntityKind(owners[number].kind) for number in touched}, payload.received_at)
+    lost = named_before - _named_by(session, touched)  # what was told of these may have been the end of another's deal
+    entities.revise_end(session, {contact for _, contact in lost})
     return Corrected(frozenset(touched), frozenset(_asking(loop, found, owners)))
 
 
@@ -200,6 +204,11 @@ def _asking(loop: Loop, found: list[tuple[EventRow, Event]], owners: Mapping[int
         elif models:
             asking.add(row.entity_id)
     return asking
+
+
+def _named_by(session: Session, entity_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Of each entity the contacts that it names."""
+    return {(number, contact) for number in entity_ids for contact in facts.named_by(session, number, EntityKind.CONTACT)}
 
 
 def _close_letters(loop: Loop, session: Session, payload: Payload, parsed: Parsed) -> int:

@@ -140,7 +140,8 @@ def _prepared(session: Session, row: DeliveryRow) -> Sent | None:
     if alert.receipt is None:
         return Sent(doubt="whoever sent its alert did not say which message it is")
     alerts = deliveries.of_message(session, alert.destination, alert.receipt)
-    ends = {each.prediction_id: Ending.model_validate(each.content) for each in _endings(session, alerts)}
+    said = {each.prediction_id: Ending.model_validate(each.content) for each in _endings(session, alerts)}
+    ends = {number: end for number, end in said.items() if not end.taken_back}
     known = {each.content["block_id"]: ends[each.prediction_id] for each in alerts if each.prediction_id in ends}
     text, blocks = endings.message_of(
         [each.content for each in alerts], {block: (end.result, end.ended_at) for block, end in known.items()}

@@ -111,6 +111,8 @@ class Ending(BaseModel):
     alert_id: str
     result: Result
     ended_at: AwareDatetime
+    taken_back: bool = False
+    """It was opened again, or had never ended: the message says again what the alert said."""
 
 
 def backoff(attempts: int, retry_after_seconds: float | None = None) -> timedelta:

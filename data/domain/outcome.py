@@ -13,6 +13,8 @@ class Result(StrEnum):
     LOST = "lost"
 
 
+End = tuple[Result, datetime]  # how somebody ended, and when
+
 # What a CRM calls the end of a deal: HubSpot's `dealstage` in its first pipeline, Pipedrive's `status`. The stages of HubSpot's
 # other pipelines have ids of their own, and HubSpot calculates from them two properties that are the same for all pipelines.
 WON_FLAG, LOST_FLAG = "hs_is_closed_won", "hs_is_closed_lost"
@@ -59,13 +61,25 @@ def result_of(kind: EntityKind, name: str, value: object) -> Result | None:
     return ENDINGS_OF.get(kind, {}).get((name, str(value).lower()))
 
 
-def ends_of(kind: EntityKind, told: Iterable[Fact]) -> list[tuple[Result, datetime]]:
+def ends_of(kind: EntityKind, told: Iterable[Fact]) -> list[End]:
     """How an entity ended, each time that it did, by all that was ever told of it.
 
     One that is opened again may end again; what repeats, in whichever property, is the same end. What the first look-up of a
     property finds ended long ago, nobody knows when.
     """
-    found: list[tuple[Result, datetime]] = []
+    return _followed(kind, told)[0]
+
+
+def end_of(kind: EntityKind, told: Iterable[Fact]) -> End | None:
+    """How an entity has ended by now, and when; None where it is open, by all that was ever told of it."""
+    found, now = _followed(kind, told)
+    so = [end for end in found if end[0] is now]
+    return (so or found)[-1] if found and now is not None else None
+
+
+def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result | None]:
+    """Each of its ends, and how it stands after all that was told."""
+    found: list[End] = []
     standing: dict[str, Result] = {}  # property -> what it says now, the last one last
     seen: set[str] = set()
     now: Result | None = None
@@ -80,4 +94,4 @@ def ends_of(kind: EntityKind, told: Iterable[Fact]) -> list[tuple[Result, dateti
                 found.append((result, fact.occurred_at))
         if result is not None or now not in standing.values():
             now = next(reversed(standing.values()), None)
-    return found
+    return found, now

@@ -166,6 +166,16 @@ def endings_of(session: Session, prediction_ids: Iterable[int], destination: str
     return list(session.exec(query))
 
 
+def endings_about(session: Session, entity_ids: Iterable[int], destination: str) -> list[DeliveryRow]:
+    """How these have ended, in the messages of all their alerts; the last one first."""
+    query = select(DeliveryRow).where(
+        col(DeliveryRow.entity_id).in_(set(entity_ids)),
+        DeliveryRow.destination == destination,
+        DeliveryRow.kind == DeliveryKind.ENDING,
+    )
+    return list(session.exec(query.order_by(col(DeliveryRow.occurred_at).desc(), col(DeliveryRow.id))))
+
+
 def is_being_changed(session: Session, destination: str, receipt: str, now: datetime) -> bool:
     """Whether somebody may be writing into this message at this moment how one of those in it ended."""
     told = endings_of(session, [alert.prediction_id for alert in of_message(session, destination, receipt)], destination)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, or_, update
+from sqlalchemy import Index, false, or_, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
@@ -17,7 +17,10 @@ UNIQUE = ("source", "kind", "vendor_id")
 
 class EntityRow(SQLModel, table=True):
     __tablename__ = "entities"
-    __table_args__ = (Index("uq_entities", *UNIQUE, unique=True),)
+    __table_args__ = (
+        Index("uq_entities", *UNIQUE, unique=True),
+        Index("ix_entities_end_revised", "id", sqlite_where=text("end_revised"), postgresql_where=text("end_revised")),
+    )
 
     id: int | None = row_id()
     source: str
@@ -32,6 +35,8 @@ class EntityRow(SQLModel, table=True):
     """When its newest deletion happened, by its sender's clock."""
     restored_at: datetime | None = instant(nullable=True)
     """Of what was ever deleted: when it was last created or restored."""
+    end_revised: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """What was told of how it ended may hold no longer: it was opened again, or an outcome was taken back."""
     created_at: datetime = instant()
 
     @property
@@ -126,6 +131,19 @@ def merge(session: Session, gone: Iterable[int], into: int) -> None:
     """Makes entities one with another. The caller holds all their rows."""
     free = col(EntityRow.merged_into_id).is_(None)
     session.execute(update(EntityRow).where(col(EntityRow.id).in_(set(gone) - {into}), free).values(merged_into_id=into))
+
+
+def revise_end(session: Session, entity_ids: Iterable[int]) -> None:
+    """Marks those of which it is to be seen whether what was told of their end still holds. The caller holds their rows."""
+    if numbers := set(entity_ids):
+        session.execute(update(EntityRow).where(col(EntityRow.id).in_(numbers)).values(end_revised=True))
+
+
+def with_revised_end(session: Session, *, after: int, limit: int) -> list[int]:
+    """The next few of these, behind a row id."""
+    # In the words of the index: SQLite compares a column of its own making with 1, and then does not use it.
+    query = select(EntityRow.id).where(text("end_revised"), col(EntityRow.id) > after).order_by(col(EntityRow.id)).limit(limit)
+    return [number for number in session.exec(query) if number is not None]
 
 
 def release(session: Session, entity_ids: Iterable[int], lease_id: str) -> None:

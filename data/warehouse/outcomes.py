@@ -32,23 +32,27 @@ class OutcomeRow(SQLModel, table=True):
     """When whoever was alerted on this entity was told how it ended."""
 
 
-def replace(session: Session, found: Mapping[int, Sequence[tuple[str, datetime]]], now: datetime) -> None:
-    """Makes these (result, occurred at) the outcomes of each entity, whose row the caller holds. Those that are there stay."""
+def replace(session: Session, found: Mapping[int, Sequence[tuple[str, datetime]]], now: datetime) -> set[int]:
+    """Makes these (result, occurred at) the outcomes of each entity, whose row the caller holds. Those that are there stay.
+
+    Returns the entities that have lost one.
+    """
     rows = list(session.exec(select(OutcomeRow).where(col(OutcomeRow.entity_id).in_(found))))
     said = {(number, result, at) for number, ends in found.items() for result, at in ends}
-    wrong = [row.id for row in rows if (row.entity_id, row.result, row.occurred_at) not in said]
+    wrong = {row.id: row.entity_id for row in rows if (row.entity_id, row.result, row.occurred_at) not in said}
     if wrong:
         session.execute(delete(OutcomeRow).where(col(OutcomeRow.id).in_(wrong)))
     new = sorted(said - {(row.entity_id, row.result, row.occurred_at) for row in rows})
     insert_new(
         session, OutcomeRow, [{"entity_id": e, "result": r, "occurred_at": at, "received_at": now} for e, r, at in new], UNIQUE
     )
+    return set(wrong.values())
 
 
-def untold(session: Session, *, limit: int) -> list[int]:
-    """The ids of those that nobody was told of yet, the first ones first."""
-    query = select(OutcomeRow.id).where(col(OutcomeRow.told_at).is_(None)).order_by(col(OutcomeRow.id)).limit(limit)
-    return [number for number in session.exec(query) if number is not None]
+def untold(session: Session, *, after: int = 0, limit: int) -> list[int]:
+    """The next few ids, behind one, of those that nobody was told of yet."""
+    query = select(OutcomeRow.id).where(col(OutcomeRow.told_at).is_(None), col(OutcomeRow.id) > after)
+    return [number for number in session.exec(query.order_by(col(OutcomeRow.id)).limit(limit)) if number is not None]
 
 
 def take_untold(session: Session, outcome_id: int) -> OutcomeRow | None:

@@ -18,9 +18,12 @@ from automation.clients.registry import Clients
 from automation.clients.slack import SlackClient
 from automation.jobs import worker
 from automation.pipeline.context import Loop
+from automation.settling import settle
 from data.db import Database, insert_new
+from data.domain.entity import EntityKind
+from data.domain.fact import Fact, Origin
 from data.migrations import head, upgrade
-from data.warehouse import deal_stages, deliveries, entities, identities, outcomes, predictions
+from data.warehouse import deal_stages, deliveries, entities, facts, identities, outcomes, predictions
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.outcomes import OutcomeRow
 from data.warehouse.predictions import PredictionRow
@@ -195,7 +198,9 @@ def test_of_what_ended_before_endings_were_told_nobody_is_told(old: Database, tm
     endings.sweep(loop)
     assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"]}
     with old.write() as session:
-        outcomes.replace(session, {3: [("lost", NOON), ("won", NOON + timedelta(days=1))]}, NOON + timedelta(days=1))
+        later = NOON + timedelta(days=1)
+        facts.add(session, [Fact(3, "lifecyclestage", "customer", later, later, Origin.BACKFILL)])
+        settle(session, {3: EntityKind.CONTACT}, later)
     endings.sweep(loop)
     assert counts(old, ("deliveries",)) == {"deliveries": before["deliveries"] + 1}, "of what ends from now on they are"
 

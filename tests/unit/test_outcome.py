@@ -7,7 +7,7 @@ import pytest
 
 from data.domain.entity import EntityKind
 from data.domain.fact import Fact, Origin
-from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result, ends_of, result_of
+from data.domain.outcome import CONTACT_ENDINGS, ENDINGS, Result, end_of, ends_of, result_of
 from tests.support import NOON
 
 DEAL, CONTACT = EntityKind.DEAL, EntityKind.CONTACT
@@ -79,3 +79,26 @@ def test_what_the_first_look_up_finds_ended_nobody_knows_since_when() -> None:
     assert ends_of(CONTACT, first) == []
     assert ends_of(CONTACT, told((-9, "lifecyclestage", "lead")) + first) == [(Result.WON, minute(0))]
     assert ends_of(CONTACT, first + told((5, "lifecyclestage", "customer"))) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ([(0, STAGE, "closedwon")], ("won", 0)),
+        ([(0, STAGE, "closedwon"), (5, STAGE, "contractsent")], None),
+        ([(0, STAGE, "closedwon"), (5, STAGE, "contractsent"), (9, STAGE, "closedlost")], ("lost", 9)),
+        ([(0, STAGE, "closedwon"), (0, WON, "true"), (5, STAGE, "contractsent")], ("won", 0)),
+        ([(0, STAGE, "closedwon"), (5, LOST, "true"), (9, LOST, None)], ("won", 0)),
+        ([(0, STAGE, "contractsent")], None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_who_is_opened_again_has_not_ended(said: list[tuple[float, str, str | None]], ended: tuple[str, float] | None) -> None:
+    wanted = None if ended is None else (Result(ended[0]), minute(ended[1]))
+    assert end_of(DEAL, told(*said)) == wanted
+
+
+def test_what_a_look_up_finds_ended_otherwise_since_nobody_knows_when_is_not_open() -> None:
+    first = told((5, "lifecyclestage", "customer"), origin=Origin.LOOKUP)
+    assert end_of(CONTACT, first) is None
+    assert end_of(CONTACT, told((0, "hs_lead_status", "unqualified")) + first) == (Result.LOST, minute(0))
