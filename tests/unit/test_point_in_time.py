@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 from ml.features import engagement, notes
 from ml.features.build import build, fit_norms, from_properties, needs_related, properties_behind
 from ml.features.sets import SETS
-from tests.facts import CONTACTS, DAYS, DEALS, Told, described, examples, frame, long_story, moment, moment_of, same, stories
+from tests.described import described, same
+from tests.facts import CONTACTS, DAYS, DEALS, Told, examples, frame, long_story, moment, moment_of, stories
 
 MOMENTS = (7, 33, 90, DAYS + 50)
 END = DAYS + 100
