@@ -18,8 +18,8 @@ from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
 from data.warehouse.facts import FactRow
 from tests.conftest import LoopFactory
-from tests.integration.test_facts import features, post
 from tests.support import COLD, FakeClock
+from tests.telling import features, post
 
 PATIENCE = Patience(tries=3, sleep=lambda _seconds: None)
 WANTED = ("Tier", "Interests", "label_ids")
