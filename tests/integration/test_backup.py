@@ -32,7 +32,7 @@ from data.warehouse.audit import AuditRow
 from ml.serving.predictor import Predictor
 from scripts.backup import run_backup, run_restore
 from tests.conftest import LoopFactory, new_postgres_database
-from tests.integration.test_deliveries import contact, score
+from tests.outbox import contact, score
 from tests.support import HOT, NOON, FakeClock, generic, settings_for
 
 MakeSettings = Callable[[], Settings]

@@ -15,7 +15,7 @@ from automation.sandbox.state import Sandbox
 from data.domain.event import Driver
 from data.settings import Scope
 from tests.conftest import LoopFactory
-from tests.integration.test_deliveries import by_destination, contact, score, settle, states
+from tests.outbox import by_destination, contact, score, settle, states
 from tests.support import COLD, HOT, NOON, FakeClock, bearer
 
 
