@@ -51,10 +51,9 @@ def _tell(loop: Loop, outcome_id: int) -> None:
         if (row := outcomes.take_untold(session, outcome_id)) is None:
             return
         now = loop.clock.now()
-        alert = deliveries.last_alert(session, people, slack.SLACK.name)
-        if alert is not None and slack.SLACK.configured(loop.clients) and alert.occurred_at <= row.occurred_at:
-            stands = (row.result, row.occurred_at) in standing(session, [row.entity_id])
-            if stands and not _put(session, alert, row, now):
+        if slack.SLACK.configured(loop.clients) and (row.result, row.occurred_at) in standing(session, [row.entity_id]):
+            alert = _alert_to_tell(session, people, row.occurred_at)
+            if alert is not None and not _put(session, alert, row, now):
                 return
         row.told_at = now
         session.add(row)
@@ -82,16 +81,25 @@ def _people(session: Session, entity_id: int) -> set[int]:
     return found | {number for same in identities.same_as(session, found).values() for number in same}
 
 
-def _put(session: Session, alert: DeliveryRow, row: OutcomeRow, now: datetime) -> bool:
-    """An alert that still waits is no news any more. One that went out is told how it ended, and again if that changes.
+def _alert_to_tell(session: Session, people: Collection[int], ended_at: datetime) -> DeliveryRow | None:
+    """The last alert on them that somebody may have read. One that still waits is no news any more.
 
-    One that waits and may have been posted goes its way: it is looked for, and told how it ended after that. Returns whether
-    it is in the outbox now: it is not while the end of an earlier alert waits there.
+    One that waits and may have been posted goes its way: it is looked for, and told how it ended after that.
     """
-    if alert.state == DeliveryState.PENDING and not alert.lost_leases:
+    alert = deliveries.last_alert(session, people, slack.SLACK.name)
+    while alert is not None and alert.occurred_at <= ended_at and alert.state == DeliveryState.PENDING and not alert.lost_leases:
         alert.state = DeliveryState.SUPERSEDED
         session.add(alert)
-        return True
+        session.flush()
+        alert = deliveries.last_alert(session, people, slack.SLACK.name)
+    return alert if alert is not None and alert.occurred_at <= ended_at else None
+
+
+def _put(session: Session, alert: DeliveryRow, row: OutcomeRow, now: datetime) -> bool:
+    """The alert is told how it ended, and again if that changes.
+
+    Returns whether it is in the outbox now: it is not while the end of an earlier alert waits there.
+    """
     content = Ending(channel=alert.content["channel"], alert_id=alert.id, result=Result(row.result), ended_at=row.occurred_at)
     told = deliveries.endings_about(session, [alert.entity_id], alert.destination)
     if of_alert := [each for each in told if each.prediction_id == alert.prediction_id]:

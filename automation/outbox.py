@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from automation.allowance import grant_of
 from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
-from data.domain.delivery import DeliveryKind, DeliveryState
+from data.domain.delivery import DeliveryState
 from data.redaction import redacted
 from data.warehouse import dead_letters, deliveries, leases, resending
 from data.warehouse.deliveries import DeliveryRow
@@ -44,10 +44,9 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
             now = loop.clock.now()
             told = redacted(error)
             row = leases.fail(
-                session, delivery_id, lease_id, now, error=told, permanent=permanent, max_attempts=loop.settings.max_attempts
-            )
-            if row.kind == DeliveryKind.ALERT and row.state == DeliveryState.PENDING and not row.lost_leases:
-                row.lost_leases = 1  # Slack may have taken it all the same: it is looked for before it is sent again
+                session, delivery_id, lease_id, now, error=told, permanent=permanent, max_attempts=loop.settings.max_attempts,
+                unsure=not permanent,  # Slack may have taken it all the same: it is looked for before it is sent again
+            )  # fmt: skip
             if row.state == DeliveryState.DEAD:
                 dead_letters.add_of_delivery(session, letter_for(row, now))
             return row

@@ -154,9 +154,8 @@ def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, s
         session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
         max_attempts=loop.settings.max_attempts,
         retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,
+        unsure=isinstance(error, Retryable) and error.unsure,  # an alert is looked for before it is sent again
     )  # fmt: skip
-    if isinstance(error, Retryable) and error.unsure:
-        stored.lost_leases += 1  # it may have arrived: an alert is looked for before it is sent again
     if stored.state == DeliveryState.DEAD:
         dead_letters.add_of_delivery(session, letter_for(stored, now))
     log.warning("activate.delivery.failed", delivery_id=row.id, destination=row.destination, reason=error.detail)

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Column, Index, Text, and_, false, func, text, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.db import insert_new
@@ -226,16 +227,30 @@ def _values(draft: Draft, now: datetime) -> dict[str, Any]:
 
 
 def _supersede_pending(session: Session, destination: str, entity_ids: set[int], kind: DeliveryKind) -> None:
-    session.execute(
-        update(DeliveryRow)
-        .where(
-            col(DeliveryRow.destination) == destination,
-            col(DeliveryRow.entity_id).in_(entity_ids),
-            col(DeliveryRow.kind) == kind.value,
-            col(DeliveryRow.state) == DeliveryState.PENDING,
-        )
-        .values(state=DeliveryState.SUPERSEDED.value)
+    """What waits gives way. An alert that may have been posted is only looked for any more: as one that is out, and whose carrier
+    was not heard of again, so that the new one waits behind it.
+    """
+    other = aliased(DeliveryRow)
+    waits = (
+        col(DeliveryRow.destination) == destination,
+        col(DeliveryRow.entity_id).in_(entity_ids),
+        col(DeliveryRow.kind) == kind.value,
+        col(DeliveryRow.state) == DeliveryState.PENDING,
     )
+    out = select(other.id).where(
+        other.destination == destination,
+        other.entity_id == DeliveryRow.entity_id,
+        other.kind == kind.value,
+        other.state == DeliveryState.LEASED,
+    )
+    if kind is DeliveryKind.ALERT:
+        looked_for = {"state": DeliveryState.LEASED.value, "withdrawn": True, "lease_id": None}
+        session.execute(
+            update(DeliveryRow)
+            .where(*waits, col(DeliveryRow.lost_leases) > 0, ~out.exists())
+            .values(**looked_for, lease_until=DeliveryRow.next_attempt_at)
+        )
+    session.execute(update(DeliveryRow).where(*waits).values(state=DeliveryState.SUPERSEDED.value))
 
 
 def _those_of(session: Session, prediction_ids: set[int]) -> set[tuple[int, str, str]]:

@@ -115,8 +115,11 @@ def fail(
     permanent: bool,
     max_attempts: int,
     retry_after_seconds: float | None = None,
+    unsure: bool = False,
 ) -> DeliveryRow:
     """The destination did not take it: tried again by the worker after a pause, or given up.
+
+    `unsure`: it may have arrived all the same.
 
     Raises: as `confirm`.
     """
@@ -125,12 +128,13 @@ def fail(
         return row
     _must_hold(row, lease_id, now)
     row.attempts += 1
+    row.lost_leases += unsure
     row.error, row.carrier = error[:2000], Carrier.WORKER
     row.next_attempt_at = now + backoff(row.attempts, retry_after_seconds)
     if permanent or row.attempts >= max_attempts:
         row.state = DeliveryState.DEAD
     else:
-        row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
+        _set_back(session, row)
     session.add(row)
     session.flush()
     _let_the_next_ones_go(session, [row], now)
@@ -147,7 +151,7 @@ def put_back(session: Session, delivery_id: str, lease_id: str, now: datetime, *
         return row
     _must_hold(row, lease_id, now)
     row.carrier, row.next_attempt_at = Carrier.WORKER, now + timedelta(seconds=seconds)
-    row.state = DeliveryState.SUPERSEDED if waiting(session, row) else DeliveryState.PENDING
+    _set_back(session, row)
     session.add(row)
     session.flush()
     _let_the_next_ones_go(session, [row], now)
@@ -243,6 +247,16 @@ def _must_hold(row: DeliveryRow, lease_id: str, now: datetime) -> None:
     was_mine = row.state == DeliveryState.LEASED and row.lease_id == lease_id
     why = "has expired" if was_mine else "is not the one that holds it"
     raise LeaseLost(f"delivery {row.id}: this lease {why}", delivery_id=row.id)
+
+
+def _set_back(session: Session, row: DeliveryRow) -> None:
+    """It waits again, or gives way to a newer one that waits, as that would have replaced it before it was out."""
+    if not waiting(session, row):
+        row.state = DeliveryState.PENDING
+    elif row.kind == DeliveryKind.ALERT and row.lost_leases:  # the newer one waits until it was looked for
+        row.withdrawn, row.lease_id, row.lease_until = True, None, row.next_attempt_at
+    else:
+        row.state = DeliveryState.SUPERSEDED
 
 
 def _holds(row: DeliveryRow, lease_id: str, now: datetime) -> bool:
