@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import os
 import re
 import sys
 import traceback
@@ -221,8 +220,6 @@ def sandbox(
 
 def main() -> None:
     """Status 0, 1 (failed) or 2 (bad usage); an error is one line, unless --debug."""
-    # Threads of the tree libraries that wait must not burn the cores that others need; read once, when they load.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
