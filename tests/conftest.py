@@ -1,5 +1,6 @@
 """Fixtures: both databases, a loop that stands on either, and the service over it."""
 
+import io
 import itertools
 import os
 import shutil
@@ -32,6 +33,7 @@ from data.migrations import upgrade
 from ml import tracking
 from ml.serving.predictor import Predictor
 from ml.serving.served import Served
+from ml.training import plots
 from scripts import cli
 from tests.support import FakeClock, put_model, serving, settings_for
 
@@ -76,6 +78,32 @@ def _mlflow_makes_its_tables_once(tmp_path_factory: pytest.TempPathFactory) -> I
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "_ensure_tables", begin)
+        yield
+
+
+@pytest.fixture(scope="session")
+def _drawn() -> dict[Any, bytes]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def same_plots_are_drawn_once(_drawn: dict[Any, bytes]) -> Iterator[None]:
+    """For tests that register much and look at no plot: drawing takes longer than training and registering together."""
+    draw = plots._drawn
+
+    def drawn(plot: Any, to: Any, form: str) -> None:
+        key = (plot.func, form, *(values.tobytes() for values in plot.keywords.values()))
+        if key not in _drawn:
+            made = io.BytesIO()
+            draw(plot, made, form)
+            _drawn[key] = made.getvalue()
+        if isinstance(to, Path):
+            to.write_bytes(_drawn[key])
+        else:
+            to.write(_drawn[key].decode())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "_drawn", drawn)
         yield
 
 

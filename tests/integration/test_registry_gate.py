@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from ml.training.train import Trained, save_trained, train
 from ml.version import CHALLENGER, CHAMPION
 from tests.support import NOON, bearer, serving, settings_for, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("same_plots_are_drawn_once")]
 INPUTS = (Input(name="visits", kind=InputKind.NUMBER), Input(name="region", kind=InputKind.CATEGORY, categories=("north", "south")))
 
 
@@ -46,6 +48,13 @@ def table(rows: int = 3_000, *, nonsense: bool = False) -> TypedTable:
     return TypedTable(INPUTS, pl.DataFrame({"visits": visits.astype(float), "region": region}), labels)
 
 
+@cache
+def taught(*, nonsense: bool) -> Trained:
+    """The same version under every name."""
+    model = replace(of_user_table("anybody", "won"), learners={"logistic": ({"C": 1.0},)})
+    return train(model, table(nonsense=nonsense), data_hash="", now=NOON, seed=0)
+
+
 @dataclass(frozen=True)
 class Bench:
     """One machine's view of the registry."""
@@ -57,9 +66,10 @@ class Bench:
     def folder(self) -> Path:
         return self.settings.models_dir
 
-    def register(self, name: str, given: TypedTable, c: float = 1.0, **options: Any) -> Registered:
-        model = replace(of_user_table(name, "won"), learners={"logistic": ({"C": c},)})
-        trained = train(model, given, data_hash="", now=NOON, seed=0)
+    def register(self, name: str, *, nonsense: bool = False, **options: Any) -> Registered:
+        trained = taught(nonsense=nonsense)
+        card = trained.card.model_copy(update={"model": name})
+        trained = replace(trained, version=replace(trained.version, card=card))
         logged = tracking.log_run(
             self.mlflow, trained, experiment="gate", artifacts_dir=self.settings.mlflow_artifacts_dir, extra_metrics={}
         )
@@ -77,6 +87,14 @@ class Bench:
         return predictor.champion(name).card.version
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _our_code_is_not_copied_beside_each_version() -> Iterator[None]:
+    """Hundreds of files, which nobody reads here (test_registry does)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "_code", lambda scratch: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     settings = settings_for(tmp_path_factory.mktemp("gate"))
@@ -84,11 +102,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def test_a_version_goes_through_the_gate_and_comes_back(bench: Bench) -> None:
-    first = bench.register("whole", table())
+    first = bench.register("whole")
     assert first.decision.promote
     assert bench.aliases("whole") == {"champion": "1"}
 
-    worse = bench.register("whole", table(nonsense=True))
+    worse = bench.register("whole", nonsense=True)
     assert not worse.decision.promote
     assert worse.decision.champion == "1"
     assert any("log-loss" in reason for reason in worse.decision.reasons)
@@ -124,13 +142,13 @@ def test_a_version_goes_through_the_gate_and_comes_back(bench: Bench) -> None:
 @pytest.mark.parametrize(("model", "version"), [("nobody", "1"), ("../whole", "1"), ("missing", "7"), ("missing", "x")])
 def test_what_is_not_there_is_not_promoted(bench: Bench, model: str, version: str) -> None:
     if model == "missing" and not (bench.folder / "missing").exists():
-        bench.register("missing", table())
+        bench.register("missing")
     with pytest.raises(NotFound):
         model_registry.promote(bench.mlflow, model, version, bench.folder, now=NOON, force=True)
 
 
 def test_an_input_that_serving_does_not_give_keeps_a_version_from_the_place(bench: Bench) -> None:
-    found = bench.register("unserved", table(), served={"visits"})
+    found = bench.register("unserved", served={"visits"})
     assert not found.decision.promote
     assert "'region'" in found.decision.summary
     assert bench.aliases("unserved") == {"challenger": "1"}
@@ -153,9 +171,9 @@ def stored(bench: Bench, name: str, version: str) -> Path:
 
 
 def test_a_corrupt_copy_of_the_champion_is_fetched_anew(bench: Bench) -> None:
-    bench.register("corrupt", table())
+    bench.register("corrupt")
     damaged(bench.folder / "corrupt" / "1")
-    assert bench.register("corrupt", table()).decision.promote
+    assert bench.register("corrupt").decision.promote
     assert bench.aliases("corrupt") == {"champion": "2"}
     damaged(bench.folder / "corrupt" / "1")
     assert model_registry.rollback(bench.mlflow, "corrupt", bench.folder, now=NOON).aliases["champion"] == "1"
@@ -165,11 +183,11 @@ def test_a_corrupt_copy_of_the_champion_is_fetched_anew(bench: Bench) -> None:
 @pytest.mark.parametrize("name", [HOLDOUT, LEARNED])
 def test_a_champion_s_rows_that_cannot_be_read_are_fetched_anew(bench: Bench, name: str) -> None:
     model = f"rows_{name.partition('.')[0]}"
-    bench.register(model, table())
+    bench.register(model)
     path = bench.folder / model / "1" / name
     path.write_bytes(path.read_bytes()[:-20])
     assert bench.serving(model) == "1", "who serves is not harmed"
-    found = bench.register(model, table())
+    found = bench.register(model)
     assert found.decision.promote
     assert found.decision.notes == ()
     assert read_rows(bench.folder / model / "1") is not None
@@ -178,22 +196,22 @@ def test_a_champion_s_rows_that_cannot_be_read_are_fetched_anew(bench: Bench, na
 @pytest.mark.parametrize("name", [HOLDOUT, LEARNED])
 def test_rows_that_nobody_can_read_keep_no_version_from_serving(bench: Bench, name: str) -> None:
     model = f"lost_{name.partition('.')[0]}"
-    bench.register(model, table())
-    assert bench.register(model, table()).decision.promote
+    bench.register(model)
+    assert bench.register(model).decision.promote
     for folder in (bench.folder / model / "1", stored(bench, model, "1")):
         (folder / name).write_bytes(b"PAR1 no more")
     assert model_registry.rollback(bench.mlflow, model, bench.folder, now=NOON).aliases["champion"] == "1"
     assert bench.serving(model) == "1"
-    refused = bench.register(model, table()).decision
+    refused = bench.register(model).decision
     assert not refused.promote
     assert "champion 1 cannot be asked" in refused.summary
 
 
 def test_a_champion_that_nobody_can_read_is_not_replaced_unasked(bench: Bench) -> None:
-    bench.register("ruined", table())
+    bench.register("ruined")
     damaged(bench.folder / "ruined" / "1")
     damaged(stored(bench, "ruined", "1"))
-    found = bench.register("ruined", table())
+    found = bench.register("ruined")
     assert not found.decision.promote
     assert "champion 1 cannot be asked" in found.decision.summary
     assert bench.aliases("ruined") == {"champion": "1", "challenger": "2"}
@@ -207,7 +225,7 @@ def test_a_champion_that_nobody_can_read_is_not_replaced_unasked(bench: Bench) -
 @pytest.mark.parametrize("step", ["copy", "decision"])
 def test_a_full_disk_harms_no_champion(bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     name = f"full_{step}"
-    bench.register(name, table())
+    bench.register(name)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -215,20 +233,20 @@ def test_a_full_disk_harms_no_champion(bench: Bench, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(*((model_registry, "save_trained") if step == "copy" else (copies, "write_decision")), full)
         with pytest.raises(NotReady, match="No space left on device"):
-            bench.register(name, table())
+            bench.register(name)
     assert bench.aliases(name) == {"champion": "1"}
     assert bench.serving(name) == "1"
     assert [path.name for path in (bench.folder / name).glob(".*")] == []
-    assert bench.register(name, table()).card.version == "3"
+    assert bench.register(name).card.version == "3"
     assert bench.aliases(name) == {"champion": "3"}
 
 
 def test_mlflow_away_harms_no_champion(bench: Bench) -> None:
-    bench.register("away", table())
+    bench.register("away")
     try:
         tracking.connect("http://127.0.0.1:9", bench.settings.mlflow_artifacts_dir)
         for call in (
-            lambda: bench.register("away", table()),
+            lambda: bench.register("away"),
             lambda: model_registry.rollback(bench.mlflow, "away", bench.folder, now=NOON),
             lambda: model_registry.pull_champions(bench.mlflow, bench.folder),
         ):
@@ -251,8 +269,8 @@ def test_another_machine_follows_every_move(bench: Bench, elsewhere: Bench) -> N
         moved = model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)
         return [name for name in moved if name == "followed"]
 
-    bench.register("followed", table())
-    bench.register("followed", table(nonsense=True))
+    bench.register("followed")
+    bench.register("followed", nonsense=True)
     assert pulled() == ["followed"]
     assert elsewhere.aliases("followed") == {"champion": "1", "challenger": "2"}
     assert copies.read_decision(elsewhere.folder / "followed" / "2") == copies.read_decision(bench.folder / "followed" / "2")
@@ -267,7 +285,7 @@ def test_another_machine_follows_every_move(bench: Bench, elsewhere: Bench) -> N
 
 def test_a_running_service_follows_mlflow_and_mends_a_copy_that_is_broken(bench: Bench, tmp_path: Path) -> None:
     """As on another machine: nothing lies there, and nobody tells it."""
-    bench.register("polled", table())
+    bench.register("polled")
     settings = settings_for(tmp_path, mlflow_tracking_uri=bench.settings.mlflow_tracking_uri, champion_poll_seconds=0.2)
     with serving(create_app(settings)) as url, httpx.Client(base_url=url, headers=bearer(Scope.READ)) as client:
 
@@ -276,7 +294,7 @@ def test_a_running_service_follows_mlflow_and_mends_a_copy_that_is_broken(bench:
             return answer.json()["version"] if answer.status_code == 200 else None
 
         until("the first champion is fetched and served", lambda: served() == "1")
-        bench.register("polled", table())
+        bench.register("polled")
         until("the second takes its place", lambda: served() == "2")
         damaged(settings.models_dir / "polled" / "1")
         model_registry.rollback(bench.mlflow, "polled", bench.folder, now=NOON)
@@ -285,11 +303,11 @@ def test_a_running_service_follows_mlflow_and_mends_a_copy_that_is_broken(bench:
 
 
 def test_a_half_written_artefact_is_not_served_and_holds_up_no_other_model(bench: Bench, elsewhere: Bench) -> None:
-    bench.register("a_half", table())
-    bench.register("z_whole", table())
+    bench.register("a_half")
+    bench.register("z_whole")
     model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)
-    bench.register("a_half", table())
-    bench.register("z_whole", table())
+    bench.register("a_half")
+    bench.register("z_whole")
     (stored(bench, "a_half", "2") / "card.json").unlink()
     with pytest.raises(NotReady):
         model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)
@@ -301,7 +319,7 @@ def test_a_half_written_artefact_is_not_served_and_holds_up_no_other_model(bench
 
 
 def test_a_copy_that_is_told_to_be_broken_is_fetched_anew(bench: Bench, elsewhere: Bench) -> None:
-    bench.register("healed", table())
+    bench.register("healed")
     model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)
     damaged(elsewhere.folder / "healed" / "1")
     assert model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder) == []
@@ -321,7 +339,7 @@ def test_somebody_else_s_model_in_the_same_registry_is_left_alone(bench: Bench, 
 def test_a_rollback_needs_no_training_and_few_calls(bench: Bench) -> None:
     """What was champion lies here whole: MLflow is asked and told, and no file of a version is fetched or written."""
     for _ in range(2):
-        bench.register("quick", table())
+        bench.register("quick")
     before = {path: path.stat().st_mtime_ns for path in (bench.folder / "quick").glob("*/*")}
     assert model_registry.rollback(bench.mlflow, "quick", bench.folder, now=NOON).aliases["champion"] == "1"
     assert {path: path.stat().st_mtime_ns for path in (bench.folder / "quick").glob("*/*")} == before
@@ -332,14 +350,14 @@ def test_a_rollback_needs_no_training_and_few_calls(bench: Bench) -> None:
 
 
 def test_a_version_whose_copy_cannot_be_loaded_is_not_crowned(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.register("unread", table())
+    bench.register("unread")
 
     def save_badly(trained: Trained, folder: Path) -> None:
         save_trained(trained, folder)
         damaged(folder)
 
     monkeypatch.setattr(model_registry, "save_trained", save_badly)
-    found = bench.register("unread", table())
+    found = bench.register("unread")
     assert not found.decision.promote
     assert "its copy cannot be loaded" in found.decision.summary
     assert bench.aliases("unread") == {"champion": "1", "challenger": "2"}
@@ -347,8 +365,8 @@ def test_a_version_whose_copy_cannot_be_loaded_is_not_crowned(bench: Bench, monk
 
 
 def test_a_damaged_decision_is_told_and_moves_nothing(bench: Bench) -> None:
-    bench.register("undecided", table())
-    bench.register("undecided", table(nonsense=True))
+    bench.register("undecided")
+    bench.register("undecided", nonsense=True)
     (bench.folder / "undecided" / "2" / copies.DECISION).write_text("{")
     with pytest.raises(NotReady, match="nobody knows what the gate said of version 2"):
         model_registry.promote(bench.mlflow, "undecided", "2", bench.folder, now=NOON)
@@ -360,5 +378,5 @@ def test_models_beyond_the_first_page_of_the_registry_are_followed(bench: Bench,
     client = bench.mlflow.MlflowClient()
     for number in range(101):
         client.create_registered_model(f"before {number:03d}")
-    bench.register("z_last", table())
+    bench.register("z_last")
     assert "z_last" in model_registry.pull_champions(elsewhere.mlflow, elsewhere.folder)

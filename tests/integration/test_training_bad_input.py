@@ -20,13 +20,14 @@ import httpx
 import polars as pl
 import pytest
 
+import scripts.training
 from automation.jobs import champions
 from automation.pipeline.context import Loop
 from data import log
 from data.settings import Scope
 from ml import copies
 from ml.learners.registry import LEARNERS
-from ml.models.base import of_user_table
+from ml.models.base import Model, of_user_table
 from ml.tables.table import Choice
 from ml.training.own_table import read_own_table
 from ml.training.report import OUT_OF_TIME
@@ -86,7 +87,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("champion")
     (folder / "good.csv").write_bytes(bad_tables.file_of(bad_tables.rows(200)))
     own = read_own_table(folder / "good.csv", Choice("won"))
-    model = replace(of_user_table(MODEL, "won"), learners={"prior": LEARNERS["prior"].settings, **QUICK})
+    model = with_few(of_user_table(MODEL, "won"))
     trained = train(model, own.typed, data_hash="0" * 64, now=datetime(2026, 3, 2, tzinfo=UTC))
     assert trained.card.learner == "logistic"
     version = Version(trained.card.model_copy(update={"version": "1"}), trained.version.scorer)
@@ -94,6 +95,16 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(version, folder / "models" / MODEL / "1", reference=trained.reference)
     copies.point(folder / "models", MODEL, CHAMPION, "1")
     return folder
+
+
+@pytest.fixture
+def few_compete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a training is written to: who competes in it changes nothing."""
+    monkeypatch.setattr(scripts.training, "of_user_table", lambda name, target: with_few(of_user_table(name, target)))
+
+
+def with_few(model: Model) -> Model:
+    return replace(model, learners={"prior": LEARNERS["prior"].settings, **QUICK})
 
 
 @pytest.fixture
@@ -251,7 +262,7 @@ def test_the_moment_of_a_row_is_used_and_missed(place: Place) -> None:
         {**row, "asked": day, "founded": day.replace("26-01", "20-05")} for row, day in zip(bad_tables.rows(200), days, strict=True)
     ]
     own = read_own_table(place.file(bad_tables.file_of(rows)), Choice("won", time="asked"))
-    model = replace(of_user_table("dated", "won"), learners={"prior": LEARNERS["prior"].settings, **QUICK})
+    model = with_few(of_user_table("dated", "won"))
     trained = train(model, own.typed, moment=own.moment, data_hash="0" * 64, now=datetime(2026, 3, 2, tzinfo=UTC))
     folder = place.folder / "models" / "dated" / "1"
     folder.mkdir(parents=True)
@@ -311,6 +322,7 @@ def test_a_registry_that_is_down_is_said_before_anything_is_trained(place: Place
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_compete", "same_plots_are_drawn_once")
 @pytest.mark.parametrize("left", [0.1, 0.5])
 def test_a_registry_that_is_half_written_is_said_and_who_serves_goes_on(place: Place, left: float) -> None:
     assert place.train(place.folder / "good.csv", name="whole").status == 0
@@ -348,6 +360,7 @@ def test_a_cut_artefact_is_not_scored_by_and_the_remedy_is_named(place: Place, f
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_compete", "same_plots_are_drawn_once")
 def test_a_cut_artefact_is_fetched_anew_where_mlflow_has_it(place: Place) -> None:
     assert place.train(place.folder / "good.csv", name=MODEL + "_2").status == 0
     cut_off(place.folder / "models" / (MODEL + "_2") / "1" / "preparation.json")
@@ -399,6 +412,7 @@ def fill(disk: Path, *, but: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_compete", "same_plots_are_drawn_once")
 @pytest.mark.parametrize("room", [0, 60_000, 300_000])
 def test_a_full_disk_while_training_harms_no_champion(
     champion: Path,
