@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 ROWS = 60
-WIDE, WIDE_ROWS = 2_000, 400  # fewer rows, and validation goes over them ten times
+WIDE, WIDE_ROWS = 2_000, 760  # fewer rows, and validation goes over them several times
 LONG_TEXT = 100_000  # bytes
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ def changed(change: Callable[[int], Row], count: int = ROWS) -> bytes:
 
 
 def wide() -> bytes:
-    numbers = np.random.default_rng(1).normal(size=(WIDE_ROWS, WIDE)).round(2)
+    numbers = np.random.default_rng(1).normal(size=(WIDE_ROWS, WIDE)).round(1)
     names = [f"c{number}" for number in range(WIDE)]
     return file_of([row | dict(zip(names, one, strict=True)) for row, one in zip(rows(WIDE_ROWS), numbers, strict=True)])
 

@@ -135,6 +135,7 @@ def test_a_training_that_fails_in_its_process_is_remembered_and_told(
 def test_a_training_by_hand_is_remembered_too_and_waits_for_its_turn(
     make_loop: LoopFactory, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(MODELS, MODEL, replace(MODELS[MODEL], learners=samples.QUICK))
     loop = make_loop(model=False, retrain_budget_seconds=0)
     with_a_champion_that_knows_nothing(loop)
     with_history(loop, clock, 200)
@@ -156,6 +157,7 @@ def test_the_process_ends_when_the_service_is_killed() -> None:
     assert child.wait(30) == watch_process.ABANDONED
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_command_is_the_process_and_it_stands_back(make_loop: LoopFactory) -> None:
     assert COMMAND[1:] == ("-m", watch_process.__name__)
     settings: Any = make_loop().settings

@@ -230,7 +230,8 @@ def test_two_thousand_columns_are_trained_on_as_far_as_the_time_goes(place: Plac
     assert done.status == 0, done.err
     assert f"{bad_tables.WIDE + 4:,} columns" in done.out
     assert OUT_OF_TIME.split("{}")[0] in (place.folder / "models" / "wide" / "1" / "report.html").read_text()
-    scored = place.run("score", "--csv", str(path), "--name", "wide", "--out", str(place.folder / "out.csv"))
+    some = place.file(b"".join(path.read_bytes().splitlines(keepends=True)[:100]), "some.csv")
+    scored = place.run("score", "--csv", str(some), "--name", "wide", "--out", str(place.folder / "out.csv"))
     assert scored.status == 0, scored.err
 
 
