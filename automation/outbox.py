@@ -7,9 +7,9 @@ from automation.jobs.worker import letter_for
 from automation.pipeline.context import Loop
 from data.domain.delivery import DeliveryState
 from data.redaction import redacted
-from data.warehouse import dead_letters, deliveries, leases, resending
+from data.warehouse import dead_letters, deliveries, lease_ends, leases, resending
 from data.warehouse.deliveries import DeliveryRow
-from data.warehouse.leases import LeaseLost
+from data.warehouse.lease_ends import LeaseLost
 
 
 def lease(loop: Loop, destination: str, *, limit: int, seconds: float) -> tuple[str, list[DeliveryRow]]:
@@ -28,7 +28,7 @@ def confirm(loop: Loop, delivery_id: str, lease_id: str, receipt: str | None) ->
     """
     try:
         with loop.database.write() as session:
-            return leases.confirm(session, delivery_id, lease_id, loop.clock.now(), receipt=receipt)
+            return lease_ends.confirm(session, delivery_id, lease_id, loop.clock.now(), receipt=receipt)
     except LeaseLost as error:
         _send_newest_again(loop, error)
         raise
@@ -43,7 +43,7 @@ def fail(loop: Loop, delivery_id: str, lease_id: str, *, error: str, permanent: 
         with loop.database.write() as session:
             now = loop.clock.now()
             told = redacted(error)
-            row = leases.fail(
+            row = lease_ends.fail(
                 session, delivery_id, lease_id, now, error=told, permanent=permanent, max_attempts=loop.settings.max_attempts,
                 unsure=not permanent,  # Slack may have taken it all the same: it is looked for before it is sent again
             )  # fmt: skip

@@ -15,10 +15,10 @@ from data.domain.delivery import DeliveryKind, DeliveryState
 from data.domain.stage import Stage
 from data.errors import NotFound, NotNow, NotReady, Permanent, Retryable, VendorError
 from data.log import get_logger
-from data.warehouse import dead_letters, entities, leases, payloads, resending
+from data.warehouse import dead_letters, entities, lease_ends, leases, payloads, resending
 from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
-from data.warehouse.leases import LeaseLost
+from data.warehouse.lease_ends import LeaseLost
 
 log = get_logger("worker")
 
@@ -123,7 +123,7 @@ def _settle_all(loop: Loop, rows: Sequence[DeliveryRow], lease_id: str, sent: di
     with loop.database.write() as session:
         entities.lock(session, [row.entity_id for row in rows])  # all at once, in the one order
         receipts = {row.id: sent[row.id].receipt for row in rows if sent[row.id].is_plain}
-        done = leases.confirm_held(session, receipts, lease_id, loop.clock.now()) if receipts else set()
+        done = lease_ends.confirm_held(session, receipts, lease_id, loop.clock.now()) if receipts else set()
         for row in (row for row in rows if row.id not in done):
             try:
                 _settle_one(loop, session, row, lease_id, sent[row.id])
@@ -139,18 +139,18 @@ def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, s
     now, error = loop.clock.now(), sent.error
     if error is None:
         if sent.withdrawn:
-            stored = leases.let_go(session, row.id, lease_id, now)
+            stored = lease_ends.let_go(session, row.id, lease_id, now)
         else:
-            stored = leases.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
+            stored = lease_ends.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
         if sent.doubt:
             stored.error = sent.doubt
             if row.kind == DeliveryKind.ALERT:
                 log.warning("activate.alert.doubtful", delivery_id=row.id, reason=sent.doubt)
         return
     if _untried(error):
-        leases.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
+        lease_ends.put_back(session, row.id, lease_id, now, seconds=error.retry_after_seconds or 0.0)
         return
-    stored = leases.fail(
+    stored = lease_ends.fail(
         session, row.id, lease_id, now, error=error.detail, permanent=isinstance(error, Permanent),
         max_attempts=loop.settings.max_attempts,
         retry_after_seconds=error.retry_after_seconds if isinstance(error, Retryable) else None,
