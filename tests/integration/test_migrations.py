@@ -34,6 +34,7 @@ FIRST_WITH_FACTS = BEFORE_VARIANTS = "0002"
 BEFORE_IDENTITIES = "0006"
 BEFORE_ENDINGS = "0013"
 WITH_MESSAGES_IN_ENDINGS = "0017"
+BEFORE_DELETIONS = "0025"
 BEFORE_DEAL_STAGES = "0020"
 WITH_REPEATED_LETTERS = "0022"
 PEOPLE = (("hubspot", "7", "ada@example.com"), ("pipedrive", "9", "Ada@example.com"), ("hubspot", "8", "bo@example.com"))
@@ -262,3 +263,35 @@ def test_the_stages_that_deals_have_named_are_asked_about(old: Database) -> None
         waiting = deal_stages.due(session, "hubspot", unknown_before=NOON, known_before=NOON)
         rows = [(row.source, row.stage, row.standing) for row in session.exec(sqlmodel.select(deal_stages.DealStage))]
     assert (waiting, sorted(rows)) == (True, [("hubspot", "174586374", None), ("hubspot", "closedwon", None)])
+
+
+def test_what_was_deleted_and_came_back_is_known_of_the_records(old: Database) -> None:
+    fill(old, revision=BEFORE_DELETIONS)
+    meta = MetaData()
+    meta.reflect(old.engine, only=["entities", "events"])
+    happened = {21: ("created", "deleted"), 22: ("deleted", "restored", "changed"), 23: ("created", "changed")}
+    with old.engine.begin() as connection:
+        for number, verbs in happened.items():
+            add(
+                connection,
+                meta.tables["entities"],
+                id=number,
+                source="hubspot",
+                kind="deal",
+                vendor_id=str(number),
+                created_at=NOON,
+            )
+            for hour, verb in enumerate(verbs):
+                at = NOON + timedelta(hours=hour)
+                add(connection, meta.tables["events"], dedupe_key=f"{number} {verb}", source="hubspot", entity_id=number,
+                    type=f"deal.{verb}", occurred_at=at, received_at=at, properties={}, previous={}, targets=[], models=[],
+                    notes={}, derived={}, by_us=False, state="done", driver="worker", attempts=0, next_attempt_at=at,
+                    payload_id=1)  # fmt: skip
+    upgrade(old)
+    with old.read() as session:
+        rows = entities.by_ids(session, happened)
+    hours = {number: (row.deleted_at, row.restored_at) for number, row in rows.items()}
+    assert hours == {
+        21: (NOON + timedelta(hours=1), NOON), 22: (NOON, NOON + timedelta(hours=1)), 23: (None, None)
+    }  # fmt: skip
+    assert {number: row.is_deleted for number, row in rows.items()} == {21: True, 22: False, 23: False}
