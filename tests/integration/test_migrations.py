@@ -283,9 +283,9 @@ def test_what_was_deleted_and_came_back_is_known_of_the_records(old: Database) -
             )
             for hour, verb in enumerate(verbs):
                 at = NOON + timedelta(hours=hour)
-                add(connection, meta.tables["events"], dedupe_key=f"{number} {verb}", source="hubspot", entity_id=number,
-                    type=f"deal.{verb}", occurred_at=at, received_at=at, properties={}, previous={}, targets=[], models=[],
-                    notes={}, derived={}, by_us=False, state="done", driver="worker", attempts=0, next_attempt_at=at,
+                add(connection, meta.tables["events"], id=10 * number + hour, dedupe_key=f"{number} {verb}", source="hubspot",
+                    entity_id=number, type=f"deal.{verb}", occurred_at=at, received_at=at, properties={}, previous={}, targets=[],
+                    models=[], notes={}, derived={}, by_us=False, state="done", driver="worker", attempts=0, next_attempt_at=at,
                     payload_id=1)  # fmt: skip
     upgrade(old)
     with old.read() as session:
