@@ -18,7 +18,7 @@ from scripts.access import audit, tokens_app
 from scripts.connections import hubspot_app, n8n_app, pipedrive_app
 from scripts.environment import Usage, settings_for_command
 from scripts.models import models_app
-from scripts.privacy import erase, prune
+from scripts.privacy import WithReport, erase, prune
 from scripts.storage import backfill, backup, export, import_file, replay, restore
 from scripts.terminal import plain
 
@@ -34,7 +34,7 @@ app.add_typer(pipedrive_app, name="pipedrive")
 app.add_typer(models_app, name="models")
 app.add_typer(tokens_app, name="tokens")
 app.command()(audit)
-app.command()(erase)
+app.command(cls=WithReport)(erase)
 app.command()(prune)
 app.command()(backfill)
 app.command(name="import")(import_file)

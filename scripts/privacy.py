@@ -1,10 +1,11 @@
 """`leadloop erase` and `leadloop prune`: the end of what is stored, at once or when its time is over."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from scripts.environment import settings_for_command
 from scripts.terminal import plain
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from automation.erasure.report import Report
     from automation.pipeline.context import Loop
 
-STDOUT = "-"
+REPORT, STDOUT = "--report", "-"
 console = Console(soft_wrap=True)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, change nothing.")]
@@ -22,7 +23,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, chan
 def erase(
     email: Annotated[str, typer.Argument(help="The person's e-mail address, current or earlier.")],
     report: Annotated[
-        str | None, typer.Option(help="Write what was found, removed and left as JSON: a file, or - to print it.")
+        str | None,
+        typer.Option(
+            REPORT, metavar="[FILE]", help="Tell what was found, removed and left as JSON: in FILE, or printed without one."
+        ),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -58,6 +62,23 @@ def prune(dry_run: DryRun = False) -> None:
         gone = retention.prune(loop)
         details.update(gone)
     _table("Gone", gone)
+
+
+class WithReport(TyperCommand):
+    """Lets `--report` stand without its FILE, which Typer has no word for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _with_value(args))
+
+
+def _with_value(args: list[str]) -> list[str]:
+    """`--report` with nothing behind it, or another option, gets the value that prints."""
+    ours, told = args[: args.index("--")] if "--" in args else args, list[str]()
+    for word, following in zip(ours, [*ours[1:], None], strict=True):
+        told.append(word)
+        if word == REPORT and (following is None or (following.startswith("-") and following != STDOUT)):
+            told.append(STDOUT)
+    return told + args[len(ours) :]
 
 
 def _loop() -> "Loop":

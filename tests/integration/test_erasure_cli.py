@@ -65,11 +65,25 @@ def test_the_trail_says_that_it_was_done_and_not_to_whom(leadloop: Run, told: Da
 
 
 def test_the_report_may_be_printed_and_again_finds_nobody(leadloop: Run, told: Database) -> None:
-    status, said, _ = leadloop("erase", ADA, "--report", "-")
+    status, said, _ = leadloop("erase", ADA, "--report")
     assert (status, json.loads(said)["state"]) == (0, "done")
     status, said, _ = leadloop("erase", ADA, "--report", "-")
     assert (status, json.loads(said)["records"], json.loads(said)["found"]) == (0, {}, {})
     assert still_told(told) == {}
+
+
+@pytest.mark.parametrize("words", [("--report", "--", ADA), ("--report=-", ADA), ("--report", "-", ADA), (ADA, "--report")])
+def test_the_report_is_printed_wherever_its_option_stands(leadloop: Run, words: tuple[str, ...]) -> None:
+    status, said, _ = leadloop("erase", *words)
+    assert (status, json.loads(said)["state"]) == (0, "done")
+
+
+def test_the_report_s_option_takes_no_other_option_for_a_file(leadloop: Run) -> None:
+    status, said, _ = leadloop("erase", ADA, "--report", "--dry-run")
+    assert (status, "Records that would go: none." in said) == (0, True)
+    assert "--report" in (told := leadloop("erase", "--help")[1])
+    assert "[FILE]" in told
+    assert leadloop("erase", "--report", ADA)[0] == 2, "there it is the file, and whom to erase is missing"
 
 
 def test_what_is_no_address_is_one_clear_line(leadloop: Run, told: Database) -> None:
