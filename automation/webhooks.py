@@ -1,4 +1,6 @@
-"""Whether Pipedrive still tells us what happens: it deletes a webhook that was not answered for three days, and tells nobody."""
+"""Where the CRMs are to call, and whether Pipedrive still does: it deletes a webhook that was not answered for three days,
+and tells nobody.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,11 @@ EVERY = timedelta(hours=1)  # a single call; what is missed meanwhile reconcilia
 LONGEST_REASON = 500
 
 
+def hubspot_address(settings: Settings) -> str:
+    """Where HubSpot is to call, to the letter: it signs this."""
+    return settings.hubspot_webhook_url or _ours(settings, "hubspot")
+
+
 @dataclass(frozen=True)
 class Hook:
     """Where Pipedrive is to call, and how it says who it is."""
@@ -29,7 +36,7 @@ class Hook:
 def hook_of(settings: Settings) -> Hook | None:
     """None: without user and password no webhook is let in, so none is wanted."""
     user, password = settings.pipedrive_webhook_user, settings.pipedrive_webhook_password.get_secret_value()
-    address = settings.pipedrive_webhook_url or f"{settings.public_url.rstrip('/')}/collect/{NAME}"
+    address = settings.pipedrive_webhook_url or _ours(settings, NAME)
     return Hook(address, user, password) if user and password else None
 
 
@@ -54,6 +61,10 @@ def look(loop: Loop) -> None:
         _keep(loop, hook, is_there=False, refused=error.detail[:LONGEST_REASON])
     except VendorError as error:
         log.warning("webhooks.look.failed", source=NAME, reason=error.detail)
+
+
+def _ours(settings: Settings, source: str) -> str:
+    return f"{settings.public_url.rstrip('/')}/collect/{source}"
 
 
 def _keep(loop: Loop, hook: Hook, *, is_there: bool, made: bool = False, refused: str | None = None) -> None:

@@ -31,13 +31,15 @@ def hubspot_setup() -> None:
     """Create the property group and the predicted_ properties of contacts; say which webhooks to subscribe to."""
     from automation.clients.hubspot import HubSpotClient
     from automation.record_fields import HUBSPOT_PROPERTIES
+    from automation.webhooks import hubspot_address
 
     settings = settings_for_command()
     token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
     with _recorded(settings, "HubSpot's properties") as details:
         details["created"] = _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
-    url = settings.hubspot_webhook_url or f"{settings.public_url.rstrip('/')}/collect/hubspot"
-    console.print(f"In the private app, under Webhooks, send to {url} (HubSpot has no API for this):", markup=False)
+    console.print(
+        f"In the private app, under Webhooks, send to {hubspot_address(settings)} (HubSpot has no API for this):", markup=False
+    )
     for names in TOPICS:
         console.print(f"  {names}", markup=False)
 

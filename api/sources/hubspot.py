@@ -4,6 +4,7 @@ from datetime import datetime
 
 from api.security import check_hubspot_v3
 from api.sources.base import Inbound
+from automation.webhooks import hubspot_address
 from data.errors import Unauthorized
 from data.settings import Settings
 
@@ -16,7 +17,7 @@ def authenticate(request: Inbound, settings: Settings, now: datetime) -> None:
     check_hubspot_v3(
         secret=secret,
         method=request.method,
-        uri=settings.hubspot_webhook_url or f"{settings.public_url.rstrip('/')}/collect/hubspot",
+        uri=hubspot_address(settings),
         body=request.body,
         timestamp=request.headers.get("x-hubspot-request-timestamp", ""),
         signature=request.headers.get("x-hubspot-signature-v3", ""),

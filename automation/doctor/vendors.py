@@ -9,9 +9,10 @@ from automation.clients.pipedrive import PipedriveClient
 from automation.doctor.findings import Finding, absent, bad, in_words, ok, warning
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
-from automation.webhooks import hook_of
+from automation.webhooks import hook_of, hubspot_address
 from data.domain.entity import EntityKind
 from data.errors import Permanent
+from data.settings import Settings
 from data.warehouse import paces
 
 # Without these the loop does not close; without the others, less is known.
@@ -58,12 +59,7 @@ def hubspot(loop: Loop) -> Iterator[Finding]:
         yield bad(f"hubspot {kind}", said, remedy) if kind in NEEDED else warning(f"hubspot {kind}", said, remedy)
     yield from _scopes(client)
     yield from _hubspot_fields(client)
-    if not loop.settings.hubspot_client_secret.get_secret_value() or not loop.settings.hubspot_webhook_url:
-        yield bad("hubspot webhooks", "no signature can be checked, so every webhook is refused",
-                  "set LEADLOOP_HUBSPOT_CLIENT_SECRET and LEADLOOP_HUBSPOT_WEBHOOK_URL")  # fmt: skip
-    else:
-        yield ok("hubspot webhooks", f"checked as sent to {loop.settings.hubspot_webhook_url}; HubSpot does not tell what it is "
-                 "subscribed to, so compare the list in the app with `leadloop hubspot setup`")  # fmt: skip
+    yield _hubspot_webhooks(loop.settings)
 
 
 def _scopes(client: HubSpotClient) -> Iterator[Finding]:
@@ -94,6 +90,18 @@ def _hubspot_fields(client: HubSpotClient) -> Iterator[Finding]:
         yield bad("hubspot fields", f"contacts have no {', '.join(missing)}", "`leadloop hubspot setup`")
     else:
         yield ok("hubspot fields", "all are there")
+
+
+def _hubspot_webhooks(settings: Settings) -> Finding:
+    address = hubspot_address(settings)
+    if not settings.hubspot_client_secret.get_secret_value():
+        return bad("hubspot webhooks", "no signature can be checked, so every webhook is refused",
+                   "set LEADLOOP_HUBSPOT_CLIENT_SECRET")  # fmt: skip
+    if not address.startswith("https://"):
+        return warning("hubspot webhooks", f"checked as sent to {address}, where HubSpot does not call: it calls https alone, and "
+                       "signs the address that it calls", "set LEADLOOP_HUBSPOT_WEBHOOK_URL to the address in the app")  # fmt: skip
+    return ok("hubspot webhooks", f"checked as sent to {address}; HubSpot does not tell what it is "
+              "subscribed to, so compare the list in the app with `leadloop hubspot setup`")  # fmt: skip
 
 
 def pipedrive(loop: Loop) -> Iterator[Finding]:

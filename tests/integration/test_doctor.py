@@ -134,6 +134,10 @@ def other_tokens(loop: Loop, _sandbox: Sandbox, _clock: FakeClock, **overrides: 
     return replace(loop, settings=wanted, clients=build_clients(wanted))
 
 
+def no_secret(loop: Loop, _sandbox: Sandbox, _clock: FakeClock) -> Loop:
+    return without(loop, hubspot_client_secret=SecretStr(""))
+
+
 def granted_all_but(*names: str) -> "Fault":
     def fault(loop: Loop, sandbox: Sandbox, _clock: FakeClock) -> Loop:
         sandbox.hubspot_account.scopes -= set(names)
@@ -161,7 +165,8 @@ FAULTS: dict[str, tuple[Fault, str, Health, str]] = {
     "hubspot reads": (granted_all_but("crm.objects.deals.read"), "hubspot deal", Health.BAD, "add the scope"),
     "no private app": (no_private_app, "hubspot scopes", Health.WARNING, "docs/operations.md"),
     "no webhook": (moved, "pipedrive webhook", Health.BAD, "leadloop pipedrive setup"),
-    "no address": (lambda loop, *_: without(loop, hubspot_webhook_url=""), "hubspot webhooks", Health.BAD, "HUBSPOT_WEBHOOK_URL"),
+    "no address": (lambda loop, *_: without(loop, hubspot_webhook_url=""), "hubspot webhooks", Health.WARNING, "WEBHOOK_URL"),
+    "no secret": (no_secret, "hubspot webhooks", Health.BAD, "LEADLOOP_HUBSPOT_CLIENT_SECRET"),
     "no channel": (lambda loop, *_: without(loop, slack_channel="#nowhere"), "slack channel", Health.BAD, "/invite"),
     "slack token": (lambda *all_: other_tokens(*all_, slack_token="wrong"), "slack", Health.BAD, ""),
     "nothing connected": (lambda loop, *_: replace(loop, clients=Clients()), "slack", Health.ABSENT, "docs/operations.md"),

@@ -1,18 +1,25 @@
-"""A webhook that Pipedrive has deleted is made anew, and what it did not tell meanwhile is found."""
+"""A webhook that Pipedrive has deleted is made anew, and what it did not tell meanwhile is found; HubSpot's are checked as sent to
+the address that the doctor tells.
+"""
 
 import pytest
 from sqlmodel import select
 
+from api.sources.base import Inbound
+from api.sources.hubspot import authenticate
 from automation.clients.pipedrive import PipedriveClient
+from automation.doctor import vendors
+from automation.doctor.findings import Health
 from automation.jobs import reconcile
 from automation.pipeline.context import Loop
+from automation.sandbox import signing
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from automation.webhooks import look
 from data.warehouse.events import EventRow
 from tests.conftest import LoopFactory
 from tests.rounds import sandbox_at
-from tests.support import FakeClock
+from tests.support import HUBSPOT_SECRET, FakeClock
 
 HOOK = "https://hooks.example.com/pipedrive"
 USER, PASSWORD = "pipedrive", "pipedrive-password"
@@ -112,3 +119,15 @@ def test_a_token_that_may_not_manage_webhooks_is_told_once(
 def test_without_a_user_and_a_password_nobody_is_asked(make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox) -> None:
     look(make_loop(addresses, pipedrive_webhook_user="", pipedrive_webhook_password=""))
     assert asked(sandbox) == 0
+
+
+def test_what_the_collector_lets_in_the_doctor_does_not_call_refused(
+    make_loop: LoopFactory, addresses: Addresses, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses, hubspot_webhook_url="", public_url="https://leadloop.example/")
+    ours, moment = "https://leadloop.example/collect/hubspot", int(clock.now().timestamp() * 1000)
+    signature = signing.hubspot_v3(HUBSPOT_SECRET, "POST", ours, b"[]", moment)
+    headers = {"x-hubspot-request-timestamp": str(moment), "x-hubspot-signature-v3": signature}
+    authenticate(Inbound("POST", headers, b"[]"), loop.settings, clock.now())
+    found = {one.check: one for one in vendors.hubspot(loop)}["hubspot webhooks"]
+    assert (found.health, f"{ours};" in found.said) == (Health.OK, True), found
