@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -19,6 +20,8 @@ log = get_logger("pace")
 # Who waits longer than this for a turn gives it up: an event's look-up is noted and tried again, a delivery goes later.
 PATIENCE_SECONDS = 3.0
 LEAST_WAIT_SECONDS = 0.01
+# The vendor that this call is the first to try after its rest: what it takes of the vendor's other limits goes through with it.
+_tried: ContextVar[str | None] = ContextVar("tried", default=None)
 
 
 @dataclass
@@ -55,8 +58,8 @@ class SharedPace:
     @contextmanager
     def call(self, name: str, rate: Rate, *, vendor: str) -> Iterator[Turn]:
         """Raises NotNow: no turn within the patience, or the vendor is left alone."""
-        self._wait(name, rate, vendor)
-        turn = Turn()
+        is_first = self._wait(name, rate, vendor)
+        turn, before = Turn(), _tried.set(vendor if is_first else None)
         try:
             yield turn
         except NotNow:  # of another limit that the call met on its way
@@ -70,6 +73,7 @@ class SharedPace:
         else:
             self._answered(vendor)
         finally:
+            _tried.reset(before)
             if turn.rest_seconds:
                 self._hold(name, rate, turn.rest_seconds)
 
@@ -79,7 +83,8 @@ class SharedPace:
             paces.hold(session, name, self.clock.now() + timedelta(seconds=seconds), rate)
         log.info("pace.limit.reached", limit=name, seconds=seconds)
 
-    def _wait(self, name: str, rate: Rate, vendor: str) -> None:
+    def _wait(self, name: str, rate: Rate, vendor: str) -> bool:
+        """Whether this is the first call after a rest."""
         waited = 0.0
         while True:
             with self.database.write() as session:
@@ -88,8 +93,12 @@ class SharedPace:
                 if rests is not None and rests > now:
                     raise NotNow(_resting(vendor, rests - now), retry_after_seconds=(rests - now).total_seconds())
                 granted, wait = paces.ask(session, name, rate, now, 1, vendor=vendor)
+                if granted and rests is not None and _tried.get() != vendor:
+                    is_ours, left = paces.goes_first(session, vendor, now)
+                    if not is_ours:
+                        raise NotNow(f"{vendor} is tried by one call after its rest", retry_after_seconds=left.total_seconds())
             if granted:
-                return
+                return rests is not None
             seconds = max(wait.total_seconds(), LEAST_WAIT_SECONDS)
             if waited + seconds > self.patience_seconds:
                 raise NotNow(f"the limit of calls to {vendor} is used up for {seconds:.1f} s", retry_after_seconds=seconds)

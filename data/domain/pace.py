@@ -43,6 +43,11 @@ class Taken:
     wait: timedelta
 
 
+# After a rest one call goes first, and the others wait for what becomes of it; not for ever, as it may be lost with its process.
+# The second rest is as long: one that fails is never in the way of the next.
+FIRST_CALL = Rate(calls=1, per_seconds=2 * FIRST_REST.total_seconds(), burst=1)
+
+
 def take(full_at: datetime, now: datetime, rate: Rate, wanted: int) -> Taken:
     """Grants as many of the wanted calls as there are now.
 

@@ -7,7 +7,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.column_types import UtcMicros
 from data.db import add_new
-from data.domain.pace import Rate, rest_after, take
+from data.domain.pace import FIRST_CALL, Rate, rest_after, take
 from data.warehouse.columns import instant
 
 
@@ -35,6 +35,12 @@ def ask(session: Session, name: str, rate: Rate, now: datetime, wanted: int, *, 
     return taken.granted, taken.wait
 
 
+def goes_first(session: Session, vendor: str, now: datetime) -> tuple[bool, timedelta]:
+    """After a rest: takes the one call that all others wait for; whether it is ours, else how long to wait at most."""
+    granted, wait = ask(session, f"{vendor} after a rest", FIRST_CALL, now, 1, vendor=vendor)
+    return bool(granted), wait
+
+
 def hold(session: Session, name: str, until: datetime, rate: Rate) -> None:
     """The vendor has said to wait: nobody is granted a call before then."""
     row = _locked(session, name, until)
@@ -43,8 +49,13 @@ def hold(session: Session, name: str, until: datetime, rate: Rate) -> None:
 
 
 def failed(session: Session, name: str, now: datetime, error: str) -> timedelta:
-    """A call was not answered, or by a fault; returns for how long the vendor is left alone now."""
+    """A call was not answered, or by a fault; returns for how long the vendor is left alone from now on.
+
+    Not at all by a call that was under way when the rest began: it says nothing new, and a dozen of them no more than one.
+    """
     row = _locked(session, name, now)
+    if row.rests_until is not None and row.rests_until > now:
+        return timedelta(0)
     row.failures, row.error = row.failures + 1, error[:2000]
     rest = rest_after(row.failures)
     row.rests_until = now + rest if rest else None
