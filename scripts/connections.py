@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,10 +13,15 @@ from data.errors import LeadloopError
 from data.settings import Settings
 from scripts.environment import settings_for_command
 
+if TYPE_CHECKING:
+    from data.db import Database
+
 n8n_app = typer.Typer(help="The pinned n8n: install it, import the workflows, start it.", no_args_is_help=True)
 hubspot_app = typer.Typer(help="Your HubSpot account.", no_args_is_help=True)
 pipedrive_app = typer.Typer(help="Your Pipedrive account.", no_args_is_help=True)
 console = Console()
+
+PATIENCE_SECONDS = 60.0  # for a turn among a service's calls: longer than that a person takes for stuck
 
 # What a private app is subscribed to: every topic is understood, and these are of use.
 TOPICS = (
@@ -29,14 +34,13 @@ TOPICS = (
 @hubspot_app.command("setup")
 def hubspot_setup() -> None:
     """Create the property group and the predicted_ properties of contacts; say which webhooks to subscribe to."""
-    from automation.clients.hubspot import HubSpotClient
     from automation.record_fields import HUBSPOT_PROPERTIES
     from automation.webhooks import hubspot_address
 
     settings = settings_for_command()
-    token = _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
-    with _recorded(settings, "HubSpot's properties") as details:
-        details["created"] = _create_fields(HubSpotClient(token, settings.hubspot_base_url), HUBSPOT_PROPERTIES)
+    _wanted(settings.hubspot_token.get_secret_value(), "LEADLOOP_HUBSPOT_TOKEN")
+    with _opened(settings) as database, _recorded(database, "HubSpot's properties") as details:
+        details["created"] = _create_fields(_crm(settings, database, "hubspot"), HUBSPOT_PROPERTIES)
     console.print(
         f"In the private app, under Webhooks, send to {hubspot_address(settings)} (HubSpot has no API for this):", markup=False
     )
@@ -47,18 +51,17 @@ def hubspot_setup() -> None:
 @pipedrive_app.command("setup")
 def pipedrive_setup() -> None:
     """Create the predicted_ fields of persons, and the webhook that tells everything."""
-    from automation.clients.pipedrive import PipedriveClient
     from automation.record_fields import PIPEDRIVE_FIELDS
     from automation.webhooks import hook_of
 
     settings = settings_for_command()
-    token = _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
+    _wanted(settings.pipedrive_api_token.get_secret_value(), "LEADLOOP_PIPEDRIVE_API_TOKEN")
     _wanted(settings.pipedrive_webhook_user, "LEADLOOP_PIPEDRIVE_WEBHOOK_USER")
     _wanted(settings.pipedrive_webhook_password.get_secret_value(), "LEADLOOP_PIPEDRIVE_WEBHOOK_PASSWORD")
     hook = hook_of(settings)
     assert hook is not None
-    client = PipedriveClient(token, settings.pipedrive_base_url)
-    with _recorded(settings, "Pipedrive's fields and webhook") as details:
+    with _opened(settings) as database, _recorded(database, "Pipedrive's fields and webhook") as details:
+        client = _crm(settings, database, "pipedrive")
         details["created"] = _create_fields(client, PIPEDRIVE_FIELDS)
         details["webhook_created"] = made = client.ensure_webhook(hook.address, hook.user, hook.password)
     console.print(f"{'Pipedrive tells' if made else 'Pipedrive told already'} everything to {hook.address}", markup=False)
@@ -80,7 +83,12 @@ def n8n_import() -> None:
     settings = settings_for_command()
     n8n.install(console.print)
     place = n8n.Place(settings.var_dir / "n8n", settings.n8n_port)
-    with _recorded(settings, "n8n's workflows"), n8n.database(place) as db, console.status("Importing ..."):
+    with (
+        _opened(settings) as database,
+        _recorded(database, "n8n's workflows"),
+        n8n.database(place) as db,
+        console.status("Importing ..."),
+    ):
         names = n8n.import_workflows(settings, place, db, service_url=settings.public_url)
     console.print(f"Imported {', '.join(names)}; published {', '.join(n8n.PUBLISHED)}. Start it with: leadloop n8n start")
 
@@ -91,7 +99,7 @@ def n8n_render(to: Annotated[Path, typer.Option(help="A folder for credentials.j
     from automation import n8n
 
     settings = settings_for_command()
-    with _recorded(settings, "n8n's workflows and credentials, as files"):
+    with _opened(settings) as database, _recorded(database, "n8n's workflows and credentials, as files"):
         paths = n8n.render(settings, to, service_url=settings.public_url)
     console.print(f"Wrote {', '.join(str(path) for path in paths)}", markup=False)
 
@@ -110,20 +118,33 @@ def n8n_start() -> None:
 
 
 @contextmanager
-def _recorded(settings: Settings, target: str) -> Iterator[dict[str, Any]]:
+def _opened(settings: Settings) -> "Iterator[Database]":
+    """The database, with its newest schema."""
+    from data.db import opened
+    from data.migrations import upgrade
+
+    with opened(settings.database_url) as database:
+        upgrade(database)
+        yield database
+
+
+@contextmanager
+def _recorded(database: "Database", target: str) -> Iterator[dict[str, Any]]:
     """The command in the audit trail, however it ends."""
     from automation import audit
     from data.clock import SystemClock
-    from data.db import Database
-    from data.migrations import upgrade
 
-    database = Database(settings.database_url)
-    try:
-        upgrade(database)
-        with audit.recorded(database, SystemClock(), audit.command_line_actor(), Action.SETUP, target) as details:
-            yield details
-    finally:
-        database.dispose()
+    with audit.recorded(database, SystemClock(), audit.command_line_actor(), Action.SETUP, target) as details:
+        yield details
+
+
+def _crm(settings: Settings, database: "Database", source: str) -> Any:
+    """Its client, within the limits that a running service uses up, too."""
+    from automation.clients.pace import SharedPace
+    from automation.clients.registry import build_clients
+    from data.clock import SystemClock
+
+    return build_clients(settings, SharedPace(database, SystemClock(), PATIENCE_SECONDS)).crms[source]
 
 
 def _create_fields(crm: Any, fields: Any) -> list[str]:
@@ -134,7 +155,6 @@ def _create_fields(crm: Any, fields: Any) -> list[str]:
     return made
 
 
-def _wanted(value: str, name: str) -> str:
+def _wanted(value: str, name: str) -> None:
     if not value:
         raise LeadloopError(f"{name} is not set: put it into the environment or into .env")
-    return value

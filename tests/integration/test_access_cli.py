@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from automation import audit
 from automation.sandbox.server import Addresses
-from data.db import Database
+from automation.sandbox.state import Sandbox
+from data.db import Database, opened
 from data.domain.audit import Action
+from data.warehouse import paces
 from tests.conftest import Run
 
 
@@ -89,6 +92,27 @@ def test_set_up_is_in_the_trail_however_it_ends(leadloop: Run, migrated: Path, a
         ("setup", "Pipedrive's fields and webhook", "failed"),
         ("setup", "n8n's workflows and credentials, as files", "done"),
     ]
+
+
+@pytest.mark.parametrize("source", ["hubspot", "pipedrive"])
+def test_set_up_keeps_to_the_limits_that_the_service_uses_up(
+    leadloop: Run, migrated: Path, addresses: Addresses, sandbox: Sandbox, source: str
+) -> None:
+    connected = {
+        "HUBSPOT_TOKEN": "hubspot-token", "HUBSPOT_BASE_URL": addresses.hubspot,
+        "PIPEDRIVE_API_TOKEN": "pipedrive-token", "PIPEDRIVE_BASE_URL": addresses.pipedrive,
+        "PIPEDRIVE_WEBHOOK_USER": "pipedrive", "PIPEDRIVE_WEBHOOK_PASSWORD": "a-long-password",
+        "PIPEDRIVE_CALLS_PER_2_SECONDS": "200",
+    }  # fmt: skip
+    assert leadloop(source, "setup", **connected)[0] == 0
+    asked = len(sandbox.requests)
+    with opened(f"sqlite:///{migrated}") as database, database.write() as session:
+        (row,) = paces.every(session)
+        assert row.name == source, "its calls were counted"
+        row.rests_until = datetime(2100, 1, 1, tzinfo=UTC)
+        session.add(row)
+    status, _, said = leadloop(source, "setup", **connected)
+    assert (status, "left alone" in said, len(sandbox.requests)) == (1, True, asked)
 
 
 @pytest.mark.slow
