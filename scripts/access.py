@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from data.domain.audit import Action
 from data.errors import BadInput
 from data.settings import Scope
-from scripts.environment import settings_for_command
+from scripts.environment import settings_for_command, wrong_is_usage
 from scripts.terminal import plain
 
 if TYPE_CHECKING:  # the rooms are imported when a command runs: `--help` should not wait for them
@@ -58,8 +58,9 @@ def create(
     from automation.audit import command_line_actor
     from data.clock import SystemClock
 
-    wanted, span = _scopes(scopes), None if lasts is None else tokens.parse_span(lasts)
-    with opened() as database:
+    with wrong_is_usage():
+        wanted, span = _scopes(scopes), None if lasts is None else tokens.parse_span(lasts)
+    with opened() as database, wrong_is_usage():
         made = tokens.create(database, SystemClock(), command_line_actor(), name, wanted, lasts=span)
     _show(made)
 
@@ -74,7 +75,8 @@ def rotate(
     from automation.audit import command_line_actor
     from data.clock import SystemClock
 
-    span = tokens.parse_span(grace)
+    with wrong_is_usage():
+        span = tokens.parse_span(grace)
     with opened() as database:
         made = tokens.rotate(database, SystemClock(), command_line_actor(), name, grace=span)
     _show(made)

@@ -1,12 +1,24 @@
 """What every command starts with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from data import log
-from data.errors import LeadloopError
+from data.errors import BadInput, LeadloopError
 from data.settings import Settings, load_settings
 
 
 class Usage(LeadloopError):
     """The command was not understood."""
+
+
+@contextmanager
+def wrong_is_usage(error: type[LeadloopError] = BadInput) -> Iterator[None]:
+    """For where only an argument can be wrong."""
+    try:
+        yield
+    except error as found:
+        raise Usage(found.detail, field=found.field) from found
 
 
 def settings_for_command(*, logs: bool = False) -> Settings:

@@ -18,17 +18,20 @@ from automation.imports.run import import_rows
 from automation.loop import build_loop
 from data.domain.audit import Action
 from data.domain.entity import EntityKind
+from data.errors import NotFound
 from data.migrations import upgrade
 from data.settings import Settings
+from scripts.environment import wrong_is_usage
 from scripts.terminal import counting, progress_bar
 
 
 def run_backfill(settings: Settings, source: str, console: Console) -> bool:
     """Reads all of it, or goes on where an earlier run was stopped. Whether the CRM gave out people and deals."""
     loop = build_loop(settings)
-    upgrade(loop.database)
     pace = SharedPace(loop.database, loop.clock, backfill.PATIENCE_SECONDS)
-    history = history_of(source, build_clients(settings, pace), settings, backfill.PATIENCE)
+    with wrong_is_usage(NotFound):
+        history = history_of(source, build_clients(settings, pace), settings, backfill.PATIENCE)
+    upgrade(loop.database)
     with ExitStack() as stack:
         details = stack.enter_context(
             audit.recorded(loop.database, loop.clock, audit.command_line_actor(), Action.BACKFILL, source)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand
 
-from scripts.environment import settings_for_command
+from scripts.environment import settings_for_command, wrong_is_usage
 from scripts.terminal import plain
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ def erase(
 
     loop = _loop()
     if dry_run:
-        would = run.would_erase(loop, email)
+        with wrong_is_usage():
+            would = run.would_erase(loop, email)
         _table("Records that would go", would["records"])
         _table("Cells with an address of theirs", would["found"])
         return
-    done = _erased(loop, email)
+    with wrong_is_usage():
+        done = _erased(loop, email)
     if report == STDOUT:
         console.print_json(done.model_dump_json())
         return

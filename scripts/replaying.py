@@ -15,9 +15,9 @@ from automation.pipeline.context import Loop
 from automation.replay import Changed, Difference
 from automation.sources.registry import SOURCES
 from data.domain.audit import Action
-from data.errors import BadInput
 from data.migrations import upgrade
 from data.settings import Settings
+from scripts.environment import Usage
 from scripts.terminal import plain, progress_bar
 
 SHOWN = 20  # of each kind of difference
@@ -39,7 +39,7 @@ def replay_events(
 ) -> None:
     """All payloads of a range of time; prints what is different."""
     if source is not None and source not in SOURCES:
-        raise BadInput(f"--source {source}: the sources are {', '.join(SOURCES)}", field="source")
+        raise Usage(f"--source {source}: the sources are {', '.join(SOURCES)}", field="source")
     begin, end = (moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None for moment in (since, until))
     found = Difference()
     with (

@@ -17,6 +17,7 @@ from ml.serving.batch import PART_ROWS, score_parts, typed_table
 from ml.serving.predictor import Predictor, Served
 from ml.tables.cell_notes import future_dates, unread_cells
 from ml.tables.table_file import read_frame, shown_names
+from scripts.environment import Usage
 from scripts.terminal import plain, progress_bar
 
 ROW = "row"
@@ -28,7 +29,8 @@ def score_csv(settings: Settings, path: Path, name: str, out: Path, *, id_column
     """Scores every row of a file by the champion of a model; writes CSV, or Parquet where OUT ends in .parquet.
 
     Raises:
-        BadInput: the file cannot be read, has none of the model's columns, or not the one that names its rows; OUT is no place.
+        BadInput: the file cannot be read, has none of the model's columns, or not the one that names its rows.
+        Usage: OUT is no place.
         NotReady: the model has no champion that can be loaded, or the disk is full.
     """
     _check_out(out)
@@ -66,11 +68,9 @@ def score_csv(settings: Settings, path: Path, name: str, out: Path, *, id_column
 def _check_out(out: Path) -> None:
     """Says before the work what would be wrong after it."""
     if out.suffix.lower() not in ENDINGS:
-        raise BadInput(f"--out {out}: the name must end in {' or '.join(ENDINGS)}", field="out")
+        raise Usage(f"--out {out}: the name must end in {' or '.join(ENDINGS)}", field="out")
     if out.is_dir() or not out.parent.is_dir():
-        raise BadInput(
-            f"--out {out}: {'this is a folder' if out.is_dir() else 'there is no such folder'}; name a file", field="out"
-        )
+        raise Usage(f"--out {out}: {'this is a folder' if out.is_dir() else 'there is no such folder'}; name a file", field="out")
 
 
 def _write(scored: pl.DataFrame, out: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from scripts.environment import Usage, settings_for_command
+from scripts.environment import Usage, settings_for_command, wrong_is_usage
 
 console = Console()
 
@@ -62,7 +62,9 @@ def export(
     """Write any table of the warehouse to a file that is readable by you alone: it has personal data."""
     from scripts.exporting import run_export
 
-    run_export(settings_for_command(), table, to, console)
+    settings = settings_for_command()
+    with wrong_is_usage():
+        run_export(settings, table, to, console)
 
 
 def backup(to: Annotated[Path, typer.Option(help="A folder that does not exist yet; it is readable by you alone.")]) -> None:

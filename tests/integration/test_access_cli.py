@@ -52,14 +52,19 @@ def test_a_token_from_its_making_to_its_end(leadloop: Run, migrated: Path) -> No
     ("arguments", "status", "said"),
     [
         (("tokens", "create", "n8n"), 2, "--scopes"),
-        (("tokens", "create", "n8n", "--scopes", "all"), 1, "the scopes are collect"),
-        (("tokens", "create", "a:b", "--scopes", "read"), 1, "name"),
-        (("tokens", "create", "n8n", "--scopes", "read", "--lasts", "soon"), 1, "30m, 24h or 90d"),
+        (("tokens", "create", "n8n", "--scopes", "all"), 2, "the scopes are collect"),
+        (("tokens", "create", "a:b", "--scopes", "read"), 2, "name"),
+        (("tokens", "create", "n8n", "--scopes", "read", "--lasts", "soon"), 2, "30m, 24h or 90d"),
         (("tokens", "rotate", "nobody"), 1, "leadloop tokens list"),
-        (("tokens", "rotate", "nobody", "--grace", "99999999d"), 1, "span of time"),
+        (("tokens", "rotate", "nobody", "--grace", "99999999d"), 2, "span of time"),
         (("tokens", "revoke", "nobody"), 1, "is good any more"),
         (("audit", "--action", "nothing"), 2, "action"),
         (("audit", "--limit", "0"), 2, "limit"),
+        (("backfill", "salesforce"), 2, "hubspot, pipedrive"),
+        (("backfill", "hubspot"), 1, "LEADLOOP_HUBSPOT_TOKEN"),
+        (("export", "nosuch", "--to", "x.csv"), 2, "nosuch"),
+        (("export", "events", "--to", "x.txt"), 2, ".parquet or .csv"),
+        (("replay", "--events", "--source", "nosuch"), 2, "the sources are"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(leadloop: Run, arguments: tuple[str, ...], status: int, said: str) -> None:

@@ -44,6 +44,7 @@ def leadloop(*arguments: str, **settings: str) -> subprocess.CompletedProcess[st
         (("worker", "--check"), {"VAR_DIR": "/nonexistent"}, 1, "signs of life"),
         (("sandbox", "--play", "3"), {}, 2, "--secret"),
         (("demo", "--events", "0"), {}, 2, "--events"),
+        (("score", "--csv", "x.csv", "--name", "n", "--out", "x.txt"), {}, 2, "--out"),
     ],
 )
 def test_exit_status_and_one_clear_line(

@@ -90,7 +90,7 @@ def test_what_is_no_address_is_one_clear_line(leadloop: Run, told: Database) -> 
     before = rows(told)
     for dry in ((), ("--dry-run",)):
         status, _, said = leadloop("erase", "Ada", *dry)
-        assert (status, len(said.strip().splitlines())) == (1, 1)
+        assert (status, len(said.strip().splitlines())) == (2, 1)
         assert "an e-mail address is wanted" in said
     after = rows(told)
     assert [row["result"] for row in after.pop("audit")] == ["refused"]
