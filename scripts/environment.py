@@ -7,6 +7,8 @@ from data import log
 from data.errors import BadInput, LeadloopError
 from data.settings import Settings, load_settings
 
+OWN_EYES = 0o600  # of a file with personal data
+
 
 class Usage(LeadloopError):
     """The command was not understood."""

@@ -15,9 +15,8 @@ from data.errors import BadInput, NotReady
 from data.migrations import upgrade
 from data.settings import Settings
 from data.warehouse import export
+from scripts.environment import OWN_EYES
 from scripts.terminal import progress_bar
-
-OWN_EYES = 0o600
 
 
 def run_export(settings: Settings, table: str, to: Path, console: Console) -> None:

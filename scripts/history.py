@@ -21,7 +21,7 @@ from data.domain.entity import EntityKind
 from data.errors import NotFound
 from data.migrations import upgrade
 from data.settings import Settings
-from scripts.environment import wrong_is_usage
+from scripts.environment import OWN_EYES, wrong_is_usage
 from scripts.terminal import counting, progress_bar
 
 
@@ -46,7 +46,7 @@ def run_backfill(settings: Settings, source: str, console: Console) -> bool:
 
 
 def run_import(settings: Settings, path: Path, mapping: Path, console: Console) -> bool:
-    """Loads a file; whether every row fitted. Those that did not are written beside it."""
+    """Loads a file; whether every row fitted. Those that did not are written beside it, for its owner's eyes."""
     columns = read_mapping(mapping)
     total, rows = read_rows(path, columns)
     loop = build_loop(settings)
@@ -61,6 +61,8 @@ def run_import(settings: Settings, path: Path, mapping: Path, console: Console) 
     console.print(f"{done.records:,} rows are in the warehouse, {done.facts:,} facts are new.")
     if done.rejected:
         aside = path.with_name(path.name + ".rejected.jsonl")
+        aside.unlink(missing_ok=True)  # one of before may be readable by others
+        aside.touch(OWN_EYES)
         with aside.open("w", encoding="utf-8") as out:
             for each in done.rejected:
                 told = {"row": each.row.number, "reason": each.reason, "values": each.row.values}

@@ -17,6 +17,7 @@ from data.domain.entity import EntityKind, EntityRef
 from data.domain.fact import Fact
 from data.errors import BadInput
 from data.warehouse import entities, facts
+from tests.conftest import Run
 from tests.support import NOON
 
 DEALS = """Deal ID;Deal Name;Stage;Amount;Created;Contacts;Entered won
@@ -139,3 +140,15 @@ def test_moments_that_cannot_be_are_set_aside(loop: Loop, tmp_path: Path, moment
     done = imported(loop, path, {"kind": "contact", "id": "id", "changed_at": "at"})
     assert (done.records, len(done.rejected)) == (1, 1)
     assert done.rejected[0].reason.startswith("at: ")
+
+
+def test_rows_that_are_set_aside_are_for_their_owner_s_eyes(leadloop: Run, tmp_path: Path) -> None:
+    path = written(tmp_path, "people.csv", "Id,Email,Created\n1,ada@example.com,2026-01-05\n,bob@example.com,2026-01-05\n")
+    wanted = "{source: hubspot, kind: contact, id: Id, created_at: Created, properties: {Email: email}}"
+    mapping = written(tmp_path, "people.yaml", wanted)
+    aside = written(tmp_path, "people.csv.rejected.jsonl", "of before\n")
+    aside.chmod(0o644)
+    status, _, said = leadloop("import", str(path), "--mapping", str(mapping))
+    assert (status, said) == (1, "")
+    assert [json.loads(line)["values"]["Email"] for line in aside.read_text().splitlines()] == ["bob@example.com"]
+    assert aside.stat().st_mode & 0o077 == 0
