@@ -40,5 +40,5 @@ def history_of(source: str, clients: Clients, settings: Settings, patience: Pati
         raise NotFound(f"no CRM {source[:80]!r}: the past can be read of {', '.join(HISTORIES)}")
     setting, build = HISTORIES[source]
     if source not in clients.crms:
-        raise NotConfigured(f"{setting} is not set: see the README on connecting")
+        raise NotConfigured(f"{setting} is not set: docs/operations.md says how to connect it")
     return build(clients, settings, patience)

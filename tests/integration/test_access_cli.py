@@ -61,7 +61,7 @@ def test_a_token_from_its_making_to_its_end(leadloop: Run, migrated: Path) -> No
         (("audit", "--action", "nothing"), 2, "action"),
         (("audit", "--limit", "0"), 2, "limit"),
         (("backfill", "salesforce"), 2, "hubspot, pipedrive"),
-        (("backfill", "hubspot"), 1, "LEADLOOP_HUBSPOT_TOKEN"),
+        (("backfill", "hubspot"), 1, "LEADLOOP_HUBSPOT_TOKEN is not set: docs/operations.md"),
         (("export", "nosuch", "--to", "x.csv"), 2, "nosuch"),
         (("export", "events", "--to", "x.txt"), 2, ".parquet or .csv"),
         (("replay", "--events", "--source", "nosuch"), 2, "the sources are"),
