@@ -52,7 +52,7 @@ def jobs(settings: Settings) -> tuple[Job, ...]:
         Job("alarms.look", alarms.EVERY_SECONDS, alarms.look, alarms.FIRST_AFTER_SECONDS, once=True),
         Job("privacy.sweep", privacy.EVERY_SECONDS, privacy.sweep),
         Job("retention.prune", privacy.PRUNE_SECONDS, privacy.prune, privacy.PRUNE_FIRST_AFTER_SECONDS, once=True),
-        Job("names.refresh", names.EVERY_SECONDS, names.refresh),
+        Job("names.refresh", names.EVERY_SECONDS, names.sweep),
         Job("crm.reconcile", 60 * settings.reconcile_minutes, reconcile.sweep, FIRST_RECONCILE_SECONDS, once=True),
         Job("models.watch", watch.TICK_SECONDS, watcher, watch.FIRST_AFTER_SECONDS, stop=watcher.stop),
     )

@@ -25,3 +25,8 @@ def is_first(session: Session, job: str, scheduled_at: datetime, now: datetime) 
     """Takes a run; False where another process has taken it. Forgets those of long ago."""
     session.execute(delete(JobRun).where(col(JobRun.job) == job, col(JobRun.scheduled_at) < now - KEPT))
     return bool(insert_new(session, JobRun, [{"job": job, "scheduled_at": scheduled_at, "started_at": now}], UNIQUE))
+
+
+def give_back(session: Session, job: str, scheduled_at: datetime) -> None:
+    """A run that was in vain may be taken again."""
+    session.execute(delete(JobRun).where(col(JobRun.job) == job, col(JobRun.scheduled_at) == scheduled_at))

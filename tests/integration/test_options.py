@@ -1,5 +1,6 @@
 """Options and labels of Pipedrive: records have their ids, models and people see what the account calls them, told once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from automation import knowledge
 from automation.backfill import backfill
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
+from automation.clients.pipedrive import FIELD_PATHS
+from automation.clients.registry import Clients, build_clients
 from automation.jobs import names, worker
 from automation.pipeline.context import Loop
 from automation.reconcile import reconcile
 from automation.sandbox.player import PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind
 from data.warehouse.facts import FactRow
 from tests.conftest import LoopFactory
@@ -177,3 +181,37 @@ def test_a_user_who_may_not_see_leads_learns_the_other_names(loop: Loop, account
     sandbox.fault = lambda _vendor, path: 403 if path.endswith("leadLabels") else None
     sandbox.define_pipedrive_field("deals", "Needs")
     assert set(loop.clients.crms["pipedrive"].names(EntityKind.LEAD).values()) == {"Needs"}
+
+
+def asked(sandbox: Sandbox) -> list[str]:
+    """The kinds of fields that were asked for, in order."""
+    ends = {path.rpartition("/")[2] for path in FIELD_PATHS.values()}
+    return [end for request in sandbox.requests if (end := request.path.rpartition("/")[2]) in ends]
+
+
+def just_started(loop: Loop) -> Loop:
+    return replace(loop, clients=build_clients(loop.settings))
+
+
+def test_all_processes_together_ask_once_an_hour(loop: Loop, account: Account, sandbox: Sandbox, clock: FakeClock) -> None:
+    for turn in (1, 2):
+        names.sweep(replace(loop, clients=Clients()))  # knows no CRM, and takes nobody's turn
+        for _ in range(3):
+            names.sweep(just_started(loop))
+            assert len(asked(sandbox)) == turn * len(KEYED["pipedrive"])
+        clock.move(hours=1)
+    post(loop, "pipedrive", account.player.created("7", account.person()))
+    assert shown(loop, "Tier") == ["Gold"], "what one has asked is there for all"
+
+
+def test_what_could_not_be_asked_is_left_to_who_comes_next(loop: Loop, account: Account, sandbox: Sandbox) -> None:
+    persons = FIELD_PATHS[EntityKind.CONTACT].rpartition("/")[2]
+    sandbox.fault = lambda _vendor, path: 500 if path.endswith(persons) else None
+    names.sweep(just_started(loop))
+    sandbox.fault = None
+    before = len(asked(sandbox))
+    for _ in range(2):
+        names.sweep(just_started(loop))
+        assert asked(sandbox)[before:] == [persons]
+    post(loop, "pipedrive", account.player.created("7", account.person()))
+    assert shown(loop, "Tier") == ["Gold"]
