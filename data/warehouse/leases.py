@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -48,16 +47,7 @@ def lease_for_worker(
     session: Session, destination: str, now: datetime, seconds: float, *, limit: int = 100
 ) -> tuple[str, list[DeliveryRow]]:
     """Takes what is due, and what another carrier took and was not heard of again."""
-    _retire_lost_writes(session, destination, now)
-    lost = and_(col(DeliveryRow.state) == DeliveryState.LEASED, col(DeliveryRow.lease_until) <= now)
-    query = (
-        select(DeliveryRow)
-        .where(DeliveryRow.destination == destination, lost)
-        .order_by(col(DeliveryRow.created_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken_over = session.exec(query).all()
+    taken_over = _lost(session, destination, now, limit)
     due = _pending().where(DeliveryRow.destination == destination, DeliveryRow.next_attempt_at <= now)
     rows = session.exec(due.order_by(col(DeliveryRow.next_attempt_at)).limit(limit - len(taken_over))).all()
     for row in taken_over:
@@ -132,8 +122,8 @@ def _take(
     return lease_id, list(rows)
 
 
-def _retire_lost_writes(session: Session, destination: str, now: datetime) -> None:
-    """A write that got lost while a newer one waits need not be sent: the newer one says it all."""
+def _lost(session: Session, destination: str, now: datetime, limit: int) -> list[DeliveryRow]:
+    """What was taken and not heard of again. A write of which a newer one waits need not be sent: the newer one says it all."""
     newer = aliased(DeliveryRow)
     waits = (
         select(newer.id)
@@ -145,17 +135,23 @@ def _retire_lost_writes(session: Session, destination: str, now: datetime) -> No
         )
         .exists()
     )
-    lost = (
-        select(DeliveryRow.id)
+    query = (
+        select(DeliveryRow, waits)
         .where(
-            col(DeliveryRow.destination) == destination,
-            col(DeliveryRow.kind) == DeliveryKind.WRITE_BACK.value,
-            col(DeliveryRow.state) == DeliveryState.LEASED,
+            DeliveryRow.destination == destination,
+            DeliveryRow.state == DeliveryState.LEASED,
             col(DeliveryRow.lease_until) <= now,
-            waits,
         )
+        .order_by(col(DeliveryRow.created_at))
+        .limit(limit)
         # Who settles a batch holds some of these and will want others: nobody may wait for it with a row in hand.
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=DeliveryRow)
     )
-    if found := session.exec(lost).all():
-        session.execute(update(DeliveryRow).where(col(DeliveryRow.id).in_(found)).values(state=DeliveryState.SUPERSEDED.value))
+    left = []
+    for row, is_outdated in session.exec(query).all():
+        if is_outdated and row.kind == DeliveryKind.WRITE_BACK:
+            row.state = DeliveryState.SUPERSEDED
+            session.add(row)
+        else:
+            left.append(row)
+    return left
