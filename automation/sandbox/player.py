@@ -129,6 +129,12 @@ class PipedrivePlayer(PipedriveSender):
             self._sandbox.archive("pipedrive", kind, number)
             return self._tell(kind, number, "deleted")
 
+    def restored(self, number: str, kind: str = "persons") -> dict[str, Any]:
+        """Out of the recycle bin: told as a change that changes nothing."""
+        with self._sandbox.lock:
+            self._sandbox.restore("pipedrive", kind, number)
+            return self._tell(kind, number, "restored")
+
     def merged(self, stays: str, gone: str, kind: str = "persons") -> list[dict[str, Any]]:
         """One record becomes one with another: told twice, in no promised order."""
         with self._sandbox.lock:

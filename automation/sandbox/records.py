@@ -5,7 +5,7 @@ Each order is kept as records come and change, so that a page costs no more than
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 Key = tuple[int, int]
 FIRST: Key = (-(2**62), -1)
 LAST: Key = (2**62, -1)
+ADDITIONAL = "hs_additional_emails"  # HubSpot's further addresses of a contact, with semicolons between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +211,25 @@ class Store:
         self._unseen.append((seen_at, record.id))
 
     def _remember_email(self, record: Record) -> None:
-        if email := str(record.properties.get("email") or "").lower():
+        for email in addresses_of(record.properties):
             self._emails.setdefault(email, {})[record.id] = None
 
     def _forget_email(self, record: Record) -> None:
-        email = str(record.properties.get("email") or "").lower()
-        if (holders := self._emails.get(email)) is not None:
-            holders.pop(record.id, None)
-            if not holders:
-                del self._emails[email]
+        for email in addresses_of(record.properties):
+            if (holders := self._emails.get(email)) is not None:
+                holders.pop(record.id, None)
+                if not holders:
+                    del self._emails[email]
+
+
+def addresses_of(properties: Mapping[str, Any]) -> list[str]:
+    """Every address of a record, in lower case, the first one first.
+
+    >>> addresses_of({"email": "Ada@Acme.io", "hs_additional_emails": "a@home.example;b@old.example"})
+    ['ada@acme.io', 'a@home.example', 'b@old.example']
+    """
+    said = [properties.get("email"), *str(properties.get(ADDITIONAL) or "").split(";")]
+    return [address for each in said if (address := str(each or "").strip().lower())]
 
 
 def milliseconds(moment: datetime) -> int:

@@ -11,7 +11,7 @@ from automation.sandbox.accounts import APP_ID
 from automation.sandbox.hubspot.schema import KINDS as HUBSPOT_KINDS
 from automation.sandbox.hubspot.schema import PRIMARY, UNLABELLED
 from automation.sandbox.pipedrive.schema import KINDS as PIPEDRIVE_KINDS
-from automation.sandbox.records import Change, Record, Source, Store, Write, milliseconds
+from automation.sandbox.records import ADDITIONAL, Change, Record, Source, Store, Write, addresses_of, milliseconds
 
 PEOPLE = Source("CRM_UI", "userId:1", by_api=False)
 OUR_APP = Source("INTEGRATION", str(APP_ID), by_api=True)
@@ -131,6 +131,8 @@ class World:
             moment = self._moment(record, at)
             for loser in losers:
                 missing = {n: v for n, v in loser.properties.items() if record.properties.get(n) in (None, "")}
+                if (vendor, kind) == ("hubspot", "contacts"):
+                    missing |= _addresses_beside(record, loser, missing)
                 for other, ids in loser.links.items():
                     for far in ids:
                         self._connect((kind, stays), (other, far), primary=False)
@@ -218,3 +220,13 @@ class World:
     def _tell(self, happening: Happening) -> None:
         for listener in self.listeners:
             listener(happening)
+
+
+def _addresses_beside(record: Record, loser: Record, moved: dict[str, Any]) -> dict[str, Any]:
+    """HubSpot keeps the addresses of a merged contact beside the first one, and finds the record by each of them.
+
+    https://knowledge.hubspot.com/records/merge-records
+    """
+    first = str(record.properties.get("email") or moved.get("email") or "").lower()
+    found = dict.fromkeys(address for each in (record, loser) for address in addresses_of(each.properties) if address != first)
+    return {ADDITIONAL: ";".join(found)} if found else {}

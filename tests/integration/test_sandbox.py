@@ -208,6 +208,19 @@ def test_the_older_contacts_path_takes_a_datetime_as_milliseconds_only(
     assert sandbox.by_email("a@example.com") is not None
 
 
+def test_the_older_contacts_path_finds_a_merged_contact_by_each_address(addresses: Addresses, sandbox: Sandbox) -> None:
+    for number in ("1", "2", "3"):
+        sandbox.put("hubspot", "contacts", number, {"email": f"{number}@example.com"})
+    sandbox.merge("hubspot", "contacts", "2", ["1"])
+    sandbox.merge("hubspot", "contacts", "3", ["2"])
+    for number in ("1", "2", "3"):
+        url = f"{addresses.hubspot}/contacts/v1/contact/createOrUpdate/email/{number}@example.com"
+        answer = httpx.post(url, json={"properties": []}, headers={"Authorization": "Bearer hubspot-token"}, trust_env=False)
+        assert answer.json() == {"vid": 3, "isNew": False}
+    (record,) = sandbox.records("hubspot", "contacts")
+    assert record.properties == {"email": "3@example.com", "hs_additional_emails": "2@example.com;1@example.com"}
+
+
 @pytest.mark.parametrize("status", [423, 477])
 def test_an_account_that_is_locked_or_moves_is_asked_again(status: int, hubspot: HubSpotClient, sandbox: Sandbox) -> None:
     sandbox.fault = lambda _vendor, _path: status

@@ -28,7 +28,8 @@ def upsert(sandbox: Sandbox, request: Request, body: Any) -> Response:
     record = sandbox.by_email(email)
     number = record.id if record else str(next(sandbox.new_ids))
     texts = {name: text(value) for name, value in properties.items()}
-    sandbox.write("hubspot", "contacts", number, {"email": email, **texts}, through="v1")
+    new = {} if record else {"email": email}  # one that was found by a further address keeps its first one
+    sandbox.write("hubspot", "contacts", number, {**new, **texts}, through="v1")
     return AsciiJson({"vid": int(number), "isNew": record is None})
 
 

@@ -146,7 +146,8 @@ def test_what_is_merged_or_erased_is_gone(hubspot: HubSpot, box: Sandbox) -> Non
     box.link(("notes", "9"), ("contacts", "2"))
     merged = hubspot.crm.contacts.basic_api.merge(contacts.PublicMergeInput(primary_object_id="1", object_id_to_merge="2"))
     assert merged.id == "1"
-    assert box.hubspot["contacts"].live["1"].properties == {"email": "a@example.com", "phone": "1"}
+    both = {"email": "a@example.com", "hs_additional_emails": "b@example.com", "phone": "1"}
+    assert box.hubspot["contacts"].live["1"].properties == both
     assert box.hubspot["notes"].live["9"].links["contacts"].keys() == {"1", "2"}
     hubspot.crm.contacts.basic_api.purge(contacts.PublicGdprDeleteInput(object_id="a@example.com", id_property="email"))
     assert box.get("hubspot", "contacts", "1") is None
