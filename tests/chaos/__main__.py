@@ -57,6 +57,8 @@ def show(console: Console, title: str, outcome: Outcome) -> None:
         "given up by their sender, reconciled": f"{found.unaccepted:,}, {found.reconciled:,}",
         "people scored": f"{found.scored:,}",
         "hot at the end, alerted": f"{found.hot:,}, {found.alerted:,}",
+        "people gone at the end": f"{found.gone:,}",
+        "deals ever won or lost": f"{found.ended:,}",
         "alerted twice": f"{len(found.alerted_twice)} {found.alerted_twice[:SHOWN]}",
         "killed": f"{len(outcome.killed)}: {', '.join(outcome.killed)}",
         "n8n's mishaps": ", ".join(f"{name} {count}" for name, count in sorted(outcome.mishaps.items()) if count),

@@ -6,18 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from automation.missed import OVERLAP
 from automation.sandbox.habits import TABLE, Habits, named
 from automation.sandbox.player import echoing
 from data.db import Database
+from data.domain.entity import EntityKind
 from data.errors import LeadloopError
 from data.warehouse import reconciliations
+from data.warehouse.rounds import RoundRow
 from scripts.effects import served_version
 from scripts.stand import Stand, stand
 from tests.chaos.like_n8n import like_n8n
 from tests.chaos.load import Load
+from tests.chaos.told import lost_goings
 from tests.chaos.truth import Findings, findings, pending
 from tests.machine import Machine, Postgres, machine
 from tests.support import put_model
@@ -25,7 +29,7 @@ from tests.support import put_model
 # As in a company, only sooner: who died is replaced after seconds instead of a minute.
 HASTE = {
     "hot_threshold": "auto", "n8n_grace_seconds": "4", "lease_seconds": "12", "champion_poll_seconds": "3600",
-    "reconcile_minutes": "0.5", "deliver_pipedrive": "worker", "log_level": "WARNING",
+    "reconcile_minutes": "0.5", "reconcile_round_hours": "0.05", "deliver_pipedrive": "worker", "log_level": "WARNING",
     "hubspot_calls_per_10_seconds": "100", "pipedrive_calls_per_2_seconds": "40",  # what the stand-ins allow
 }  # fmt: skip
 UNLIMITED = {"hubspot_calls_per_10_seconds": "100000", "pipedrive_calls_per_2_seconds": "100000"}  # where they have no limits
@@ -33,6 +37,8 @@ HURRY = 10.0  # the vendors' own waits (Pipedrive's retries and bans, an expired
 ATTEMPTS = 60  # HubSpot goes on for a day; with a second between two tries this is a minute
 DOWN_SECONDS = (0.0, 2.0)
 QUIET_LOOKS, LOOK_SECONDS = 3, 1.0  # nothing pending, several times over, and no echo under way
+# A round leaves out whoever came in the last ten minutes, and the next one begins up to three minutes later. It takes a while.
+ROUND_SECONDS = (OVERLAP + timedelta(minutes=5)).total_seconds()
 Say = Callable[[str], None]
 
 
@@ -99,11 +105,11 @@ def run(plan: Plan, folder: Path, *, postgres: bool, say: Say = lambda _line: No
                     time.sleep(LOOK_SECONDS)
                     say(f"sent {load.sent:,} of {plan.events:,}, killed {len(running.killed)}")
             load.flush()
-            sent_in = time.monotonic() - started
-            _settle(plan, parts, ours, say)
+            sent_in, sent_at = time.monotonic() - started, parts.sandbox.now()
+            _settle(plan, parts, ours, say, sent_at)
         load.flush()  # the last echoes; from here on the ledger stands still
-        _settle(plan, parts, ours, say)
-        found = findings(parts, load, served_version(parts), ours)
+        _settle(plan, parts, ours, say, sent_at)
+        found = findings(parts, load, served_version(parts), ours, asked_for=_asked_for(parts, ours, sent_at))
         return Outcome(found, time.monotonic() - started, sent_in, running.killed, dict(n8n.happened), running.peak_bytes)
 
 
@@ -129,18 +135,30 @@ def _killing(plan: Plan, running: Machine, say: Say) -> Iterator[None]:
         thread.join()
 
 
-def _settle(plan: Plan, parts: Stand, database: Database, say: Say) -> None:
-    """Waits until nothing is pending, has been so for some looks, and reconciliation has looked at all where something was lost."""
+def _settle(plan: Plan, parts: Stand, database: Database, say: Say, sent_at: datetime) -> None:
+    """Waits until nothing is pending, has been so for some looks, and reconciliation has looked at all where something was lost.
+
+    Where a deletion, a restoration or a merge was lost, that a round has asked for everybody; unless there is no patience for it.
+    """
     deadline = time.monotonic() + plan.patience_seconds
-    sent_at = parts.sandbox.now()
+    now = parts.sandbox.now()
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         left = _left(database)
         lost = any(ledger.untaken() for ledger in parts.sandbox.ledgers.values())
-        waits = lost and not _reconciled(database, sent_at)
+        waits = lost and not _reconciled(database, now)
+        waits = waits or (plan.patience_seconds > ROUND_SECONDS and not _asked_for(parts, database, sent_at))
         quiet = quiet + 1 if not left and not waits else 0
         say(f"pending: {left or 'nothing'}{', reconciliation has not looked at all yet' if waits else ''}")
+
+
+def _asked_for(parts: Stand, database: Database, sent_at: datetime) -> bool:
+    """Whether rounds have asked for everybody, since all was sent, in those CRMs of which a coming or going was lost."""
+    with database.read() as session:
+        rows = [session.get(RoundRow, (source, EntityKind.CONTACT.value)) for source in lost_goings(parts.sandbox.ledgers)]
+        # A round asks for nobody who was heard of first within these minutes.
+        return all(row is not None and row.after is None and row.began_at >= sent_at + OVERLAP for row in rows)
 
 
 def _left(database: Database) -> dict[str, int]:

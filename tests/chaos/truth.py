@@ -6,7 +6,6 @@ The ledger is kept by the senders, in the process that runs the test: nothing th
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
@@ -20,22 +19,24 @@ from automation.sources.properties import canonical
 from data.db import Database
 from data.domain.delivery import DeliveryState
 from data.domain.event import EventState
-from data.warehouse.dead_letters import DeadLetter
 from data.warehouse.deliveries import DeliveryRow
-from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from data.warehouse.payloads import Payload, PayloadState
 from ml.serving.predictor import Served
 from scripts.stand import Stand
+from tests.chaos.deals import wrong_endings, wrong_outcomes
+from tests.chaos.gone import dead_letters, wrong_gone, wrong_merges
 from tests.chaos.load import Load
+from tests.chaos.told import losses, of_ledger, stored
 
 KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 # These say when, not what: no two runs share them.
 TIMED = frozenset({"predicted_scored_at"})
-HUBSPOT_VERBS = {"contact.creation": "contact.created", "contact.propertyChange": "contact.changed"}
-PIPEDRIVE_VERBS = {"create": "contact.created", "change": "contact.changed"}
-Told = tuple[str, str, str, int]
-"""An event as both sides name it: source, the record's id, what happened to it, and when, in milliseconds."""
+# What a person's deals are worth is told with the person's next score: a deal that changes asks no model. So where a deal names
+# somebody, it depends on which of two webhooks came first.
+OF_DEALS = frozenset({"predicted_expected_value", "predicted_currency", "predicted_expected_value_text"})
+OURS = "predicted_"
+REVIEWS = "%.reviewed"  # of whoever is the same as somebody of whom there is news
 
 
 @dataclass
@@ -57,6 +58,14 @@ class Findings:
     alerted: int = 0
     wrong_unalerted: list[str] = field(default_factory=list)
     alerted_twice: list[str] = field(default_factory=list)
+    gone: int = 0
+    """People who are deleted or merged in the end."""
+    wrong_gone: list[str] = field(default_factory=list)
+    wrong_merges: list[str] = field(default_factory=list)
+    ended: int = 0
+    """Deals that were ever won or lost."""
+    wrong_outcomes: list[str] = field(default_factory=list)
+    wrong_endings: list[str] = field(default_factory=list)
     records: dict[str, Any] = field(default_factory=dict)
     """What our fields say on every record, for holding one run against another."""
 
@@ -72,15 +81,21 @@ class Findings:
         return [f"{name}: {_apart(mine, theirs)}" for name, mine, theirs in pairs if mine != theirs]
 
 
-def findings(parts: Stand, load: Load, served: Served, database: Database) -> Findings:
+def findings(parts: Stand, load: Load, served: Served, database: Database, *, asked_for: bool) -> Findings:
+    """`asked_for`: rounds have asked for everybody since all was sent, so that it is known, too, who is gone without a message."""
     found = Findings()
+    lost = {source: losses(ledger, source) for source, ledger in parts.sandbox.ledgers.items()}
     with database.read() as session:
         _check_stored(parts.sandbox.ledgers, session, found)
         found.wrong_pending = pending(session)
-        found.wrong_dead = _dead(session)
+        found.wrong_dead = dead_letters(session, load)
+        found.wrong_gone = wrong_gone(session, parts.sandbox, load, {} if asked_for else lost)
+        found.wrong_merges = wrong_merges(session, load, lost)
+        found.wrong_outcomes = wrong_outcomes(session, parts.sandbox, load, lost)
+    found.wrong_endings = wrong_endings(parts.sandbox, load)
     _check_scores(parts, load, served, found)
-    _check_alerts(parts, found)
-    found.records = _our_fields(parts)
+    _check_alerts(parts, load, found)
+    found.records = _our_fields(parts, load)
     return found
 
 
@@ -97,56 +112,30 @@ def pending(session: Session) -> dict[str, int]:
 
 def _check_stored(ledgers: Mapping[str, Ledger], session: Session, found: Findings) -> None:
     """Every distinct accepted event is there exactly once, and nothing is there that no sender ever sent."""
-    told = {"hubspot": _of_hubspot, "pipedrive": _of_pipedrive}
-    accepted = Counter(each for name, ledger in ledgers.items() for event in ledger.taken().values() if (each := told[name](event)))
-    lost = Counter(each for name, ledger in ledgers.items() for event in ledger.untaken().values() if (each := told[name](event)))
-    stored = Counter(_stored(session))
-    found.accepted, found.stored, found.unaccepted = accepted.total(), stored.total(), lost.total()
+    accepted = Counter(each for source, ledger in ledgers.items() for each in of_ledger(source, ledger.taken().values()))
+    lost = Counter(each for source, ledger in ledgers.items() for each in of_ledger(source, ledger.untaken().values()))
+    here = Counter(stored(session))
+    found.accepted, found.stored, found.unaccepted = accepted.total(), here.total(), lost.total()
     missed = select(func.count()).select_from(EventRow).join(Payload, col(Payload.id) == EventRow.payload_id)
-    found.reconciled = session.exec(missed.where(Payload.source == ours.NAME)).one()
+    found.reconciled = session.exec(missed.where(Payload.source == ours.NAME, col(EventRow.type).not_like(REVIEWS))).one()
     found.wrong_stored = [
-        f"{each}: accepted {number}, stored {stored[each]}" for each, number in accepted.items() if stored[each] != number
+        f"{each}: accepted {number}, stored {here[each]}" for each, number in accepted.items() if here[each] != number
     ]
     # What was stored and not acknowledged is no fault; that it was sent is what counts.
-    found.wrong_stored += [f"{each}: never sent" for each in stored.keys() - accepted.keys() - lost.keys()]
-
-
-def _of_hubspot(event: Any) -> Told | None:
-    """None for what is malformed: that is set aside."""
-    if not isinstance(event, dict) or not isinstance(event.get("objectId"), int):
-        return None
-    if (verb := HUBSPOT_VERBS.get(event["subscriptionType"])) is None or "\x00" in str(event.get("propertyValue")):
-        return None
-    changed = {event["propertyName"]: event["propertyValue"]} if "propertyName" in event else {}
-    return ("hubspot", str(event["objectId"]), f"{verb} {changed}", event["occurredAt"])
-
-
-def _of_pipedrive(message: Any) -> Told:
-    meta = message["meta"]
-    moment = datetime.fromisoformat(meta["timestamp"])
-    return ("pipedrive", str(meta["entity_id"]), PIPEDRIVE_VERBS[meta["action"]], _milliseconds(moment))
-
-
-def _stored(session: Session) -> list[Told]:
-    query = (
-        select(EventRow.source, EntityRow.vendor_id, EventRow.type, EventRow.properties, EventRow.occurred_at)
-        .join(EntityRow, col(EntityRow.id) == EventRow.entity_id)
-        .join(Payload, col(Payload.id) == EventRow.payload_id)
-        .where(Payload.source != ours.NAME)  # what reconciliation found, and reviews
-    )
-    return [
-        (source, number, f"{type_} {properties}" if source == "hubspot" else type_, _milliseconds(at))
-        for source, number, type_, properties, at in session.exec(query)
-    ]
+    found.wrong_stored += [f"{each}: never sent" for each in here.keys() - accepted.keys() - lost.keys()]
 
 
 def _check_scores(parts: Stand, load: Load, served: Served, found: Findings) -> None:
-    """Every person's record carries the score of its own last properties, made here without the loop."""
+    """The record of everybody who is there carries the score of its own last properties, made here without the loop.
+
+    Also of those who were back from the recycle bin, and of those whom others have gone into.
+    """
     inputs = served.card.input_names
     for source, numbers in load.people.items():
         for number in sorted(numbers):
-            record = parts.sandbox.get(source, KINDS[source], number)
-            assert record is not None
+            if (record := parts.sandbox.get(source, KINDS[source], number)) is None:
+                found.gone += 1
+                continue
             wanted = served.predict([canonical(source, record.properties, inputs)])[0]
             written = record.properties.get("predicted_score")
             found.scored += written is not None
@@ -155,18 +144,25 @@ def _check_scores(parts: Stand, load: Load, served: Served, found: Findings) -> 
                 found.wrong_scores.append(f"{source} {number}: {written} instead of {wanted.score:.6f}")
 
 
-def _check_alerts(parts: Stand, found: Findings) -> None:
-    """Who is hot in the end was alerted once; nobody twice, for within the quiet days no second alert is due to anybody."""
+def _check_alerts(parts: Stand, load: Load, found: Findings) -> None:
+    """Who is hot in the end was alerted once; nobody twice, for within the quiet days no second alert is due to anybody.
+
+    Who was merged was alerted under either number. An alert that still waits when a deal of the person ends is no news any more.
+    """
     alerts = Counter(who for message in parts.sandbox.messages() for who in _whom(message))
     found.alerted = len(alerts)
     found.alerted_twice = sorted(who for who, count in alerts.items() if count > 1)
+    found.ended = sum(
+        deal.standing != "open" for stories in load.stories.values() for each in stories for deal in each.deals.values()
+    )
     hot = {
         f"{source} {number}"
         for source, kind in KINDS.items()
         for number, record in ((each.id, each) for each in parts.sandbox.records(source, kind))
-        if record.properties.get("predicted_label") == "high"
+        if record.properties.get("predicted_label") == "high" and number in load.people[source]
     }
-    found.wrong_unalerted = sorted(hot - alerts.keys())
+    told = {f"{source} {load.now(source, number)}" for source, number in map(str.split, alerts)}
+    found.wrong_unalerted = sorted(hot - told - load.whose_deals_ended())
 
 
 def _whom(message: dict[str, Any]) -> list[str]:
@@ -177,25 +173,22 @@ def _whom(message: dict[str, Any]) -> list[str]:
     return [f"{words[-3]} {words[-1]}" for words in footers]
 
 
-def _dead(session: Session) -> list[str]:
-    """Dead letters of anything but malformed items: in these runs nothing else has a reason to be given up."""
-    rows = session.exec(select(DeadLetter).where(col(DeadLetter.stage).not_in(("parse", "validate"))))
-    return [f"{row.source} {row.stage}: {row.reason}" for row in rows]
-
-
-def _our_fields(parts: Stand) -> dict[str, Any]:
+def _our_fields(parts: Stand, load: Load) -> dict[str, Any]:
+    """Of who is gone without what we said last: that depends on how soon we heard of it."""
     held = snapshot(parts.sandbox)
-    return {
-        f"{source} {number}": {name: value for name, value in record["properties"].items() if name not in TIMED}
-        for source, kind in KINDS.items()
-        for number, record in held[source][kind].items()
-    }
+    found: dict[str, Any] = {}
+    for source, kind in KINDS.items():
+        named = {load.now(source, number) for story in load.stories[source] for people in story.named.values() for number in people}
+        for number in sorted(load.people[source] & held[source][kind].keys()):
+            record = held[source][kind][number]
+            silent = TIMED | (OF_DEALS if number in named else frozenset())
+            said = {name: value for name, value in record["properties"].items() if name not in silent}
+            if record["archived"]:
+                said = {name: value for name, value in said.items() if not name.startswith(OURS)}
+            found[f"{source} {number}"] = said
+    return found
 
 
 def _apart(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     return ", ".join(f"{name} {ours.get(name)!r} and {theirs.get(name)!r}" for name in names)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
