@@ -26,6 +26,7 @@ from ml.serving.predictor import Served
 from scripts.stand import Stand
 from tests.chaos.deals import wrong_endings, wrong_outcomes
 from tests.chaos.gone import dead_letters, wrong_gone, wrong_merges
+from tests.chaos.known import wrong_known
 from tests.chaos.load import Load
 from tests.chaos.told import losses, of_ledger, stored
 
@@ -62,6 +63,7 @@ class Findings:
     """People who are deleted or merged in the end."""
     wrong_gone: list[str] = field(default_factory=list)
     wrong_merges: list[str] = field(default_factory=list)
+    wrong_known: list[str] = field(default_factory=list)
     ended: int = 0
     """Deals that were ever won or lost."""
     wrong_outcomes: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ def findings(parts: Stand, load: Load, served: Served, database: Database, *, as
         found.wrong_gone = wrong_gone(session, parts.sandbox, load, {} if asked_for else lost)
         found.wrong_merges = wrong_merges(session, load, lost)
         found.wrong_outcomes = wrong_outcomes(session, parts.sandbox, load, lost)
+        found.wrong_known = wrong_known(session, parts.sandbox, load, served.card.input_names, lost)
     found.wrong_endings = wrong_endings(parts.sandbox, load)
     _check_scores(parts, load, served, found)
     _check_alerts(parts, load, found)
