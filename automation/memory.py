@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from automation import previous
 from automation.deal_stages import Flags, flags, stage_of
 from automation.sources import ours
 from automation.sources.properties import HOUSEKEEPING
@@ -96,6 +97,7 @@ def remember_events(
                 added.append(confirmed)
                 stored.append(confirmed)
     facts.add(session, added)
+    previous.fill_in(session, {each.event_id: each.event for each in heard}, added, now)
     return identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
 
 

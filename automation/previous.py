@@ -1,42 +1,35 @@
 """What the properties of an event were before it, where its sender does not say so. HubSpot's webhooks never do.
 
-Only for events that ask a model, whose facts are at hand when they are scored: to read them at the door would cost every batch
-more than storing it. Of all other events the facts tell the same.
+By the facts, as soon as the event's own are among them. The door waits for it: one statement for a whole payload reads what was
+before, and one writes it.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-import polars as pl
+from sqlmodel import Session
 
-from automation.pipeline.context import Case
-from data.domain.event_type import Verb, parts_of
+from data.domain.event import Event
+from data.domain.event_type import Verb
+from data.domain.fact import NAMELESS, Fact
+from data.domain.relation import LINK
+from data.warehouse import events, facts
 
-# One property of one entity: which event told which value (None: a look-up), the oldest first.
-Story = list[tuple[int | None, str | None]]
 
-
-def fill_in(cases: Iterable[Case], told: pl.DataFrame) -> None:
-    """Fills in `case.previous` from the facts of the cases' entities, under their senders' names: the newest before the event."""
-    asked = [(case, name) for case in cases for name in _unsaid(case)]
+def fill_in(session: Session, told: Mapping[int, Event], added: Iterable[Fact], now: datetime) -> None:
+    """Fills in the `previous` of events that are stored, by their ids. `added`: the facts of them, which are known since `now`."""
+    asked = [fact for fact in added if (event := told.get(fact.event_id or 0)) is not None and _is_unsaid(event, fact.name)]
     if not asked:
         return
-    stories = _stories(told, {case.event.entity_id for case, _ in asked}, {name for _, name in asked})
-    for case, name in asked:
-        story = stories.get((case.event.entity_id, name), [])
-        for (_, before), (event, _) in pairwise(story):
-            if event == case.event_id:
-                case.previous[name] = before
+    found: dict[int, dict[str, str | None]] = {}
+    for former in facts.formers(session, {fact.entity_id for fact in asked}, {fact.name for fact in asked}, now):
+        if former.event_id in told and _is_unsaid(told[former.event_id], former.name):
+            found.setdefault(former.event_id, {})[former.name] = former.value
+    events.set_previous(session, {number: {**values, **told[number].previous} for number, values in found.items()})
 
 
-def _unsaid(case: Case) -> set[str]:
-    changed = parts_of(case.event.type)[1] is Verb.CHANGED
-    return case.event.properties.keys() - case.event.previous.keys() if changed else set()
-
-
-def _stories(told: pl.DataFrame, entities: set[int], names: set[str]) -> dict[tuple[int, str], Story]:
-    wanted = told.filter(pl.col("entity").is_in(entities) & pl.col("name").is_in(names)).sort("occurred_at", "known_at", "id")
-    stories: dict[tuple[int, str], Story] = {}
-    for entity, name, event, value in wanted.select("entity", "name", "event", "value").iter_rows():
-        stories.setdefault((entity, name), []).append((event, value))
-    return stories
+def _is_unsaid(event: Event, name: str) -> bool:
+    """Whether the event did something to the property, and its sender leaves open what it was before."""
+    if name in event.previous or name == NAMELESS or name.startswith(LINK):
+        return False
+    return event.verb is Verb.DELETED or (event.verb is Verb.CHANGED and name in event.properties)

@@ -84,8 +84,6 @@ class Case:
     """What was read of it, and is not stored yet."""
     problems: dict[str, Problem] = field(default_factory=dict)
     """Enrichment -> why it did not answer: it is tried again."""
-    previous: dict[str, str | None] = field(default_factory=dict)
-    """What the event's properties were before it, as far as its sender did not say and it is known."""
     notes: dict[str, str] = field(default_factory=dict)
     """The same for people to read, and what else is worth a word."""
     derived: dict[str, Any] = field(default_factory=dict)

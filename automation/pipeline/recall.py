@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 from sqlmodel import Session
 
-from automation import knowledge, previous
+from automation import knowledge
 from automation.erasure.records import looked_up_without_erased
 from automation.pipeline.context import Case, Loop, properties_of
 from automation.pipeline.keep import ids_of, keep, keep_names
@@ -48,7 +48,6 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         asked = _asked(ours)
         related = any(needs_related(served.card.model, served.card.input_names) for served in asked)
         told = knowledge.read(session, ids, related=related)
-        previous.fill_in(ours, told.facts)
         return Recalled(ours, knowledge.as_known(session, told, properties_of(asked)))
 
 

@@ -153,7 +153,6 @@ def _store(session: Session, cases: list[Case], lease_id: str) -> list[Case]:
     ours = still_ours(session, cases, lease_id)
     for case, row in ours:
         row.models, row.notes, row.derived = list(case.models), {**_of_collecting(row), **case.notes}, dict(case.derived)
-        row.previous = {**case.previous, **row.previous}
         case.event = row
         session.add(row)
     session.flush()

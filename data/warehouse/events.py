@@ -1,6 +1,6 @@
 """Events: the canonical facts, and the inbox that drivers take them from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,6 +101,12 @@ def add_new(
     query = select(EventRow.source, EventRow.dedupe_key, EventRow.id)
     found = session.exec(query.where(col(EventRow.dedupe_key).in_({key for _, key in inserted})))
     return {(source, key): number for source, key, number in found if number is not None and (source, key) in inserted}
+
+
+def set_previous(session: Session, found: Mapping[int, Mapping[str, Any]]) -> None:
+    """Event id -> what its properties were before it."""
+    if found:
+        session.execute(update(EventRow), [{"id": number, "previous": dict(values)} for number, values in sorted(found.items())])
 
 
 def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:

@@ -5,10 +5,12 @@ fact that is stored later is known later, and what is visible at a moment that w
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, Index, Text, delete, text
+import sqlalchemy as sql
+from sqlalchemy import Column, Index, Text, delete, func, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.column_types import UtcMicros
@@ -98,6 +100,28 @@ def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[s
     for row in session.exec(query):
         found[row.entity_id].append(_fact(row))
     return found
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a property was before an event told of it."""
+
+    event_id: int
+    name: str
+    value: str | None
+
+
+def formers(session: Session, entity_ids: Collection[int], names: Collection[str], known_at: datetime) -> list[Former]:
+    """What these properties of some entities were before each event that told of them, of those that are known since a moment."""
+    row = FactRow
+    order: dict[str, Any] = {"partition_by": (row.entity_id, row.name), "order_by": (row.occurred_at, row.known_at, row.id)}
+    value, before_id = func.lag(row.value).over(**order), func.lag(row.id).over(**order)
+    columns: list[Any] = [row.event_id, row.name, row.known_at, value.label("value"), before_id.label("before_id")]
+    story = (select(*columns).where(col(row.entity_id).in_(entity_ids), col(row.name).in_(names)).subquery()).c
+    query = sql.select(story.event_id, story.name, story.value).where(
+        story.event_id.is_not(None), story.before_id.is_not(None), story.known_at == known_at
+    )
+    return [Former(*found) for found in session.execute(query)]
 
 
 def with_value(session: Session, entity_ids: Collection[int], name: str, values: Collection[str]) -> list[int]:

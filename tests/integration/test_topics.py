@@ -176,7 +176,9 @@ def changed(name: str, value: Any, *, second: int, of: str = "contact", **more: 
     return hubspot(f"{of}.propertyChange", second=second, objectId=1, propertyName=name, propertyValue=value, **more)
 
 
-def test_what_hubspot_does_not_say_of_before_is_filled_in_from_what_is_known(loop: Loop, clock: FakeClock) -> None:
+def test_what_hubspot_does_not_say_of_before_is_filled_in_at_once_whether_or_not_a_model_is_asked(
+    loop: Loop, clock: FakeClock
+) -> None:
     clock.move(seconds=60)
     visits, pages = "hs_analytics_num_visits", "hs_analytics_num_page_views"
     post(loop, "hubspot", [changed(visits, "1", second=1), changed(pages, "9", second=1)])
@@ -184,12 +186,13 @@ def test_what_hubspot_does_not_say_of_before_is_filled_in_from_what_is_known(loo
         loop, "hubspot", [changed(visits, "4", second=5), changed(visits, "2", second=3), changed(visits, "5", second=5, eventId=2)]
     )
     post(loop, "hubspot", [changed("dealstage", "a", second=1, of="deal"), changed("dealstage", "b", second=2, of="deal")])
-    worker.sweep_inbox(loop)
+    post(loop, "hubspot", [hubspot("deal.deletion", second=3, objectId=1), changed("ticketname", "T", second=3, of="ticket")])
     assert previous(loop) == [
         {}, {},  # nothing is known of before
         {visits: "2"}, {visits: "1"},  # in the order in which they happened, whichever came first
         {visits: "4"},  # at the same moment as another: the one that was stored first was before
-        {}, {},  # deals ask no model yet, so nobody reads their facts
+        {}, {"dealstage": "a"},
+        {"dealstage": "b"}, {},  # all that was known of what is deleted
     ]  # fmt: skip
 
 
