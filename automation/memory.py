@@ -15,7 +15,7 @@ from data.domain.company_profile import is_profile_name
 from data.domain.entity import EntityRef
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import GONE, Verb
-from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, news, placed, text_of, told_by
+from data.domain.fact import LONGEST_NAME, NAMELESS, Dated, Fact, Origin, confirmation, newest, news, placed, text_of, told_by
 from data.domain.identity import key_of_ref, keys_of
 from data.domain.relation import link_name, target_of
 from data.warehouse import events, facts, identities
@@ -108,6 +108,7 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[
     """
     before = facts.of_entities(session, {ids[each.entity] for each in found}) if found else {}
     added: list[Fact] = []
+    overtaken: list[Fact] = []  # by events that came while it was asked
     told_of = set()
     for each in found:
         number = ids[each.entity]
@@ -121,10 +122,13 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[
             )
             for fact in news(number, before[number], told, each.asked, each.at)
         ]
+        latest = newest(before[number])
+        overtaken += [fact for fact in fresh if fact.name in latest and latest[fact.name].occurred_at > fact.occurred_at]
         before[number] += fresh
         added += fresh
         told_of |= {each.entity for _ in fresh[:1]}
     facts.add(session, added)
+    previous.fill_in(session, {}, overtaken, now)
     joined = identify(session, added, {ids[each.entity]: each.entity for each in found}, now)
     return Learned(frozenset(told_of), frozenset(joined))
 

@@ -28,10 +28,12 @@ systems can send them to `POST /collect/generic` as they are (an object, or an a
 the old ones as far as the sender says them, `targets` other entities that the event names. What is no such event is set aside as
 a dead letter that says why, and never holds up its neighbours.
 
-HubSpot's webhooks say no old values. They are filled in when the event is stored, from what is known of the record before it; of
-what is deleted, all that was known. Pipedrive's custom fields come under keys:
-what the account calls them is asked once an hour, of every kind of record, and they are of use from then on. Options of its fields
-and `label_ids` come, and are stored, as ids; models and people see what the account calls them ([features](features.md)).
+HubSpot's webhooks say no old values. They are filled in when the event is stored, from what is known of the record before it (of
+what is deleted, all that was known), and corrected where one comes late that lies between.
+
+Pipedrive's custom fields come under keys: what the account calls them is asked once an hour, of every kind of record, and they are
+of use from then on. Options of its fields and `label_ids` come, and are stored, as ids; models and people see what the account
+calls them ([features](features.md)).
 
 **Writing a sender?** [events.schema.json](events.schema.json) is a JSON Schema (draft 2020-12) of all that `POST /collect/generic`
 takes; a running service gives it out at `GET /events/schema`, and that of one type at `GET /events/schema?type=deal.changed`,

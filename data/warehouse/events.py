@@ -15,6 +15,7 @@ from data.warehouse import entities
 from data.warehouse.cascade import chunks
 from data.warehouse.columns import RowId, instant, json_column, row_id
 from data.warehouse.entities import EntityRow
+from data.warehouse.payloads import Payload
 
 UNIQUE = ("source", "dedupe_key")
 
@@ -101,6 +102,23 @@ def add_new(
     query = select(EventRow.source, EventRow.dedupe_key, EventRow.id)
     found = session.exec(query.where(col(EventRow.dedupe_key).in_({key for _, key in inserted})))
     return {(source, key): number for source, key, number in found if number is not None and (source, key) in inserted}
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What an event says of properties, and the source of the payload that it came in first."""
+
+    type: str
+    properties: Mapping[str, Any]
+    previous: Mapping[str, Any]
+    source: str
+
+
+def sayings(session: Session, event_ids: Iterable[int]) -> dict[int, Saying]:
+    row = EventRow
+    columns: list[Any] = [row.id, row.type, row.properties, row.previous, Payload.source]
+    query = select(*columns).join(Payload, col(Payload.id) == row.payload_id).where(col(row.id).in_(set(event_ids)))
+    return {number: Saying(*found) for number, *found in session.exec(query)}
 
 
 def set_previous(session: Session, found: Mapping[int, Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy import Column, Index, Text, delete, func, text
+from sqlalchemy import Column, Index, Text, delete, func, or_, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from data.column_types import UtcMicros
@@ -112,14 +112,24 @@ class Former:
 
 
 def formers(session: Session, entity_ids: Collection[int], names: Collection[str], known_at: datetime) -> list[Former]:
-    """What these properties of some entities were before each event that told of them, of those that are known since a moment."""
+    """What these properties of some entities were before each event that told of them.
+
+    Only of events that are known since a moment, and of those that come after what is.
+    """
     row = FactRow
     order: dict[str, Any] = {"partition_by": (row.entity_id, row.name), "order_by": (row.occurred_at, row.known_at, row.id)}
-    value, before_id = func.lag(row.value).over(**order), func.lag(row.id).over(**order)
-    columns: list[Any] = [row.event_id, row.name, row.known_at, value.label("value"), before_id.label("before_id")]
+    before = {
+        "value": func.lag(row.value),
+        "before_id": func.lag(row.id),
+        "before_known_at": func.lag(row.known_at, type_=UtcMicros()),
+    }
+    lagged = [column.over(**order).label(name) for name, column in before.items()]
+    columns: list[Any] = [row.event_id, row.name, row.known_at, *lagged]
     story = (select(*columns).where(col(row.entity_id).in_(entity_ids), col(row.name).in_(names)).subquery()).c
     query = sql.select(story.event_id, story.name, story.value).where(
-        story.event_id.is_not(None), story.before_id.is_not(None), story.known_at == known_at
+        story.event_id.is_not(None),
+        story.before_id.is_not(None),
+        or_(story.known_at == known_at, story.before_known_at == known_at),
     )
     return [Former(*found) for found in session.execute(query)]
 

@@ -196,6 +196,23 @@ def test_what_hubspot_does_not_say_of_before_is_filled_in_at_once_whether_or_not
     ]  # fmt: skip
 
 
+def test_what_comes_late_is_what_was_before_the_next(loop: Loop, clock: FakeClock) -> None:
+    """Whether or not a model is asked; what a sender says itself of before stays."""
+    clock.move(seconds=60)
+    for second, value in ((1, "1"), (4, "4"), (2, "2"), (3, "3")):
+        for name, of in (("hs_analytics_num_visits", "contact"), ("dealstage", "deal")):
+            post(loop, "hubspot", [changed(name, value, second=second, of=of)])
+        worker.sweep_inbox(loop)
+        clock.move(seconds=1)
+    at = {"kind": "deal", "number": "2"}
+    post(loop, "generic", [told("deal.changed", **at, key="late", second=9, properties={"amount": 9}, previous={"amount": 1})])
+    clock.move(seconds=1)
+    post(loop, "generic", [told("deal.changed", **at, key="early", second=5, properties={"amount": 5})])
+    firsts = [{}, {}, {"hs_analytics_num_visits": "3"}, {"dealstage": "3"}, {"hs_analytics_num_visits": "1"}, {"dealstage": "1"}]
+    seconds = [{"hs_analytics_num_visits": "2"}, {"dealstage": "2"}]
+    assert previous(loop) == [*firsts, *seconds, {"amount": 1}, {}]
+
+
 def test_what_a_look_up_said_before_is_a_former_value_and_what_the_sender_says_stays(
     make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
 ) -> None:
