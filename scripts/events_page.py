@@ -33,7 +33,7 @@ what is deleted, all that was known), and corrected where one comes late that li
 
 Pipedrive's custom fields come under keys: what the account calls them is asked once an hour, of every kind of record, and they are
 of use from then on. Options of its fields and `label_ids` come, and are stored, as ids; models and people see what the account
-calls them ([features](features.md)).
+calls them ([features](features.md)). Of an amount, the currency is a property beside it: `<key>_currency`.
 
 **Writing a sender?** [events.schema.json](events.schema.json) is a JSON Schema (draft 2020-12) of all that `POST /collect/generic`
 takes; a running service gives it out at `GET /events/schema`, and that of one type at `GET /events/schema?type=deal.changed`,

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automation.sources.pipedrive import LABELS
+from automation.sources.pipedrive import CURRENCY, LABELS
 from data.domain.option import option_key
 
 KEY_LENGTH = 40  # custom fields are keyed by a SHA-1 in hexadecimal
 LABEL = "label"  # the field's name from before a record had several
-SET = "set"
+SET, MONETARY = "set", "monetary"
 
 
 @dataclass(frozen=True)
 class Schema:
     """The fields of one kind of records.
 
-    `names`: a custom field's key -> its name; `labels`: `key=option` -> what people call the option; `sets`: the keys of
-    fields that hold several options.
+    `names`: a custom field's key -> its name, and that of an amount's currency; `labels`: `key=option` -> what people call the
+    option; `sets`: the keys of fields that hold several options.
     """
 
     names: Mapping[str, str]
@@ -40,7 +40,9 @@ def schema_of(fields: Iterable[Mapping[str, Any]], lead_labels: Iterable[Mapping
     else:
         labels |= {option_key(LABELS, row["id"]): str(row["name"]) for row in lead_labels}
     sets = frozenset(row["key"] for row in custom if row.get("field_type") == SET) | {LABELS}
-    return Schema({row["key"]: row["name"] for row in custom}, labels, sets)
+    names = {row["key"]: row["name"] for row in custom}
+    currencies = {f"{row['key']}{CURRENCY}": f"{row['name']} currency" for row in custom if row.get("field_type") == MONETARY}
+    return Schema(names | {key: name for key, name in currencies.items() if name not in names.values()}, labels, sets)
 
 
 def as_v2(key: str, value: Any, sets: frozenset[str]) -> Any:

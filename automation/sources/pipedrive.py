@@ -36,6 +36,8 @@ ACTIVE = "active_flag"
 # A person has several addresses. The primary one is what `emails` says here; the others are beside it, as HubSpot has them.
 EMAILS, OTHER_EMAILS = "emails", "other_emails"
 LABELS = "label_ids"
+# Of a field that holds an amount, the currency stands beside it, as API v1 has it.
+CURRENCY = "_currency"
 
 Id = str | int
 
@@ -85,6 +87,9 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(custom, dict):
         raise Rejected(VALIDATE, "custom_fields: must be an object")
     fields |= {name: None if value == [] else value for name, value in custom.items()}  # no option is chosen
+    fields |= {
+        f"{name}{CURRENCY}": value["currency"] for name, value in custom.items() if isinstance(value, dict) and "currency" in value
+    }
     money = fields.get("value")
     if isinstance(money, dict) and "amount" in money:  # a lead's; a deal has both beside each other
         fields |= {"value": money["amount"], "currency": money.get("currency")}
@@ -140,8 +145,14 @@ def _merged(meta: Meta, verb: Verb, entity: EntityRef) -> tuple[Verb, EntityRef,
 
 
 def _without_the_same(now: dict[str, Any], before: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A record and what it was before. Pipedrive tells all of a person's addresses where one of them has changed."""
+    """A record and what it was before.
+
+    Pipedrive tells all of a person's addresses where one of them has changed, and an amount where its currency has.
+    """
+    currencies = {f"{name}{CURRENCY}": name for name in before if f"{name}{CURRENCY}" in now or f"{name}{CURRENCY}" in before}
+    before = {**dict.fromkeys(currencies), **before}
     same = {name for name in (EMAILS, OTHER_EMAILS) if EMAILS in before and now.get(name) == before.get(name)}
+    same |= {name for name in (*currencies, *currencies.values()) if now.get(name) == before[name]}
     before = {name: value for name, value in before.items() if name not in same}
     return {name: value for name, value in now.items() if name != OTHER_EMAILS or value is not None or name in before}, before
 

@@ -59,7 +59,7 @@ HOME_AMOUNT: dict[str, str] = {"hubspot": "amount_in_home_currency"}
 # What a CRM makes itself of a record's other properties: its webhooks need not tell of it.
 CALCULATED: dict[str, frozenset[str]] = {"hubspot": frozenset({WON_FLAG, LOST_FLAG, HOME_AMOUNT["hubspot"]})}
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
-KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}$"}
+KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}(_currency)?$"}
 # The kinds of records whose fields the CRM names; a lead has the fields of the deal that it may become.
 KEYED: dict[str, tuple[EntityKind, ...]] = {
     "pipedrive": (

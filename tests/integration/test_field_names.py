@@ -36,6 +36,21 @@ def test_pipedrives_fields_have_the_names_that_the_account_gave_them_once_these_
     assert "predicted_score" not in made.columns
 
 
+def test_an_amount_of_the_account_s_own_has_its_currency_beside_it(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    sandbox.define_pipedrive_field("deals", "Fee", "monetary")
+    player = PipedrivePlayer(sandbox, "http://unused", "user", "password")
+    clock.follow_the_machine()
+    post(loop, "pipedrive", player.created("7", {"title": "Roof", "Fee": {"value": 3, "currency": "USD"}}, "deals"))
+    post(loop, "pipedrive", player.changed("7", {"Fee": {"value": 3, "currency": "EUR"}}, "deals"))
+    assert not [name for name in frame(loop)["name"] if name.endswith("_currency")], "its key has no name yet"
+    names.refresh(loop)
+    told = frame(loop).filter(pl.col("name").str.starts_with("Fee")).select("name", "value").rows()
+    assert told == [("Fee", "3"), ("Fee currency", "USD"), ("Fee currency", "EUR")]
+
+
 PIPEDRIVE_KINDS = {
     "person": ("persons", EntityKind.CONTACT), "organization": ("organizations", EntityKind.COMPANY),
     "deal": ("deals", EntityKind.DEAL), "lead": ("deals", EntityKind.LEAD), "product": ("products", EntityKind.PRODUCT),
