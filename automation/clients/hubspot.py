@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from hubspot.crm import companies, contacts, deals, properties
+from hubspot.crm import companies, contacts, deals, objects, properties
 
 from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write
@@ -68,13 +68,10 @@ class HubSpotClient:
         self._account = AccountAsked(self._ask_account)
 
     def read(self, kind: EntityKind, ids: Sequence[str], properties: Sequence[str]) -> dict[str, Record | VendorError]:
-        module = MODULES[kind]
-        body = module.BatchReadInputSimplePublicObjectId(
-            inputs=[module.SimplePublicObjectId(id=number) for number in ids],
-            properties=list(properties),
-            properties_with_history=[],
-        )
-        answer = self.called(lambda: self._batch(kind).read(body, _request_timeout=TIMEOUT_SECONDS))
+        inputs = [objects.SimplePublicObjectId(id=number) for number in ids]
+        body = objects.BatchReadInputSimplePublicObjectId(inputs=inputs, properties=list(properties), properties_with_history=[])
+        api = self.sdk.crm.objects.batch_api
+        answer = self.called(lambda: api.read(OBJECTS[kind], body, _request_timeout=TIMEOUT_SECONDS))
         refused = {number: error for number, error in row_errors(answer).items() if isinstance(error, Retryable)}
         return {**refused, **{row.id: Record(row.id, dict(row.properties), utc(row.created_at)) for row in answer.results}}
 

@@ -16,17 +16,7 @@ from automation.clients.base import TIMEOUT_SECONDS
 from automation.clients.history import Changes, Current, Page, Patience, Presence
 from automation.clients.hubspot import OBJECTS, HubSpotClient, row_errors, utc
 from automation.clients.hubspot_presence import AT_ONCE, merged_into, present
-from automation.sources.properties import (
-    ALSO_KNOWN_BY,
-    CALCULATED,
-    HOME_AMOUNT,
-    HOUSEKEEPING,
-    MERGED,
-    MONEY,
-    PERSON,
-    PROPERTIES,
-    USUAL,
-)
+from automation.sources.properties import HOME_AMOUNT, HOUSEKEEPING, MERGED, MONEY, READ
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import OUR_PREFIX
 from data.domain.fact import text_of
@@ -42,25 +32,6 @@ MOST_FOUND = 10_000  # a search gives out no more, however far one pages
 SEARCHES = Rate(calls=4, per_seconds=1.0, burst=2)
 
 K = EntityKind
-_ALL = ("hubspot_owner_id",)
-_EMAILS, _DOMAINS = ALSO_KNOWN_BY[NAME]
-_WHEN = ("hs_timestamp",)
-# What is read of each kind besides the account's own properties; people first, for others name them.
-READ: dict[EntityKind, tuple[str, ...]] = {
-    K.COMPANY: ("name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", _DOMAINS, *_ALL),
-    K.CONTACT: (*PERSON[NAME], *PROPERTIES[NAME].values(), *USUAL[NAME], "phone", "associatedcompanyid", _EMAILS, *_ALL),
-    K.DEAL: (
-        "dealname", "dealstage", "pipeline", *MONEY[NAME], *sorted(CALCULATED[NAME]), "closedate", "dealtype", *_ALL,
-    ),
-    K.LEAD: ("hs_lead_name", "hs_pipeline_stage", "hs_lead_label", *_ALL),
-    K.TICKET: ("subject", "content", "hs_pipeline_stage", "hs_ticket_priority", *_ALL),
-    K.PRODUCT: ("name", "price", "hs_sku"),
-    K.NOTE: ("hs_note_body", *_WHEN, *_ALL),
-    K.CALL: ("hs_call_title", "hs_call_body", "hs_call_duration", "hs_call_direction", "hs_call_disposition", *_WHEN, *_ALL),
-    K.MEETING: ("hs_meeting_title", "hs_meeting_body", "hs_meeting_outcome", *_WHEN, *_ALL),
-    K.EMAIL: ("hs_email_subject", "hs_email_text", "hs_email_direction", *_WHEN, *_ALL),
-    K.TASK: ("hs_task_subject", "hs_task_body", "hs_task_status", *_WHEN, *_ALL),
-}  # fmt: skip
 BELONGS_TO: dict[EntityKind, tuple[EntityKind, ...]] = {
     K.CONTACT: (K.COMPANY,),
     K.DEAL: (K.CONTACT, K.COMPANY),
@@ -74,7 +45,7 @@ LINKED = (K.CONTACT, K.DEAL)
 class HubSpotHistory:
     """Implements `automation.clients.history.History`."""
 
-    kinds = tuple(READ)
+    kinds = tuple(READ[NAME])
     watched = (K.COMPANY, K.CONTACT, K.DEAL, K.LEAD, K.TICKET, K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK)
 
     def __init__(self, client: HubSpotClient, app_id: str, patience: Patience) -> None:
@@ -153,7 +124,7 @@ class HubSpotHistory:
         return self._patience(lambda: self._client.called(call))
 
     def _names(self, kind: EntityKind) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*READ[kind], *self._patience(lambda: self._client.own_properties(kind))]))
+        return tuple(dict.fromkeys([*READ[NAME][kind], *self._patience(lambda: self._client.own_properties(kind))]))
 
     def _with_history(self, kind: EntityKind, ids: Sequence[str]) -> Iterable[Any]:
         """The records in full. Rows that are refused for now are asked for again: a page without them would lose them for good."""

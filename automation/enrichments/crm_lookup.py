@@ -14,7 +14,8 @@ from automation.clients.base import Crm, Record
 from automation.enrichments.base import Answers, Asked, Found
 from automation.memory import LookedUp
 from automation.pipeline.context import Loop
-from automation.sources.properties import ALSO_KNOWN_BY, KEYED, PERSON, USUAL, canonical, vendor_property
+from automation.sources.properties import ALSO_KNOWN_BY, KEYED, PERSON, READ, USUAL, canonical, vendor_property
+from automation.triggers import kinds_that_ask
 from data.column_types import unstorable
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityKind, EntityRef
@@ -45,15 +46,23 @@ def _needs_it(loop: Loop, each: Asked) -> bool:
     oldest = loop.clock.now() - timedelta(hours=loop.settings.lookup_max_age_hours)
     if last is None or last < max(oldest, each.created_at or oldest):
         return True
-    return not {*loop.inputs(), "email"} <= each.known
+    return _asks(loop, each.ref.kind) and not {*loop.inputs(), "email"} <= each.known
+
+
+def _asks(loop: Loop, kind: EntityKind) -> bool:
+    """Whether it matters who such a record is, and what of it the models go by."""
+    return kind in kinds_that_ask(loop.settings.lead_model, loop.settings.lead_model)
 
 
 def _read(loop: Loop, crm: Crm, group: Group, these: Sequence[Asked], answers: Answers) -> None:
     source, kind = group
-    wanted = [*PERSON[source], *(vendor_property(source, feature) for feature in loop.inputs()), *RELATIONS.get(group, ())]
+    asks = _asks(loop, kind)
+    inputs = [*PERSON[source], *(vendor_property(source, feature) for feature in loop.inputs())] if asks else []
+    wanted = [*inputs, *RELATIONS.get(group, ())]
     asked_at = loop.clock.now()
     try:
-        beside = (*USUAL.get(source, ()), *ALSO_KNOWN_BY.get(source, ()))
+        usual = (*USUAL.get(source, ()), *ALSO_KNOWN_BY.get(source, ()))
+        beside = usual if asks else READ.get(source, {}).get(kind, ())
         everything = list(dict.fromkeys([*wanted, *beside, *crm.own_properties(kind)]))
         records = crm.read(kind, sorted({each.ref.id for each in these}), everything)
         names = crm.names(kind) if kind in KEYED.get(source, ()) else {}
@@ -79,6 +88,7 @@ def _looked_up(
     # What a database would refuse (half an emoji, a NUL) counts as missing: one record must not stop the others.
     storable = {name: value for name, value in record.properties.items() if unstorable({name: value}) is None}
     ours = canonical(ref.source, {names.get(key, key): value for key, value in storable.items()}, inputs)
-    missing = {vendor_property(ref.source, name) for name in {*PERSON[ref.source], *inputs} - ours.keys()}
+    expected = {*PERSON[ref.source], *inputs} if _asks(loop, ref.kind) else set()
+    missing = {vendor_property(ref.source, name) for name in expected - ours.keys()}
     values = {**dict.fromkeys(missing), **storable}
     return LookedUp(ref, at, values, frozenset({*wanted, *missing}), created_at=record.created_at)

@@ -1,5 +1,5 @@
-"""Tries again what enrichments could not answer when an event was scored. What a later try brings is stored, and the models of
-the entity are asked anew: in one transaction, so that nothing new goes unscored.
+"""Tries again what enrichments could not answer when an event was scored, and reads records that were told of without their values.
+What it brings is stored, and the models of the entity are asked anew: in one transaction, so that nothing new goes unscored.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from automation.pipeline import review
 from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop
 from automation.pipeline.keep import Group, ids_of, keep, keep_names
+from automation.triggers import kinds_that_ask
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityRef
 from data.errors import NotReady
@@ -87,9 +88,11 @@ def _settle(
     named = keep_names(session, {_group(each): found[each.entity_id].names for each in asked if found[each.entity_id].names}, now)
     for row in rows:
         _settle_one(loop, session, row, found.get(row.entity_id, Found()), now)
-    anew = [each.ref for each in asked if _group(each) in named or _brought(found[each.entity_id], told_of)]
-    if anew:
-        log.info("enrich.tries.answered", enrichment=name, entities=len(anew))
+    ask = kinds_that_ask(loop.settings.lead_model, loop.settings.lead_model)
+    news = [each.ref for each in asked if _group(each) in named or _brought(found[each.entity_id], told_of)]
+    anew = [ref for ref in news if ref.kind in ask]
+    if news:
+        log.info("enrich.tries.answered", enrichment=name, entities=len(news))
     return review.store(session, anew, f"{name} answered at {now.isoformat()}", now)
 
 

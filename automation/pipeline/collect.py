@@ -10,7 +10,7 @@ from sqlmodel import Session
 from automation.erasure.guard import without_erased
 from automation.fitting import noted
 from automation.memory import Heard, remember_events, targets_of
-from automation.pipeline import echoes
+from automation.pipeline import bare, echoes
 from automation.pipeline.context import Loop
 from automation.pipeline.follow import ask_others, follow, note_deletions
 from automation.pipeline.letters import MOST_LETTERS, letters_of
@@ -208,6 +208,7 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
     joined = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
     follow(session, heard, owners, ids, now)
     settle(session, {one.entity_id: one.event.entity.kind for one in fresh if _says_an_end(one.event)}, now)
+    bare.read_soon(loop, session, fresh, now)
     collected = Collected(
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh) + erased,

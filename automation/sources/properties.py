@@ -58,6 +58,35 @@ MONEY: dict[str, tuple[str, str]] = {
 HOME_AMOUNT: dict[str, str] = {"hubspot": "amount_in_home_currency"}
 # What a CRM makes itself of a record's other properties: its webhooks need not tell of it.
 CALCULATED: dict[str, frozenset[str]] = {"hubspot": frozenset({WON_FLAG, LOST_FLAG, HOME_AMOUNT["hubspot"]})}
+_EMAILS, _DOMAINS = ALSO_KNOWN_BY["hubspot"]
+_OWNER, _WHEN = ("hubspot_owner_id",), ("hs_timestamp",)
+# What is read of each kind of record besides the account's own properties, where a read gives only what is named; people first,
+# for others name them.
+READ: dict[str, dict[EntityKind, tuple[str, ...]]] = {
+    "hubspot": {
+        EntityKind.COMPANY: (
+            "name", "domain", "website", "industry", "country", "numberofemployees", "annualrevenue", _DOMAINS, *_OWNER,
+        ),
+        EntityKind.CONTACT: (
+            *PERSON["hubspot"], *PROPERTIES["hubspot"].values(), *USUAL["hubspot"], "phone", "associatedcompanyid", _EMAILS,
+            *_OWNER,
+        ),
+        EntityKind.DEAL: (
+            "dealname", "dealstage", "pipeline", *MONEY["hubspot"], *sorted(CALCULATED["hubspot"]), "closedate", "dealtype",
+            *_OWNER,
+        ),
+        EntityKind.LEAD: ("hs_lead_name", "hs_pipeline_stage", "hs_lead_label", *_OWNER),
+        EntityKind.TICKET: ("subject", "content", "hs_pipeline_stage", "hs_ticket_priority", *_OWNER),
+        EntityKind.PRODUCT: ("name", "price", "hs_sku"),
+        EntityKind.NOTE: ("hs_note_body", *_WHEN, *_OWNER),
+        EntityKind.CALL: (
+            "hs_call_title", "hs_call_body", "hs_call_duration", "hs_call_direction", "hs_call_disposition", *_WHEN, *_OWNER,
+        ),
+        EntityKind.MEETING: ("hs_meeting_title", "hs_meeting_body", "hs_meeting_outcome", *_WHEN, *_OWNER),
+        EntityKind.EMAIL: ("hs_email_subject", "hs_email_text", "hs_email_direction", *_WHEN, *_OWNER),
+        EntityKind.TASK: ("hs_task_subject", "hs_task_body", "hs_task_status", *_WHEN, *_OWNER),
+    },
+}  # fmt: skip
 # Custom fields come under keys that only a look-up can name: what such a key looks like.
 KEYS: dict[str, str] = {"pipedrive": "^[0-9a-f]{40}(_currency)?$"}
 # The kinds of records whose fields the CRM names; a lead has the fields of the deal that it may become.

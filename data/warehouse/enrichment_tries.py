@@ -11,6 +11,7 @@ from data.domain.enrichment import Problem, pause
 from data.warehouse.columns import RowId, instant
 
 UNIQUE = ("entity_id", "enrichment")
+SOON = timedelta(seconds=5)  # a CRM may tell of a record a moment before it gives it out
 
 
 class EnrichmentTry(SQLModel, table=True):
@@ -33,6 +34,18 @@ def add(session: Session, found: Mapping[tuple[int, str], Problem], now: datetim
             "next_attempt_at": now + pause(1, problem.wait_seconds),
         }
         for (entity_id, enrichment), problem in sorted(found.items(), key=lambda pair: pair[0])
+    ]  # fmt: skip
+    insert_new(session, EnrichmentTry, rows, UNIQUE)
+
+
+def ask_soon(session: Session, entity_ids: Iterable[int], enrichment: str, now: datetime) -> None:
+    """Has an enrichment asked about these, which has not been asked yet."""
+    rows = [
+        {
+            "entity_id": entity_id, "enrichment": enrichment, "attempts": 0, "reason": "not asked yet", "created_at": now,
+            "next_attempt_at": now + SOON,
+        }
+        for entity_id in sorted(entity_ids)
     ]  # fmt: skip
     insert_new(session, EnrichmentTry, rows, UNIQUE)
 
