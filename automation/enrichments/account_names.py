@@ -25,12 +25,15 @@ def ask(loop: Loop, asked: Sequence[Asked], answers: Answers) -> None:
     with loop.database.read() as session:
         sources = [source for source in groups if entities.any_of_kind(session, source, EntityKind.DEAL)]
     for source in sources:
+        first, *others = groups[source]
         try:
-            found = Found(labels=_labels(loop.clients.crms[source]))
+            found = rest = Found(labels=_labels(loop.clients.crms[source]))
         except VendorError as error:
-            found = Found(problem=Problem(error.detail, again=False))  # nothing is scored by them; the next event asks anew
-        for each in groups[source]:
-            answers.put(each.entity_id, found)
+            found = Found(problem=Problem.of(error))
+            rest = Found(problem=Problem(error.detail, again=False))  # they are the account's: one is asked again for all
+        answers.put(first.entity_id, found)
+        for each in others:
+            answers.put(each.entity_id, rest)
 
 
 def _labels(crm: Crm) -> Labels:

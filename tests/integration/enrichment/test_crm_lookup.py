@@ -50,3 +50,24 @@ def test_a_record_that_could_not_be_read_is_read_later_and_scored_anew(
     assert rows(loop, EventRow)[-1].type == "contact.reviewed"
     assert rows(loop, PredictionRow)[-1].features["page_views"] == 40.0
     assert rows(loop, EnrichmentTry) == []
+
+
+def test_names_of_the_account_that_could_not_be_read_are_asked_again_once_for_all(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    loop = make_loop(addresses)
+    for number in (1, 2, 3):
+        sandbox.put("hubspot", "contacts", str(number), {"email": f"{number}@example.com", "hs_analytics_num_visits": "7"})
+    deal = {**hubspot(9), "subscriptionType": "deal.propertyChange", "propertyName": "dealstage", "propertyValue": "contractsent"}
+    post(loop, deal, *map(hubspot, (1, 2, 3)), source="hubspot")
+    sandbox.fault = lambda _vendor, path: 500 if "owners" in path else None
+    worker.sweep_inbox(loop)
+    assert ["account_names" in row.notes for row in rows(loop, EventRow)] == [False, True, True, True]
+    assert [row.enrichment for row in rows(loop, EnrichmentTry)] == ["account_names"]
+    for minutes, waiting in ((2, 1), (3, 0)):
+        clock.move(minutes=minutes)
+        enrichments.sweep(loop)
+        assert len(rows(loop, EnrichmentTry)) == waiting
+        sandbox.fault = None
+    assert sum("owners" in request.path for request in sandbox.requests) == 3
+    assert len(rows(loop, EventRow)) == 4, "nobody is scored by them"
