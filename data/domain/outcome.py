@@ -1,7 +1,7 @@
 """An outcome: what really happened. It is the label that the next model learns from."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from data.domain.entity import EntityKind
@@ -65,7 +65,7 @@ def ends_of(kind: EntityKind, told: Iterable[Fact]) -> list[End]:
     """How an entity ended, each time that it did, by all that was ever told of it.
 
     One that is opened again may end again; what repeats, in whichever property, is the same end. What the first look-up of a
-    property finds ended long ago, nobody knows when.
+    property finds ended long ago, nobody knows when, unless the webhook of that very change is still on its way.
     """
     return _followed(kind, told)[0]
 
@@ -77,11 +77,19 @@ def end_of(kind: EntityKind, told: Iterable[Fact]) -> End | None:
     return (so or found)[-1] if found and now is not None else None
 
 
+# The webhook of a change may come after the record was read: then the read has found what it tells. Where its sender's clock is
+# ahead it counts as of when it came.
+ON_ITS_WAY = timedelta(minutes=10)
+
+
 def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result | None]:
     """Each of its ends, and how it stands after all that was told."""
     found: list[End] = []
     standing: dict[str, Result] = {}  # property -> what it says now, the last one last
     seen: set[str] = set()
+    undated: dict[
+        tuple[str, str | None], datetime
+    ] = {}  # property and value by which it stands since nobody knows when -> when read
     now: Result | None = None
     for fact in sorted(told, key=lambda one: one.rank):
         result = result_of(kind, fact.name, fact.value)
@@ -90,8 +98,13 @@ def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result
         standing.pop(fact.name, None)
         if result is not None:
             standing[fact.name] = result
-            if result is not now and not found_so:
+            read_at = undated.get((fact.name, fact.value))
+            dates_it = fact.origin is Origin.EVENT and read_at is not None and fact.occurred_at - read_at < ON_ITS_WAY
+            if found_so and (result is not now or undated):
+                undated[fact.name, fact.value] = fact.occurred_at
+            elif (result is not now or dates_it) and not found_so:
                 found.append((result, fact.occurred_at))
+                undated.clear()
         if result is not None or now not in standing.values():
             now = next(reversed(standing.values()), None)
     return found, now

@@ -78,7 +78,16 @@ def test_what_the_first_look_up_finds_ended_nobody_knows_since_when() -> None:
     first = told((0, "lifecyclestage", "customer"), origin=Origin.LOOKUP)
     assert ends_of(CONTACT, first) == []
     assert ends_of(CONTACT, told((-9, "lifecyclestage", "lead")) + first) == [(Result.WON, minute(0))]
-    assert ends_of(CONTACT, first + told((5, "lifecyclestage", "customer"))) == []
+    assert ends_of(CONTACT, first + told((11, "lifecyclestage", "customer"))) == []
+
+
+def test_a_webhook_that_was_on_its_way_when_the_record_was_read_dates_the_end() -> None:
+    read = told((0, STAGE, "closedwon"), (0, WON, "true"), origin=Origin.LOOKUP)
+    assert ends_of(DEAL, read + told((1, STAGE, "closedwon"), (1, WON, "true"), (2, STAGE, "closedwon"))) == [
+        (Result.WON, minute(1))
+    ]
+    assert ends_of(DEAL, read + told((1, STAGE, "174586374"), (1, WON, "true"))) == [(Result.WON, minute(1))]
+    assert ends_of(DEAL, read + told((1, STAGE, "closedlost"))) == [(Result.LOST, minute(1))]
 
 
 @pytest.mark.parametrize(
