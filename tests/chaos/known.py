@@ -29,7 +29,7 @@ def wrong_known(session: Session, sandbox: Sandbox, load: Load, inputs: Iterable
                 has = record.properties
                 wrong = {name: (_value(known, key), text_of(has.get(name))) for name, key in keys.items()}
             elif number in sandbox.store(source, KINDS[source]).archived and row.merged_into_id is None:
-                wrong = {name: (fact.value, None) for name, fact in known.items()}
+                wrong = {name: (_value(known, key), None) for name, key in keys.items()}
             else:
                 continue
             told = [f"{name} {here!r} instead of {there!r}" for name, (here, there) in wrong.items() if here != there]

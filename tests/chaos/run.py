@@ -138,16 +138,16 @@ def _killing(plan: Plan, running: Machine, say: Say) -> Iterator[None]:
 def _settle(plan: Plan, parts: Stand, database: Database, say: Say, sent_at: datetime) -> None:
     """Waits until nothing is pending, has been so for some looks, and reconciliation has looked at all where something was lost.
 
-    Where a deletion, a restoration or a merge was lost, that a round has asked for everybody; unless there is no patience for it.
+    Where a deletion, a restoration or a merge was lost, also that a round has asked for everybody, unless there is no patience for
+    it. What is lost after `sent_at` are echoes of our own writes, which tell nothing new.
     """
     deadline = time.monotonic() + plan.patience_seconds
-    now = parts.sandbox.now()
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         left = _left(database)
         lost = any(ledger.untaken() for ledger in parts.sandbox.ledgers.values())
-        waits = lost and not _reconciled(database, now)
+        waits = lost and not _reconciled(database, sent_at)
         waits = waits or (plan.patience_seconds > ROUND_SECONDS and not _asked_for(parts, database, sent_at))
         quiet = quiet + 1 if not left and not waits else 0
         say(f"pending: {left or 'nothing'}{', reconciliation has not looked at all yet' if waits else ''}")
