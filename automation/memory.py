@@ -78,7 +78,8 @@ def remember_events(
     The caller holds the rows of the events' entities, and took `now` after that. `by_webhook`: the sender of webhooks dated
     them. What was found by asking is dated by the records' own clock, which is not always the same.
     """
-    moments = _moments(session, heard, now) if by_webhook else {one.event_id: told_by(one.event.occurred_at, now) for one in heard}
+    others = _dated_ahead(session, heard) if by_webhook else {}
+    moments = _moments(heard, others, now) if by_webhook else {one.event_id: told_by(one.event.occurred_at, now) for one in heard}
     late = {each.entity_id for each in heard if _is_late(each, owners, moments)}
     before = facts.of_entities(session, late) if late else {}
     deleted = {each.entity_id for each in heard if each.event.verb in GONE}
@@ -91,7 +92,7 @@ def remember_events(
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
             if fact.entity_id == each.entity_id and _went_after(each, owners[each.entity_id], deletions):
-                added.append(_gone_with(fact, owners[each.entity_id], now))
+                added.append(_gone_with(fact, owners[each.entity_id], others.get(each.entity_id, ()), now))
             stored = before.get(each.entity_id, [])
             if (confirmed := confirmation(stored, fact, owners[each.entity_id].looked_up_at)) is not None:
                 added.append(confirmed)
@@ -133,13 +134,19 @@ def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[
     return Learned(frozenset(told_of), frozenset(joined))
 
 
-def _moments(session: Session, heard: Sequence[Heard], now: datetime) -> dict[int, datetime]:
-    """When each event happened, for us: where a sender's clock is ahead, set right in the sender's own order."""
+def _dated_ahead(session: Session, heard: Sequence[Heard]) -> dict[int, list[Dated]]:
+    """The events that are known of entities of which a sender's clock was ahead."""
     if not heard:
         return {}
     first = min(each.event.occurred_at for each in heard)
-    ahead = events.dated_ahead(session, {each.entity_id for each in heard}, first)
-    others = facts.dated(session, ahead, but_from=ours.NAME)
+    return facts.dated(session, events.dated_ahead(session, {each.entity_id for each in heard}, first), but_from=ours.NAME)
+
+
+def _moments(heard: Sequence[Heard], others: dict[int, list[Dated]], now: datetime) -> dict[int, datetime]:
+    """When each event happened, for us: where a sender's clock is ahead, set right in the sender's own order.
+
+    They are added to the `others`.
+    """
     found: dict[int, datetime] = {}
     for each in sorted(heard, key=lambda one: one.event.occurred_at, reverse=True):
         known = others.setdefault(each.entity_id, [])
@@ -160,10 +167,10 @@ def _went_after(each: Heard, owner: EntityRow, deletions: Container[tuple[int, d
     return (each.entity_id, owner.deleted_at) not in deletions
 
 
-def _gone_with(fact: Fact, owner: EntityRow, now: datetime) -> Fact:
-    """That a fact was no more from its entity's deletion on."""
+def _gone_with(fact: Fact, owner: EntityRow, others: Iterable[Dated], now: datetime) -> Fact:
+    """That a fact was no more from its entity's deletion on, in the order of its sender."""
     assert owner.deleted_at is not None
-    at = max(fact.occurred_at, told_by(owner.deleted_at, now))
+    at = max(fact.occurred_at, placed(owner.deleted_at, now, others))
     return replace(fact, value=None, target_id=None, occurred_at=at, event_id=None)  # it is not this event that says so
 
 

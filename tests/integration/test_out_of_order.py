@@ -135,6 +135,27 @@ def test_a_deletion_takes_back_nothing_of_what_came_back_after_it(
     assert newest.features.get("page_views") is None, "what was known before the deletion is known no more"
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_order_is_the_sender_s_where_his_clock_is_ahead(
+    loop: Loop, clock: FakeClock, tell: Teller, order: Iterable[int]
+) -> None:
+    told = [
+        tell("contact.created", "eve", 30, channel="referral"),
+        tell("contact.deleted", "eve", 31),
+        tell("contact.restored", "eve", 32, channel="paid_social"),
+        tell("contact.changed", "eve", 33, page_views=5),
+    ]
+    clock.move(minutes=8)  # a minute after the creation by his clock, which is two minutes ahead
+    clock.move(minutes=1)
+    for place in order:
+        post(loop, clock, [told[place]])
+    post(loop, clock, [tell("contact.changed", "eve", 34, page_views=6)])
+    with loop.database.read() as session:
+        found = newest_prediction(session, row(loop, "eve").id or 0, MODEL)
+    assert found is not None
+    assert (found.features.get("channel"), found.features.get("page_views")) == ("paid_social", 6)
+
+
 def test_a_record_that_waits_to_be_scored_is_let_go_of_when_it_is_deleted(loop: Loop, clock: FakeClock, tell: Teller) -> None:
     collect(loop, "generic", json.dumps([tell("contact.changed", "eve", 1, **HOT)]).encode(), Driver.WORKER)
     post(loop, clock, [tell("contact.deleted", "eve", 2)])
