@@ -51,6 +51,14 @@ class LookedUp:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """When each event happened, for us; and the entities that are the same as another by what the events say."""
+
+    moments: Mapping[int, datetime]
+    joined: set[int]
+
+
+@dataclass(frozen=True)
 class Learned:
     """What look-ups have brought: the entities of which there is news, and those that are the same as another by it."""
 
@@ -72,11 +80,13 @@ def remember_events(
     now: datetime,
     *,
     by_webhook: bool = True,
-) -> set[int]:
-    """Stores what events say, and who is the same by it: these are returned.
+    gone_since: datetime | None = None,
+) -> Remembered:
+    """Stores what events say, and who is the same by it.
 
     The caller holds the rows of the events' entities, and took `now` after that. `by_webhook`: the sender of webhooks dated
-    them. What was found by asking is dated by the records' own clock, which is not always the same.
+    them. What was found by asking is dated by the records' own clock, which is not always the same. `gone_since`: since when it is
+    known that what they say is no more, where a later deletion was told before; by default since `now`.
     """
     others = _dated_ahead(session, heard) if by_webhook else {}
     moments = _moments(heard, others, now) if by_webhook else {one.event_id: told_by(one.event.occurred_at, now) for one in heard}
@@ -91,15 +101,15 @@ def remember_events(
         for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
-            if fact.entity_id == each.entity_id and _went_after(each, owners[each.entity_id], deletions):
-                added.append(_gone_with(fact, owners[each.entity_id], others.get(each.entity_id, ()), now))
+            if _went_after(each, fact.entity_id, owners, deletions):
+                added.append(_gone_with(fact, owners[fact.entity_id], others.get(fact.entity_id, ()), gone_since or now))
             stored = before.get(each.entity_id, [])
             if (confirmed := confirmation(stored, fact, owners[each.entity_id].looked_up_at)) is not None:
                 added.append(confirmed)
                 stored.append(confirmed)
     facts.add(session, added)
     previous.fill_in(session, {each.event_id: each.event for each in heard}, added, now)
-    return identify(session, added, {each.entity_id: each.event.entity for each in heard}, now)
+    return Remembered(moments, identify(session, added, {each.entity_id: each.event.entity for each in heard}, now))
 
 
 def remember_look_ups(session: Session, found: Sequence[LookedUp], ids: Mapping[EntityRef, int], now: datetime) -> Learned:
@@ -160,18 +170,22 @@ def _is_late(each: Heard, owners: Mapping[int, EntityRow], moments: Mapping[int,
     return asked is not None and moments[each.event_id] < asked
 
 
-def _went_after(each: Heard, owner: EntityRow, deletions: Container[tuple[int, datetime]]) -> bool:
-    """Whether its entity was deleted after it, and that was told before: a deletion takes what is known by then."""
-    if not owner.was_deleted_after(each.event.occurred_at):
+def _went_after(
+    each: Heard, entity_id: int, owners: Mapping[int, EntityRow], deletions: Container[tuple[int, datetime | None]]
+) -> bool:
+    """Whether an entity was deleted after an event, and that was told before: a deletion takes what is known by then."""
+    owner = owners.get(entity_id)
+    if owner is None or not owner.was_deleted_after(each.event.occurred_at):
         return False
-    return (each.entity_id, owner.deleted_at) not in deletions
+    return (entity_id, owner.deleted_at) not in deletions
 
 
 def _gone_with(fact: Fact, owner: EntityRow, others: Iterable[Dated], now: datetime) -> Fact:
     """That a fact was no more from its entity's deletion on, in the order of its sender."""
     assert owner.deleted_at is not None
     at = max(fact.occurred_at, placed(owner.deleted_at, now, others))
-    return replace(fact, value=None, target_id=None, occurred_at=at, event_id=None)  # it is not this event that says so
+    # It is not this event that says so.
+    return replace(fact, value=None, target_id=None, occurred_at=at, known_at=now, event_id=None)
 
 
 def _facts_of(

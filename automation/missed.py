@@ -116,7 +116,7 @@ def _item(record: Current, its: Known, names: Names, asked_at: datetime) -> Item
     }
     changed = {name: values[name] for name in texts if name in news}
     if its.deletion is not None and _is_back(record, its.deletion, asked_at):
-        at = record.changed_at if its.deletion.occurred_at <= record.changed_at else asked_at
+        at = record.changed_at if its.deletion.occurred_at < record.changed_at else asked_at
         return restored(ref, max(at, _moment(record, [theirs[name] for name in news], asked_at)), changed)
     is_new = not its.told
     if not changed and not is_new:

@@ -16,15 +16,16 @@ from automation.memory import Heard, remember_events, targets_of
 from automation.pipeline import review
 from automation.pipeline.collect import Wanted, parse_payload, reparse
 from automation.pipeline.context import Loop
-from automation.pipeline.follow import follow, note_deletions
+from automation.pipeline.follow import follow
 from automation.pipeline.trigger import models_asked_of
 from automation.retention import may_be_gone
 from automation.settling import settle
 from automation.sources import ours
 from automation.sources.base import Parsed
-from data.domain.entity import EntityKind
+from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Event, EventState
-from data.warehouse import dead_letters, entities, events, facts, payloads
+from data.domain.event_type import GONE, parts_of
+from data.warehouse import dead_letters, deletions, entities, events, facts, payloads
 from data.warehouse.dead_letters import DeadLetterState
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
@@ -173,7 +174,8 @@ def _rewrite(loop: Loop, session: Session, payload: Payload, found: list[tuple[E
     named_before = _named_by(session, touched)
     contacts = {contact for _, contact in named_before}
     owners = entities.lock(session, touched | contacts | {ids[ref] for ref in named})
-    note_deletions(session, told, owners, ids)
+    deletions.note(session, owners.values(), [(ids[one.entity], one.verb, one.occurred_at) for one in told if not one.by_us])
+    no_deletions = [(owners[row.entity_id], row.occurred_at) for row, event in found if _was_no_deletion(row, event, ids)]
     heard = []
     for row, event in found:
         former = {name: value for name, value in row.previous.items() if name not in event.previous}
@@ -185,13 +187,22 @@ def _rewrite(loop: Loop, session: Session, payload: Payload, found: list[tuple[E
         facts.forget_event(session, _number(row))
         session.flush()
         one = Heard(event, _number(row), row.entity_id)
-        remember_events(session, [one], owners, ids, row.received_at, by_webhook=payload.source != ours.NAME)
+        by_webhook, now = payload.source != ours.NAME, loop.clock.now()
+        remember_events(session, [one], owners, ids, row.received_at, by_webhook=by_webhook, gone_since=now)
         heard.append(one)
+    for owner, at in no_deletions:
+        deletions.take_back(session, owner, at)
     follow(session, heard, owners, ids, payload.received_at)
     settle(session, {number: EntityKind(owners[number].kind) for number in touched}, payload.received_at)
     lost = named_before - _named_by(session, touched)  # what was told of these may have been the end of another's deal
     entities.revise_end(session, {contact for _, contact in lost})
     return Corrected(frozenset(touched), frozenset(_asking(loop, found, owners)))
+
+
+def _was_no_deletion(row: EventRow, event: Event, ids: Mapping[EntityRef, int]) -> bool:
+    """Whether it was read as a deletion, and is another one now or none."""
+    is_same = event.verb in GONE and (ids[event.entity], event.occurred_at) == (row.entity_id, row.occurred_at)
+    return parts_of(row.type)[1] in GONE and not is_same
 
 
 def _asking(loop: Loop, found: list[tuple[EventRow, Event]], owners: Mapping[int, EntityRow]) -> set[int]:

@@ -15,7 +15,7 @@ from automation.knowledge import names_known
 from automation.pipeline import review
 from automation.pipeline.collect import parse_payload
 from automation.pipeline.context import Loop
-from automation.pipeline.keep import Group, ids_of, keep, keep_names
+from automation.pipeline.keep import Group, ids_of, keep, keep_names, turned_meanwhile
 from automation.triggers import kinds_that_ask
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityRef
@@ -31,6 +31,7 @@ MOST_AT_ONCE = 100
 # Nobody waits for this: who was too slow for the loop may well answer within this, and within the lease of what was taken.
 PATIENCE_SECONDS = 20.0
 LEASE_SECONDS = 120.0
+OUTDATED = Found(problem=Problem("it went, came back or took others in while it was read", counts=False))
 
 
 def sweep(loop: Loop) -> None:
@@ -84,10 +85,14 @@ def _settle(
     ids = ids_of(session, look_ups, loop.clock.now())
     entities.lock(session, {*(each.entity_id for each in asked), *(ids[look_up.entity] for look_up in look_ups)})
     now = loop.clock.now()
-    told_of = keep(session, look_ups, ids, now)
+    turned = turned_meanwhile(session, look_ups, ids)
+    outdated = {look_up.entity for look_up in turned}
+    told_of = keep(session, [look_up for look_up in look_ups if look_up not in turned], ids, now)
     named = keep_names(session, {_group(each): found[each.entity_id].names for each in asked if found[each.entity_id].names}, now)
+    refs = {each.entity_id: each.ref for each in asked}
     for row in rows:
-        _settle_one(loop, session, row, found.get(row.entity_id, Found()), now)
+        answer = OUTDATED if refs.get(row.entity_id) in outdated else found.get(row.entity_id, Found())
+        _settle_one(loop, session, row, answer, now)
     ask = kinds_that_ask(loop.settings.lead_model, loop.settings.lead_model)
     news = [each.ref for each in asked if _group(each) in named or _brought(found[each.entity_id], told_of)]
     anew = [ref for ref in news if ref.kind in ask]

@@ -205,10 +205,10 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
     )
     fresh = [arrival for arrival in _once(arrivals) if arrival.key in new]
     heard = [Heard(arrival.event, new[arrival.key], arrival.entity_id) for arrival in fresh]
-    joined = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
+    remembered = remember_events(session, heard, owners, ids, now, by_webhook=payload.source != ours.NAME)
     follow(session, heard, owners, ids, now)
     settle(session, {one.entity_id: one.event.entity.kind for one in fresh if _says_an_end(one.event)}, now)
-    bare.read_soon(loop, session, fresh, now)
+    bare.read_soon(loop, session, fresh, owners, now)
     collected = Collected(
         accepted=len(fresh),
         duplicates=len(arrivals) - len(fresh) + erased,
@@ -216,7 +216,7 @@ def _store(loop: Loop, session: Session, payload: Payload, parsed: Parsed, erase
         events=[_collected(new[arrival.key], arrival) for arrival in fresh],
     )
     asked = {arrival.entity_id for arrival in fresh if arrival.models and arrival.event.verb is not Verb.REVIEWED}
-    return collected, ask_others(loop, session, heard, owners, payload.id, now, told=asked, joined=joined)
+    return collected, ask_others(loop, session, heard, owners, payload.id, now, told=asked, remembered=remembered)
 
 
 def _only(parsed: Parsed, position: int) -> Parsed:

@@ -9,14 +9,14 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from automation.memory import LINKING, Heard
+from automation.memory import LINKING, Heard, Remembered
 from automation.pipeline import review
 from automation.pipeline.context import Loop
 from automation.pipeline.trigger import models_for
 from data.domain.entity import EntityRef
 from data.domain.event import OUR_PREFIX, Event
 from data.domain.event_type import GONE, Verb
-from data.warehouse import deletions, deliveries, entities, erasures, identities, predictions
+from data.warehouse import deletions, deliveries, entities, erasures, events, identities, predictions
 from data.warehouse.entities import EntityRow
 from data.warehouse.erasures import Origin
 
@@ -24,9 +24,14 @@ ASK_AGAIN = GONE | {Verb.MERGED, Verb.RESTORED}
 
 
 def note_deletions(session: Session, found: Iterable[Event], owners: Mapping[int, EntityRow], ids: Mapping[EntityRef, int]) -> None:
-    """Before it is decided who is asked: what was deleted after an event is not."""
-    told = [(ids[event.entity], event.verb, event.occurred_at) for event in found]
-    deletions.note(session, owners.values(), told)
+    """Before it is decided who is asked: what was deleted after an event is not. A repeat that says otherwise than at first is
+    not heard.
+    """
+    told = [event for event in found if not event.by_us]
+    going = {(event.entity.source, event.dedupe_key) for event in told if event.verb in GONE}
+    stored = events.types_of(session, going) if going else {}
+    heard = [event for event in told if stored.get((event.entity.source, event.dedupe_key), event.type) == event.type]
+    deletions.note(session, owners.values(), [(ids[event.entity], event.verb, event.occurred_at) for event in heard])
 
 
 def follow(
@@ -47,22 +52,21 @@ def ask_others(
     now: datetime,
     *,
     told: set[int],
-    joined: set[int],
+    remembered: Remembered,
 ) -> int | None:
     """Stores reviews of all whose scores depend on what these events tell, and whom no event of their own asks about.
 
     These are records of the same person, and whoever was scored meanwhile without what is told late. Returns the id of the
     reviews' payload, or None where there are none.
 
-    Parameters:
-        told: of whom something was told that asks models. joined: who has just become known as the same as another.
+    `told`: of whom something was told that asks models.
     """
     news = [each for each in heard if _is_news(each.event)]
     parts = {each.entity_id for each in news if _asks_of_another(loop, each, owners)}
-    missed = _missed(loop, session, news)
-    if not told and not joined and not parts and not missed:
+    missed = _missed(loop, session, news, remembered.moments)
+    if not told and not remembered.joined and not parts and not missed:
         return None
-    return review.of_the_same(session, told | joined | parts, told, f"payload {payload_id}", now, besides=missed)
+    return review.of_the_same(session, told | remembered.joined | parts, told, f"payload {payload_id}", now, besides=missed)
 
 
 def _is_news(event: Event) -> bool:
@@ -76,14 +80,15 @@ def _asks_of_another(loop: Loop, each: Heard, owners: Mapping[int, EntityRow]) -
     return owners[each.entity_id].merged_into_id is not None and bool(models_for(loop, each.event.entity.source, each.event))
 
 
-def _missed(loop: Loop, session: Session, news: Sequence[Heard]) -> set[int]:
-    """Who was scored after it happened without what is told only now."""
-    went = {each.entity_id: each.event.occurred_at for each in news if each.event.verb in GONE}
+def _missed(loop: Loop, session: Session, news: Sequence[Heard], moments: Mapping[int, datetime]) -> set[int]:
+    """Who was scored after it happened without what is told only now. Of several events of one record the first one counts."""
+    news = sorted(news, key=lambda each: each.event.occurred_at, reverse=True)
+    went = {each.entity_id: moments[each.event_id] for each in news if each.event.verb in GONE}
     missed = predictions.scored_after(session, went) if went else set()
     if news and loop.reads_related:
-        linked = {each.entity_id: each.event.occurred_at for each in news if each.event.verb in LINKING}
+        linked = {each.entity_id: moments[each.event_id] for each in news if each.event.verb in LINKING}
         missed |= predictions.scored_after(session, linked) if linked else set()
-        missed |= predictions.related_scored_after(session, {each.entity_id: each.event.occurred_at for each in news})
+        missed |= predictions.related_scored_after(session, {each.entity_id: moments[each.event_id] for each in news})
     return missed
 
 

@@ -1,6 +1,6 @@
 """Stores what enrichments have found, under the rows of those whom it is about: in the loop, and when one was tried again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel import Session
@@ -10,7 +10,7 @@ from automation.memory import LookedUp
 from automation.pipeline import review
 from automation.settling import says_an_end, settle
 from data.domain.entity import EntityKind, EntityRef
-from data.warehouse import entities, property_names
+from data.warehouse import deletions, entities, property_names
 
 Group = tuple[str, EntityKind]  # source, kind
 
@@ -20,6 +20,19 @@ def ids_of(session: Session, look_ups: Iterable[LookedUp], now: datetime) -> dic
     found = list(look_ups)
     named = memory.targets_of((each.entity, each.values) for each in found if each.of_record)
     return entities.ensure(session, {each.entity for each in found} | named, now)
+
+
+def turned_meanwhile(session: Session, look_ups: Sequence[LookedUp], ids: Mapping[EntityRef, int]) -> list[LookedUp]:
+    """Those that are outdated: since they were asked for, their records went, came back or took others in.
+
+    The caller holds the rows of those whom they are about.
+    """
+    asked_at: dict[int, datetime] = {}
+    for each in look_ups:
+        if each.of_record:
+            asked_at[ids[each.entity]] = min(each.at, asked_at.get(ids[each.entity], each.at))
+    turned = deletions.turned_since(session, asked_at) if asked_at else set()
+    return [each for each in look_ups if each.of_record and ids[each.entity] in turned]
 
 
 def keep(session: Session, look_ups: Iterable[LookedUp], ids: Mapping[EntityRef, int], now: datetime) -> frozenset[EntityRef]:

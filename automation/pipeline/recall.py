@@ -5,6 +5,7 @@ related company, deal or note a fact may be under way on another connection at t
 nothing is.)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +15,13 @@ from sqlmodel import Session
 from automation import knowledge
 from automation.erasure.records import looked_up_without_erased
 from automation.pipeline.context import Case, Loop, properties_of
-from automation.pipeline.keep import ids_of, keep, keep_names
+from automation.pipeline.keep import ids_of, keep, keep_names, turned_meanwhile
+from automation.pipeline.trigger import drop_what_is_gone
+from data.domain.entity import EntityRef
 from data.domain.event import EventState
+from data.errors import Retryable
 from data.warehouse import entities, events
+from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
 from ml.features.build import needs_related
 from ml.serving.predictor import Served
@@ -37,9 +42,10 @@ def recall(loop: Loop, cases: list[Case], lease_id: str) -> Recalled:
         found = [look_up for case in cases for look_up in case.look_ups]
         known = ids_of(session, found, loop.clock.now())
         # With those besides of whom something was found (their companies): all at once, in one order.
-        entities.lock(session, {*(case.event.entity_id for case in cases), *(known[each.entity] for each in found)})
+        owners = entities.lock(session, {*(case.event.entity_id for case in cases), *(known[each.entity] for each in found)})
         ours = [case for case, _ in still_ours(session, cases, lease_id)]
         now = loop.clock.now()
+        _without_outdated(session, ours, owners, known)
         keep(session, [look_up for case in ours for look_up in case.look_ups], known, now)
         keep_names(session, {(case.event.source, case.ref.kind): case.names for case in ours if case.names}, now)
         for case in ours:
@@ -61,6 +67,18 @@ def _without_erased(session: Session, cases: list[Case], now: datetime) -> list[
             case.look_ups = kept
             left.append(case)
     return left
+
+
+def _without_outdated(session: Session, cases: list[Case], owners: Mapping[int, EntityRow], known: Mapping[EntityRef, int]) -> None:
+    """What went while it was read is asked nothing; of what came back, or took others in, another reading is needed."""
+    found = [look_up for case in cases for look_up in case.look_ups]
+    turned = turned_meanwhile(session, found, known)
+    for case in cases:
+        case.entity = owners[case.event.entity_id]
+        case.look_ups = [look_up for look_up in case.look_ups if look_up not in turned]
+        if case.ref in {look_up.entity for look_up in turned}:
+            case.error = Retryable("it went, came back or took others in while it was read")
+        drop_what_is_gone(case)
 
 
 def still_ours(session: Session, cases: list[Case], lease_id: str) -> list[tuple[Case, EventRow]]:

@@ -3,6 +3,7 @@
 Nobody comes twice in a batch, in no record of theirs: whether somebody is to be alerted on is known from what is stored before it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,8 @@ class Desk:
     driver: Driver
     rows: Mapping[int, EventRow]
     about: Mapping[int, About]
+    people: Mapping[int, int]
+    """Record -> one number for all that are the same; records that are alone have no entry."""
     answered: dict[int, set[str]]
     """Event -> the models that have answered it."""
     said: dict[int, dict[str, Said]]
@@ -56,7 +59,7 @@ class Desk:
 
     def person(self, entity_id: int) -> int:
         """One number for all records of the same person or company."""
-        return min({entity_id, *self.about[entity_id].same})
+        return self.people.get(entity_id, entity_id)
 
     def scores(self, entity_id: int) -> dict[str, float]:
         """What each model has said of an entity."""
@@ -78,12 +81,23 @@ def desk_of(loop: Loop, session: Session, driver: Driver, event_ids: Sequence[in
         driver=driver,
         rows=rows,
         about={number: About(entity, known[number], frozenset(same.get(number, ()))) for number, entity in held.items()},
+        people=_people(same),
         answered=answered,
         said=predictions.said_of(session, held),
         deals=open_deals(session, held, known_accounts),
         accounts=known_accounts,
         weights=dict.fromkeys(models_asked(loop.settings.lead_model), 1.0) | loop.settings.weights,
     )
+
+
+def _people(same: Mapping[int, Iterable[int]]) -> dict[int, int]:
+    """Also where two are the same as a third and, for a moment, not yet as each other."""
+    groups: list[set[int]] = []
+    for number, others in same.items():
+        group = {number, *others}
+        met = [each for each in groups if each & group]
+        groups = [each for each in groups if not each & group] + [group.union(*met)]
+    return {number: min(group) for group in groups for number in group}
 
 
 def hold(session: Session, entity_ids: set[int]) -> dict[int, EntityRow]:
@@ -101,17 +115,35 @@ def store(desk: Desk, found: Sequence[Answered]) -> None:
     session, now = desk.session, desk.loop.clock.now()
     with session.begin_nested():
         made = _made(desk, found, now)
-        new = predictions.add_new(session, list(made.values()), now)
-        numbers = predictions.ids_of(session, {event_id for event_id, _ in new}) if new else {}
-        drafts = [draft for key, each in made.items() if key in new for draft in _drafts(desk, each, numbers[key])]
-        if drafts:
-            deliveries.add(session, drafts, now)
+        new = {key for some in _layers(made.values()) for key in _put(desk, some, now)}
         _finish(session, [each.event for each in found if _is_done(desk, each)], now)
     for each in found:
         assert each.event.id is not None
         desk.answered[each.event.id] |= {prediction.model for prediction in each.predictions}
     for key in new:
         _note(desk, made[key])
+
+
+def _layers(made: Iterable[Made]) -> list[list[Made]]:
+    """One prediction of each event in each: where several models have answered, each sees the deliveries of those before it."""
+    layers: list[list[Made]] = []
+    counts: Counter[int] = Counter()
+    for each in made:
+        if counts[each.event_id] == len(layers):
+            layers.append([])
+        layers[counts[each.event_id]].append(each)
+        counts[each.event_id] += 1
+    return layers
+
+
+def _put(desk: Desk, made: Sequence[Made], now: datetime) -> set[tuple[int, str]]:
+    """Stores them with their deliveries; (event, model) of the new ones."""
+    new = predictions.add_new(desk.session, made, now)
+    numbers = predictions.ids_of(desk.session, {event_id for event_id, _ in new}) if new else {}
+    drafts = [draft for each in made if each.key in new for draft in _drafts(desk, each, numbers[each.key])]
+    if drafts:
+        deliveries.add(desk.session, drafts, now)
+    return new
 
 
 def _made(desk: Desk, found: Iterable[Answered], now: datetime) -> dict[tuple[int, str], Made]:

@@ -31,6 +31,12 @@ def models_asked_of(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ..
     return () if is_moot else models_for(loop, event.entity.source, event)
 
 
+def drop_what_is_gone(case: Case) -> None:
+    """Where its record went while the event waited, it asks nothing: the CRM has it no more."""
+    if case.entity.merged_into_id is not None or case.entity.is_gone(case.event.occurred_at, parts_of(case.event.type)[1]):
+        case.models, case.look_ups, case.error = (), [], None
+
+
 def trigger(loop: Loop, cases: list[Case]) -> None:
     """Fills in `case.models` and `case.choices`, or `case.error` where a model has nobody to answer (yet)."""
     inputs = loop.inputs()
@@ -38,8 +44,7 @@ def trigger(loop: Loop, cases: list[Case]) -> None:
         kind, verb = parts_of(case.event.type)
         changed = case.changes(inputs)
         case.models = asked(kind, verb, changed, lead_model=loop.settings.lead_model, inputs=inputs or None)
-        if case.entity.merged_into_id is not None or case.entity.is_gone(case.event.occurred_at, verb):
-            case.models, case.error = (), None  # it went while this event waited: the CRM has it no more
+        drop_what_is_gone(case)
         try:
             case.choices = {model: loop.predictor.choose(model, str(case.ref)) for model in case.models}
         except LeadloopError as error:

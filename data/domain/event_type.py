@@ -23,7 +23,8 @@ class Verb(StrEnum):
 
 
 GONE = frozenset({Verb.DELETED, Verb.ERASED})
-BACK = frozenset({Verb.CREATED, Verb.RESTORED})
+# What only happens to what is there. Of a restored record Pipedrive tells that it has changed.
+THERE = frozenset({Verb.CREATED, Verb.RESTORED, Verb.CHANGED})
 
 
 class Carries(StrEnum):

@@ -34,7 +34,7 @@ class EntityRow(SQLModel, table=True):
     deleted_at: datetime | None = instant(nullable=True)
     """When its newest deletion happened, by its sender's clock."""
     restored_at: datetime | None = instant(nullable=True)
-    """Of what was ever deleted: when it was last created or restored."""
+    """Of what was ever deleted: when the last thing happened by which it is there, by its sender's clock."""
     end_revised: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """What was told of how it ended may hold no longer: it was opened again, or an outcome was taken back."""
     created_at: datetime = instant()

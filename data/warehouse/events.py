@@ -1,6 +1,6 @@
 """Events: the canonical facts, and the inbox that drivers take them from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,6 +68,16 @@ class Arrival:
 
 
 Key = tuple[str, str]  # source, dedupe key
+
+
+def types_of(session: Session, keys: Collection[Key]) -> dict[Key, str]:
+    """Key -> type of those that are stored."""
+    row, found = EventRow, dict[Key, str]()
+    for source in {source for source, _ in keys}:
+        here = [key for of, key in keys if of == source]
+        query = select(row.dedupe_key, row.type).where(row.source == source, col(row.dedupe_key).in_(here))
+        found |= {(source, key): name for key, name in session.exec(query)}
+    return found
 
 
 def add_new(

@@ -91,6 +91,13 @@ def forget_event(session: Session, event_id: int) -> None:
     session.execute(delete(FactRow).where(col(FactRow.event_id) == event_id))
 
 
+def forget_gone(session: Session, entity_id: int) -> None:
+    """Takes away that what was told late was no more since a deletion, for there was none."""
+    row = FactRow
+    here = (col(row.entity_id) == entity_id, col(row.event_id).is_(None), col(row.origin) == Origin.EVENT.value)
+    session.execute(delete(row).where(*here, col(row.value).is_(None)))
+
+
 def of_entities(session: Session, entity_ids: Iterable[int], names: Collection[str] | None = None) -> dict[int, list[Fact]]:
     """All facts of a few entities, or those with these names; every id has its entry."""
     found: dict[int, list[Fact]] = {number: [] for number in entity_ids}

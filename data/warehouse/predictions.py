@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, and_, func, or_, tuple_
+from sqlalchemy import Index, func, or_, tuple_, union
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -223,15 +223,21 @@ def scored_after(session: Session, moments: Mapping[int, datetime]) -> set[int]:
 
 def related_scored_after(session: Session, told: Mapping[int, datetime]) -> set[int]:
     """Those who name one of these entities, or are named by it, and were scored after the moment that belongs to it."""
-    near = select(FactRow.entity_id, FactRow.target_id).where(
-        or_(col(FactRow.target_id).in_(told), and_(col(FactRow.entity_id).in_(told), col(FactRow.target_id).is_not(None)))
+    if not told:
+        return set()
+    fact, row = FactRow, PredictionRow
+    naming: Any = select(col(fact.entity_id).label("other"), col(fact.target_id).label("told")).where(col(fact.target_id).in_(told))
+    named: Any = select(col(fact.target_id).label("other"), col(fact.entity_id).label("told")).where(
+        col(fact.entity_id).in_(told), col(fact.target_id).is_not(None)
     )
-    since: dict[int, datetime] = {}
-    for pair in session.exec(near.distinct()):
-        for one, other in (pair, pair[::-1]):
-            if one is not None and one in told and other is not None:
-                since[other] = min(told[one], since.get(other, told[one]))
-    return scored_after(session, since)
+    near = union(naming, named).subquery()  # a company may be named by more records than a statement takes ids
+    query = (
+        select(near.c.other, near.c.told, func.max(row.as_of))
+        .join(row, col(row.entity_id) == near.c.other)
+        .where(col(row.as_of) > min(told.values()))
+        .group_by(near.c.other, near.c.told)
+    )
+    return {other for other, number, at in session.execute(query) if at > told[number]}
 
 
 def scored(session: Session, entity_ids: Iterable[int]) -> set[int]:

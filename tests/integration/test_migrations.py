@@ -292,6 +292,6 @@ def test_what_was_deleted_and_came_back_is_known_of_the_records(old: Database) -
         rows = entities.by_ids(session, happened)
     hours = {number: (row.deleted_at, row.restored_at) for number, row in rows.items()}
     assert hours == {
-        21: (NOON + timedelta(hours=1), NOON), 22: (NOON, NOON + timedelta(hours=1)), 23: (None, None)
+        21: (NOON + timedelta(hours=1), NOON), 22: (NOON, NOON + timedelta(hours=2)), 23: (None, None)
     }  # fmt: skip
     assert {number: row.is_deleted for number, row in rows.items()} == {21: True, 22: False, 23: False}

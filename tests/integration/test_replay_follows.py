@@ -1,13 +1,19 @@
 """What follows from events follows also from those that only today's code reads as what they are."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import polars as pl
+
+from automation import knowledge
 from automation.jobs import worker
 from automation.pipeline.context import Loop
 from data.domain.event import Event
+from ml.features.build import build
+from ml.features.facts import EXAMPLES
 from tests.integration.test_replay import another_code, post, replayed, rows
-from tests.support import HOT, NOON, generic
+from tests.support import HOT, NOON, FakeClock, generic
 
 
 def test_whoever_was_never_scored_for_what_was_misread_is_scored(loop: Loop) -> None:
@@ -57,3 +63,34 @@ def test_a_deletion_that_only_today_s_code_reads_takes_the_record_away(loop: Loo
         post(loop, about_bo("deleted"))
     replayed(loop)
     assert rows(loop, "SELECT deleted_at IS NOT NULL FROM entities") == [(True,)]
+
+
+def test_what_was_taken_for_a_deletion_is_none_any_more(loop: Loop, clock: FakeClock) -> None:
+    post(loop, generic("bo@example.com", key="one", **HOT))
+    worker.sweep_inbox(loop)
+    clock.move(minutes=2)
+    with another_code(lambda event: read_as("deleted")(event) if event.dedupe_key == "two" else event):
+        post(loop, generic("bo@example.com", key="two", at=NOON + timedelta(minutes=1), **{**HOT, "sessions": 9}))
+    post(loop, generic("bo@example.com", key="three", at=NOON + timedelta(seconds=30), company_size=7))
+    replayed(loop)
+    worker.sweep_payloads(loop)
+    worker.sweep_inbox(loop)
+    assert rows(loop, "SELECT deleted_at FROM entities") == [(None,)]
+    assert len(rows(loop, "SELECT id FROM predictions")) == 2
+    assert rows(loop, "SELECT value FROM facts WHERE name = 'company_size'") == [("7",)]
+
+
+def test_what_is_corrected_of_a_record_that_was_deleted_later_was_so_until_then(loop: Loop, clock: FakeClock) -> None:
+    def sessions() -> Any:
+        with loop.database.read() as session:
+            known = knowledge.recall_all(session, loop.inputs())
+        examples = pl.DataFrame([(1, NOON + timedelta(hours=1))], schema=EXAMPLES, orient="row")
+        return build("lead_score", examples, known, wanted=("sessions",)).item()
+
+    with another_code(lambda event: event.model_copy(update={"properties": {**HOT, "sessions": 1}})):
+        post(loop, generic("bo@example.com", key="one", **{**HOT, "sessions": 5}))
+    clock.move(hours=2)
+    post(loop, {**about_bo("deleted"), "occurred_at": (NOON + timedelta(hours=2)).isoformat()})
+    assert sessions() == "1"
+    replayed(loop)
+    assert sessions() == "5"

@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.add_column("entities", sa.Column("deleted_at", UtcDateTime(), nullable=True))
     op.add_column("entities", sa.Column("restored_at", UtcDateTime(), nullable=True))
     gone = "events.type LIKE '%.deleted' OR events.type LIKE '%.erased'"
-    back = "events.type LIKE '%.created' OR events.type LIKE '%.restored'"
+    back = "(events.type LIKE '%.created' OR events.type LIKE '%.restored' OR events.type LIKE '%.changed') AND NOT events.by_us"
     some = f"id IN (SELECT events.entity_id FROM events WHERE {gone})"
     op.execute(sa.text(NEWEST.format(column="deleted_at", types=gone, where=some)))
     op.execute(sa.text(NEWEST.format(column="restored_at", types=back, where="deleted_at IS NOT NULL")))
