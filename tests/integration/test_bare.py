@@ -10,15 +10,16 @@ from sqlmodel import col, select
 from automation.clients.histories import history_of
 from automation.clients.history import Patience
 from automation.jobs import enrichments
+from automation.memory import LookedUp, remember_look_ups
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.reconcile import reconcile
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
-from data.domain.entity import EntityKind
+from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
-from data.warehouse import enrichment_tries
+from data.warehouse import enrichment_tries, entities
 from data.warehouse.events import EventRow
 from data.warehouse.facts import FactRow
 from tests.conftest import LoopFactory
@@ -107,6 +108,21 @@ def test_what_is_gone_before_it_could_be_read_is_asked_about_once(loop: Loop, pl
     with loop.database.read() as session:
         assert enrichment_tries.waiting(session) == []
     assert known(loop, "dealname") == []
+
+
+def test_what_was_read_before_a_change_that_came_meanwhile_is_what_was_before_it(
+    loop: Loop, player: HubSpotPlayer, clock: FakeClock
+) -> None:
+    read_at = clock.now()
+    player.created("7", {"dealname": "Roof"}, "deals")
+    clock.move(seconds=1)
+    post(loop, player.changed("7", {"dealname": "Roof and door"}, "deals"))
+    ref = EntityRef(source="hubspot", kind=EntityKind.DEAL, id="7")
+    with loop.database.write() as session:
+        ids = entities.ensure(session, {ref}, clock.now())
+        remember_look_ups(session, [LookedUp(ref, read_at, {"dealname": "Roof"}, frozenset())], ids, clock.now())
+    with loop.database.read() as session:
+        assert session.exec(select(EventRow.previous)).all() == [{"dealname": "Roof"}]
 
 
 def test_where_no_crm_is_connected_nothing_waits(make_loop: LoopFactory, player: HubSpotPlayer) -> None:
