@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from automation.clients.history import Current
+from automation.clients.history import Current, Links
 from automation.memory import told_texts
 from data.column_types import unstorable
 from data.domain.entity import EntityKind, EntityRef
@@ -47,6 +47,16 @@ def missed_of(session: Session, records: Sequence[Current], asked_at: datetime) 
         found += merge_items(session, record.ref, record.merged, record.changed_at)
         item = None if its.is_part else _item(record, its, names, asked_at)
         found += [] if item is None else [item]
+    return found
+
+
+def missed_links(session: Session, records: Sequence[Current], links: Links, asked_at: datetime) -> list[Item]:
+    """The items of the events that would have told whom these records belong to."""
+    found: list[Item] = []
+    for record, its in zip(records, known_of(session, [entities.find(session, record.ref) for record in records]), strict=True):
+        number = record.ref.id
+        for kind, ends in links.items() if not its.is_part and its.deletion is None else ():
+            found += link_items(record.ref, its, kind, ends[number], asked_at) if number in ends else []
     return found
 
 

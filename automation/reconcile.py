@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from automation.clients.history import Current, History
-from automation.missed import LAG, OVERLAP, missed_of
+from automation.missed import LAG, OVERLAP, missed_links, missed_of
 from automation.pipeline.collect import collect_at_once
 from automation.pipeline.context import Loop
 from automation.sources import ours
@@ -66,7 +66,7 @@ def _look(loop: Loop, source: str, history: History, kind: EntityKind) -> Gap:
         asked_at = loop.clock.now()
         page = history.changed(kind, since, until, after)
         records += len(page.records)
-        missed += sum(_tell(loop, some, asked_at) for some in _parts(page.records))
+        missed += sum(_tell(loop, history, kind, some, since, asked_at) for some in _parts(page.records))
         after, more = page.after, page.after is not None
     gap = Gap(kind, records, missed)
     _keep(loop, source, gap, until)
@@ -97,13 +97,16 @@ def _keep_refusal(loop: Loop, source: str, kind: EntityKind, reason: str) -> Non
         log.warning("reconcile.kind.refused", source=source, kind=kind, reason=reason)
 
 
-def _tell(loop: Loop, records: Sequence[Current], asked_at: datetime) -> int:
+def _tell(loop: Loop, history: History, kind: EntityKind, records: Sequence[Current], since: datetime, asked_at: datetime) -> int:
     """Puts what is not known into the inbox, whatever else comes in meanwhile; how many events that made which were missed.
 
-    What a CRM calculates of what is known was not missed: its webhooks need not tell of it.
+    What a CRM calculates of what is known was not missed: its webhooks need not tell of it. Of records that are new it is asked
+    whom they belong to, which moves no date of theirs.
     """
+    new = [record for record in records if record.created_at >= since]
+    links = history.links(kind, [record.ref.id for record in new]) if new else {}
     with loop.database.read() as session:
-        items = missed_of(session, records, asked_at)
+        items = missed_of(session, records, asked_at) + missed_links(session, new, links, asked_at)
     made = [item for item in items if (said := item.get("properties")) and said.keys() <= CALCULATED.get(item["source"], set())]
     missed = [item for item in items if item not in made]
     if made:

@@ -14,6 +14,8 @@ from data.log import get_logger
 
 log = get_logger("history")
 T = TypeVar("T")
+# Kind of others -> id of a record -> ids of the others that it belongs to; only of kinds whose links were read.
+Links = Mapping[EntityKind, Mapping[str, frozenset[str]]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class Presence:
     deleted: Mapping[str, datetime] = field(default_factory=dict)
     merged: Mapping[str, tuple[str, datetime | None]] = field(default_factory=dict)
     vanished: frozenset[str] = frozenset()
-    links: Mapping[EntityKind, Mapping[str, frozenset[str]]] = field(default_factory=dict)
-    """Kind of others -> id of one that is there -> ids of the others that it belongs to; only of kinds whose links were read."""
+    links: Links = field(default_factory=dict)
+    """Of those that are there."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,9 @@ class History(Protocol):
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
         """The records whose last change lies from `since` on and before `until`."""
+
+    def links(self, kind: EntityKind, ids: Sequence[str]) -> Links:
+        """Whom some records belong to, where none of their properties says it."""
 
     def asked_at_once(self, kind: EntityKind) -> int:
         """How many records `present` should be asked about at a time."""

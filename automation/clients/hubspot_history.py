@@ -13,7 +13,7 @@ from hubspot.crm import objects
 from hubspot.crm.associations import v4 as associations
 
 from automation.clients.base import TIMEOUT_SECONDS
-from automation.clients.history import Changes, Current, Page, Patience, Presence
+from automation.clients.history import Changes, Current, Links, Page, Patience, Presence
 from automation.clients.hubspot import OBJECTS, HubSpotClient, row_errors, utc
 from automation.clients.hubspot_presence import AT_ONCE, merged_into, present
 from automation.sources.properties import HOME_AMOUNT, HOUSEKEEPING, MERGED, MONEY, READ
@@ -38,8 +38,9 @@ BELONGS_TO: dict[EntityKind, tuple[EntityKind, ...]] = {
     K.LEAD: (K.CONTACT, K.COMPANY),
     **dict.fromkeys((K.TICKET, K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK), (K.CONTACT, K.COMPANY, K.DEAL)),
 }
-# Whose links a round reads, too. Those of notes, calls and the like, which hardly ever change, would be most of its calls.
-LINKED = (K.CONTACT, K.DEAL)
+# Whose links a round reads, too. Those of notes, calls and the like, which hardly ever change once they are made, would be most of
+# its calls.
+LINKED = (K.CONTACT, K.DEAL, K.LEAD, K.TICKET)
 
 
 class HubSpotHistory:
@@ -99,10 +100,13 @@ class HubSpotHistory:
     def present(self, kind: EntityKind, ids: Sequence[str], *, known_gone: Container[str] = ()) -> Presence:
         found = present(self._client, self._patience, kind, ids, known_gone)
         live = [number for number in ids if number in found.there]
-        return replace(found, links=dict(self._ends(kind, live))) if kind in LINKED and live else found
+        return replace(found, links=self.links(kind, live)) if kind in LINKED and live else found
+
+    def links(self, kind: EntityKind, ids: Sequence[str]) -> Links:
+        return dict(self._ends(kind, ids))
 
     def _ends(self, kind: EntityKind, ids: Sequence[str]) -> Iterator[tuple[EntityKind, dict[str, frozenset[str]]]]:
-        for other in BELONGS_TO[kind]:
+        for other in BELONGS_TO.get(kind, ()):
             try:
                 rows = self._linked(kind, other, ids)
             except Permanent:  # what the token may not read is not gone

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from automation.clients.history import Changes, Current, Page, Patience, Presence
+from automation.clients.history import Changes, Current, Links, Page, Patience, Presence
 from automation.clients.pipedrive import PipedriveClient
 from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, present
 from automation.clients.pipedrive_schema import Schema, as_v2
@@ -93,6 +93,10 @@ class PipedriveHistory:
             rows, following = self._lately(kind, since, until), None
         schema = self._schema(kind)
         return Changes(tuple(_current(kind, row, schema) for row in rows), following)
+
+    def links(self, kind: EntityKind, ids: Sequence[str]) -> Links:
+        """None: a record's own properties name whom it belongs to."""
+        return {}
 
     def asked_at_once(self, kind: EntityKind) -> int:
         return AT_ONCE if LISTS[kind].newer else ONE_BY_ONE

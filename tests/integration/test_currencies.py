@@ -68,6 +68,7 @@ def put_deals(sandbox: Sandbox) -> None:
     sandbox.put("hubspot", "contacts", "1", {"email": "ada@example.com", "hs_analytics_num_visits": "3"})
     for number, money in (("5", {"amount": "100"}), ("6", {"amount": "200", "deal_currency_code": "USD"})):
         sandbox.put("hubspot", "deals", number, {"dealstage": "contractsent", "contact_id": "1", **money})
+        sandbox.link(("deals", number), ("contacts", "1"))
 
 
 def named(loop: Loop) -> None:

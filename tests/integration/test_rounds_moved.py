@@ -147,11 +147,40 @@ def test_links_that_nobody_told_of_are_found_and_ended(loop: Loop, sandbox: Sand
     assert a_round(loop, "hubspot", clock) == 0
 
 
+@pytest.mark.parametrize(("plural", "kind"), [("leads", EntityKind.LEAD), ("tickets", EntityKind.TICKET)])
+def test_links_of_leads_and_tickets_are_found_too(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, plural: str, kind: EntityKind
+) -> None:
+    put_people(sandbox, "hubspot", 1)
+    sandbox.put("hubspot", plural, "4", {"hubspot_owner_id": "501"})
+    look(loop, "hubspot", clock)
+    sandbox.link((plural, "4"), ("contacts", "1"))
+    assert a_round(loop, "hubspot", clock) == 1
+    assert known(loop, "hubspot", EntityKind.CONTACT, "1")[f"link:{kind}:4"] == "true"
+    sandbox.unlink((plural, "4"), ("contacts", "1"))
+    assert a_round(loop, "hubspot", clock) == 1
+    assert known(loop, "hubspot", kind, "4")["link:contact:1"] is None
+    assert a_round(loop, "hubspot", clock) == 0
+
+
+@pytest.mark.parametrize("plural", ["notes", "calls", "emails", "meetings", "tasks", "tickets", "leads", "deals"])
+def test_whom_something_new_belongs_to_is_found_with_it(loop: Loop, sandbox: Sandbox, clock: FakeClock, plural: str) -> None:
+    put_people(sandbox, "hubspot", 1)
+    sandbox.put("hubspot", "companies", "3", {"name": "Acme"})
+    look(loop, "hubspot", clock)
+    sandbox.put("hubspot", plural, "4", {"hubspot_owner_id": "501"})
+    sandbox.link((plural, "4"), ("contacts", "1"))
+    sandbox.link((plural, "4"), ("companies", "3"))
+    assert look(loop, "hubspot", clock) == 3
+    assert known(loop, "hubspot", EntityKind.CONTACT, "1")[f"link:{plural.removesuffix('s')}:4"] == "true"
+    assert look(loop, "hubspot", clock) == 0
+
+
 def test_links_that_the_token_may_not_read_are_not_ended(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
     sandbox.put("hubspot", "contacts", "1", {"email": "p1@example.com"})
     sandbox.put("hubspot", "companies", "3", {"name": "Acme"})
-    sandbox.link(("contacts", "1"), ("companies", "3"))
     look(loop, "hubspot", clock)
+    sandbox.link(("contacts", "1"), ("companies", "3"))
     assert a_round(loop, "hubspot", clock) == 1
     sandbox.fault = lambda _vendor, path: 403 if "associations" in path else None
     assert a_round(loop, "hubspot", clock) == 0
