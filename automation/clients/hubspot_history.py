@@ -47,7 +47,7 @@ class HubSpotHistory:
     """Implements `automation.clients.history.History`."""
 
     kinds = tuple(READ[NAME])
-    watched = (K.COMPANY, K.CONTACT, K.DEAL, K.LEAD, K.TICKET, K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK)
+    watched = kinds
 
     def __init__(self, client: HubSpotClient, app_id: str, patience: Patience) -> None:
         self._client, self._app_id, self._patience = client, app_id, patience

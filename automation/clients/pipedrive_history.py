@@ -12,7 +12,7 @@ from typing import Any
 
 from automation.clients.history import Changes, Current, Links, Page, Patience, Presence
 from automation.clients.pipedrive import PipedriveClient
-from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, present
+from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, is_gone, present
 from automation.clients.pipedrive_schema import Schema, as_v2
 from automation.sources.pipedrive import flat
 from automation.sources.properties import KEYED
@@ -65,13 +65,17 @@ NO_SCHEMA = Schema({}, {}, frozenset())
 # What a note's row repeats of the records whose ids it has; their own rows say it, and webhooks say nothing of it.
 BESIDE = frozenset({"deal", "organization", "person", "project", "task", "user"})
 CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
+# Their lists take neither dates nor ids, and are read whole: no account has many of these.
+SHORT = frozenset({K.USER, K.PIPELINE, K.STAGE})
+# What moves as a user comes and goes, and what `present` tells as a deletion.
+OF_USERS = frozenset({"last_login", "created", "modified", "is_you", "timezone_offset", "active_flag", "is_deleted"})
 
 
 class PipedriveHistory:
     """Implements `automation.clients.history.History`."""
 
     kinds = tuple(LISTS)
-    watched = (K.COMPANY, K.CONTACT, K.PRODUCT, K.DEAL, K.LEAD, K.ACTIVITY, K.NOTE)
+    watched = kinds
 
     def __init__(self, client: PipedriveClient, patience: Patience) -> None:
         self._client, self._patience = client, patience
@@ -86,11 +90,14 @@ class PipedriveHistory:
         return Page(tuple(self._record(kind, row, schema) for row in rows if row.get("id") is not None), following)
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
-        if LISTS[kind].newer:
+        following: str | None = None
+        if kind in SHORT:
+            rows = [row for row in self._whole(kind) if since <= _moment(row, CHANGED) < until and not is_gone(row)]
+        elif LISTS[kind].newer:
             moments = {"updated_since": _stamp(since), "updated_until": _stamp(until), "sort_by": "update_time"}
             rows, following = self._listed(kind, after, **moments)
         else:
-            rows, following = self._lately(kind, since, until), None
+            rows = self._lately(kind, since, until)
         schema = self._schema(kind)
         return Changes(tuple(_current(kind, row, schema) for row in rows), following)
 
@@ -99,12 +106,22 @@ class PipedriveHistory:
         return {}
 
     def asked_at_once(self, kind: EntityKind) -> int:
-        return AT_ONCE if LISTS[kind].newer else ONE_BY_ONE
+        return AT_ONCE if LISTS[kind].newer or kind in SHORT else ONE_BY_ONE
 
     def present(self, kind: EntityKind, ids: Sequence[str], *, known_gone: Container[str] = ()) -> Presence:
         listed = LISTS[kind]
+        if kind in SHORT:
+            rows = {str(row["id"]): row for row in self._whole(kind)}
+            return present(self._client, self._patience, listed.path, (), ids, known_gone, rows)
         lists = [path for path in (listed.path, f"{listed.path}/archived") if path == listed.path or listed.archived]
         return present(self._client, self._patience, listed.path, lists if listed.newer else (), ids, known_gone)
+
+    def _whole(self, kind: EntityKind) -> list[dict[str, Any]]:
+        rows, place = self._listed(kind, None)
+        while place is not None:
+            more, place = self._listed(kind, place)
+            rows = [*rows, *more]
+        return rows
 
     def _lately(self, kind: EntityKind, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """All of a list of v1 that has changed, the oldest change first: the pages come newest first, up to `since`."""
@@ -218,7 +235,8 @@ def _with_beginnings(values: dict[str, Any], log: Iterable[_Logged], created_at:
 
 def _current(kind: EntityKind, row: dict[str, Any], schema: Schema) -> Current:
     ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
-    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), _named(kind, row, schema))
+    values = {name: value for name, value in _named(kind, row, schema).items() if kind is not K.USER or name not in OF_USERS}
+    return Current(ref, _moment(row, CREATED), _moment(row, CHANGED), values)
 
 
 def _named(kind: EntityKind, row: dict[str, Any], schema: Schema) -> dict[str, Any]:

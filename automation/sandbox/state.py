@@ -18,6 +18,7 @@ from automation.sandbox.world import World
 
 MOST_REQUESTS = 20_000
 VENDORS = ("hubspot", "pipedrive", "slack")
+AGE = timedelta(days=365)  # of what every account has before anybody has made anything
 
 
 @dataclass(frozen=True)
@@ -133,4 +134,4 @@ class Sandbox(World):
 
     def _begin(self) -> None:
         for kind, number, properties in FIRST_RECORDS:
-            self.put("pipedrive", kind, number, properties)
+            self.put("pipedrive", kind, number, properties, at=self.now() - AGE)

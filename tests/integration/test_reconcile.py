@@ -41,10 +41,14 @@ OTHERS = (
     ("hubspot", "meetings", EntityKind.MEETING, "hs_meeting_title"),
     ("hubspot", "emails", EntityKind.EMAIL, "hs_email_subject"),
     ("hubspot", "tasks", EntityKind.TASK, "hs_task_subject"),
+    ("hubspot", "products", EntityKind.PRODUCT, "name"),
     ("pipedrive", "organizations", EntityKind.COMPANY, "name"),
     ("pipedrive", "products", EntityKind.PRODUCT, "name"),
     ("pipedrive", "deals", EntityKind.DEAL, "title"),
     ("pipedrive", "activities", EntityKind.ACTIVITY, "subject"),
+    ("pipedrive", "users", EntityKind.USER, "name"),
+    ("pipedrive", "pipelines", EntityKind.PIPELINE, "name"),
+    ("pipedrive", "stages", EntityKind.STAGE, "name"),
 )
 WHOLE = {"engaged_sessions": 1, "page_views": 3, "channel": "direct", "is_first_visit": False}
 PATIENCE = Patience(tries=12, sleep=lambda _seconds: None)

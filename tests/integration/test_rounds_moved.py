@@ -127,6 +127,27 @@ def test_what_webhooks_told_a_round_tells_no_more(
     assert told(loop, source) == before
 
 
+@pytest.mark.parametrize("plural", ["users", "pipelines", "stages"])
+def test_users_that_were_switched_off_and_pipelines_and_stages_that_went_are_found(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, plural: str
+) -> None:
+    for number in ("7", "8"):
+        sandbox.put("pipedrive", plural, number, {"name": f"N {number}"})
+    assert look(loop, "pipedrive", clock) == 2
+    sandbox.archive("pipedrive", plural, "7")
+    assert look(loop, "pipedrive", clock) == 0
+    before = len(sandbox.requests)
+    assert a_round(loop, "pipedrive", clock) == 1
+    assert sum(plural in request.path for request in list(sandbox.requests)[before:]) <= 2, "the list, and one that is not in it"
+    kind = plural.removesuffix("s")
+    assert told(loop, "pipedrive")[-1] == (f"{kind}.deleted", "7")
+    assert last_event(loop).occurred_at < clock.now() - timedelta(hours=24), "when it happened"
+    sandbox.restore("pipedrive", plural, "7")
+    assert look(loop, "pipedrive", clock) == 1
+    assert told(loop, "pipedrive")[-1] == (f"{kind}.created", "7")
+    assert a_round(loop, "pipedrive", clock) == look(loop, "pipedrive", clock) == 0
+
+
 def test_links_that_nobody_told_of_are_found_and_ended(loop: Loop, sandbox: Sandbox, clock: FakeClock) -> None:
     sandbox.put("hubspot", "contacts", "1", {"email": "p1@example.com"})
     sandbox.put("hubspot", "contacts", "2", {"email": "p2@example.com"})

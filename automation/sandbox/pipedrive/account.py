@@ -31,7 +31,9 @@ def me(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
 
 
 def users(sandbox: Sandbox, _request: Request, _body: Any) -> Response:
-    rows = [row(sandbox, "users", record) for record in sandbox.records("pipedrive", "users")]
+    """All of them: who was switched off is in the list too, and says so."""
+    store = sandbox.store("pipedrive", "users")
+    rows = [row(sandbox, "users", record) for record in (*sandbox.records("pipedrive", "users"), *store.archived.values())]
     return JSONResponse({"success": True, "data": rows, "additional_data": {"pagination": {"more_items_in_collection": False}}})
 
 
