@@ -34,7 +34,7 @@ def models_asked_of(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ..
 def drop_what_is_gone(case: Case) -> None:
     """Where its record went while the event waited, it asks nothing: the CRM has it no more."""
     if case.entity.merged_into_id is not None or case.entity.is_gone(case.event.occurred_at, parts_of(case.event.type)[1]):
-        case.models, case.look_ups, case.error = (), [], None
+        case.models, case.choices, case.look_ups, case.error = (), {}, [], None
 
 
 def trigger(loop: Loop, cases: list[Case]) -> None:
