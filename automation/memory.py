@@ -101,7 +101,7 @@ def remember_events(
         for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
-            if _went_after(each, fact.entity_id, owners, deletions):
+            if by_webhook and _went_after(each, fact.entity_id, owners, deletions):
                 added.append(_gone_with(fact, owners[fact.entity_id], others.get(fact.entity_id, ()), gone_since or now))
             stored = before.get(each.entity_id, [])
             if (confirmed := confirmation(stored, fact, owners[each.entity_id].looked_up_at)) is not None:

@@ -8,7 +8,7 @@ from automation.pipeline.context import Case, Loop
 from automation.sources.properties import KEYS, canonical
 from automation.triggers import asked
 from data.domain.event import Event
-from data.domain.event_type import parts_of
+from data.domain.event_type import Verb, parts_of
 from data.errors import LeadloopError
 from data.warehouse.entities import EntityRow
 
@@ -25,10 +25,10 @@ def models_for(loop: Loop, source: str, event: Event) -> tuple[str, ...]:
 
 def models_asked_of(loop: Loop, event: Event, owner: EntityRow) -> tuple[str, ...]:
     """The same, given whom it is about. Nothing is asked of what has become one with another, which was asked when it did; nor of
-    what was deleted after the event.
+    what was deleted after the event. (A review is ours, and dated by our clock.)
     """
-    is_moot = owner.merged_into_id is not None or owner.was_deleted_after(event.occurred_at)
-    return () if is_moot else models_for(loop, event.entity.source, event)
+    went = owner.is_deleted if event.verb is Verb.REVIEWED else owner.was_deleted_after(event.occurred_at)
+    return () if owner.merged_into_id is not None or went else models_for(loop, event.entity.source, event)
 
 
 def drop_what_is_gone(case: Case) -> None:

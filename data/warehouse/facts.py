@@ -181,7 +181,8 @@ def named_by(session: Session, entity_id: int, kind: EntityKind) -> set[int]:
 
 
 def dated(session: Session, entity_ids: Collection[int], *, but_from: str) -> dict[int, list[Dated]]:
-    """The events of each entity that facts have come of: when they happened by their sender, and for us.
+    """Each entity's own events that facts have come of: when they happened by their sender, and for us. What another record's event
+    says of it, as of a link, has its place among the events of the other.
 
     `but_from`: the source of payloads whose events are dated by another clock.
     """
@@ -189,7 +190,7 @@ def dated(session: Session, entity_ids: Collection[int], *, but_from: str) -> di
         select(FactRow.entity_id, EventRow.occurred_at, FactRow.occurred_at)
         .join(EventRow, col(EventRow.id) == FactRow.event_id)
         .join(Payload, col(Payload.id) == EventRow.payload_id)
-        .where(col(FactRow.entity_id).in_(set(entity_ids)), Payload.source != but_from)
+        .where(col(FactRow.entity_id).in_(set(entity_ids)), EventRow.entity_id == FactRow.entity_id, Payload.source != but_from)
     )
     found: dict[int, list[Dated]] = {}
     for number, occurred_at, happened_at in session.exec(query.distinct()) if entity_ids else ():

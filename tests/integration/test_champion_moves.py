@@ -12,7 +12,7 @@ from ml import model_registry, tracking
 from ml.champions import How
 from ml.version import CHALLENGER, CHAMPION
 from tests.conftest import LoopFactory
-from tests.integration.test_registry_gate import Bench, table
+from tests.integration.test_registry_gate import Bench
 from tests.support import NOON, settings_for
 
 pytestmark = pytest.mark.slow
@@ -25,8 +25,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def test_a_champion_that_is_named_in_mlflow_itself_is_in_the_audit_trail_once(bench: Bench, make_loop: LoopFactory) -> None:
-    bench.register("moved", table())
-    bench.register("moved", table(nonsense=True))
+    bench.register("moved")
+    bench.register("moved", nonsense=True)
     loop = make_loop(model=False, mlflow_tracking_uri=bench.settings.mlflow_tracking_uri)
 
     def pull() -> list[tuple[str, str, dict[str, Any]]]:
@@ -52,8 +52,8 @@ def test_a_champion_that_is_named_in_mlflow_itself_is_in_the_audit_trail_once(be
 
 
 def test_a_promotion_that_is_half_done_is_not_taken_for_a_move_in_mlflow(bench: Bench, make_loop: LoopFactory) -> None:
-    bench.register("half", table())
-    bench.register("half", table(nonsense=True))
+    bench.register("half")
+    bench.register("half", nonsense=True)
     loop = make_loop(model=False, mlflow_tracking_uri=bench.settings.mlflow_tracking_uri)
     champions.pull(loop)
     with loop.database.exclusive(REGISTRY_LOCK):  # as a promotion holds it between the alias and what is remembered of it
