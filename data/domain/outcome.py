@@ -1,6 +1,6 @@
 """An outcome: what really happened. It is the label that the next model learns from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -87,24 +87,29 @@ def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result
     found: list[End] = []
     standing: dict[str, Result] = {}  # property -> what it says now, the last one last
     seen: set[str] = set()
-    undated: dict[
-        tuple[str, str | None], datetime
-    ] = {}  # property and value by which it stands since nobody knows when -> when read
+    read: dict[tuple[str, str | None], datetime] = {}  # what look-ups found ended -> when
     now: Result | None = None
     for fact in sorted(told, key=lambda one: one.rank):
-        result = result_of(kind, fact.name, fact.value)
-        found_so = fact.name not in seen and fact.origin is Origin.LOOKUP
+        result, is_read = result_of(kind, fact.name, fact.value), fact.origin is Origin.LOOKUP
+        found_so = is_read and fact.name not in seen
         seen.add(fact.name)
         standing.pop(fact.name, None)
         if result is not None:
             standing[fact.name] = result
-            read_at = undated.get((fact.name, fact.value))
-            dates_it = fact.origin is Origin.EVENT and read_at is not None and fact.occurred_at - read_at < ON_ITS_WAY
-            if found_so and (result is not now or undated):
-                undated[fact.name, fact.value] = fact.occurred_at
-            elif (result is not now or dates_it) and not found_so:
+            told_anew = not is_read and _is_of(read, fact)
+            if told_anew:  # the end that was read is this one
+                found = [end for end in found if end != (result, read[fact.name, fact.value])]
+                read = {key: at for key, at in read.items() if at != read[fact.name, fact.value]}
+            if (result is not now or told_anew) and not found_so:
                 found.append((result, fact.occurred_at))
-                undated.clear()
+            if is_read:
+                read[fact.name, fact.value] = fact.occurred_at
         if result is not None or now not in standing.values():
             now = next(reversed(standing.values()), None)
     return found, now
+
+
+def _is_of(read: Mapping[tuple[str, str | None], datetime], fact: Fact) -> bool:
+    """Whether an event tells what a look-up had found while it was on its way."""
+    read_at = read.get((fact.name, fact.value))
+    return fact.origin is Origin.EVENT and read_at is not None and fact.occurred_at - read_at < ON_ITS_WAY

@@ -16,13 +16,15 @@ KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 
 
 def wrong_known(session: Session, sandbox: Sandbox, load: Load, inputs: Iterable[str], lost: Mapping[str, set[str]]) -> list[str]:
-    """By the newest facts, of what the model asks for. Of whom a message was lost is known what he was when last looked at."""
+    """By the newest facts, of what the model asks for. Where a message was lost, of them or of whom they went into, is known what
+    they were when last looked at.
+    """
     found = []
     for source, numbers in load.people.items():
         keys = _keys(sandbox, source, inputs)
         for number in sorted(numbers):
             row = entities.find(session, EntityRef(source=source, kind=EntityKind.CONTACT, id=number))
-            if row is None or row.id is None or f"contact {number}" in lost[source]:
+            if row is None or row.id is None or {f"contact {number}", f"contact {load.now(source, number)}"} & lost[source]:
                 continue
             known = newest(facts.of_entities(session, {row.id})[row.id])
             if (record := sandbox.get(source, KINDS[source], number)) is not None:

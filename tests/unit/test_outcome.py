@@ -88,6 +88,10 @@ def test_a_webhook_that_was_on_its_way_when_the_record_was_read_dates_the_end() 
     ]
     assert ends_of(DEAL, read + told((1, STAGE, "174586374"), (1, WON, "true"))) == [(Result.WON, minute(1))]
     assert ends_of(DEAL, read + told((1, STAGE, "closedlost"))) == [(Result.LOST, minute(1))]
+    before = told((-5, STAGE, "closedlost"), (-4, STAGE, "contractsent"))
+    after = told((1, STAGE, "closedlost"), (2, STAGE, "closedwon"), (2, WON, "true"))
+    assert ends_of(DEAL, before + read) == [(Result.LOST, minute(-5)), (Result.WON, minute(0))]
+    assert ends_of(DEAL, before + read + after) == [(Result.LOST, minute(-5)), (Result.LOST, minute(1)), (Result.WON, minute(2))]
 
 
 @pytest.mark.parametrize(
