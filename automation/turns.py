@@ -17,11 +17,16 @@ class Turns:
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._now, self._free, self._rests_until = seconds, threading.Lock(), 0.0
 
+    @property
+    def are_over(self) -> bool:
+        """Whether everybody does without for now."""
+        return self._now() < self._rests_until
+
     @contextmanager
     def one(self, patience_seconds: float = SOON_SECONDS) -> Iterator[bool]:
         """Whether the caller's turn has come within these seconds; it then lasts until the block ends."""
         its_turn = False
-        if self._now() >= self._rests_until and not (its_turn := self._free.acquire(timeout=patience_seconds)):
+        if not self.are_over and not (its_turn := self._free.acquire(timeout=patience_seconds)):
             self._rests_until = self._now() + REST_SECONDS
         try:
             yield its_turn

@@ -10,8 +10,7 @@ from api.callers import asked_by
 from api.dependencies import LoopDep
 from api.sources.base import Inbound
 from api.sources.registry import AUTHENTICATORS
-from automation.pipeline.collect import Collected, collect
-from automation.pipeline.context import Loop
+from automation.pipeline.collect import Collected, collect, put_off
 from data.domain.entity import EntityRef
 from data.domain.event import Driver
 from data.errors import NotFound
@@ -52,11 +51,9 @@ async def post_collect(
 ) -> Collected:
     """Takes a payload from a sender (`hubspot`, `pipedrive`, `generic`)."""
     inbound = Inbound(request.method, dict(request.headers), await request.body(), asked_by(request.scope).identity)
-    return await run_in_threadpool(_collect, loop, source, inbound, driver)
-
-
-def _collect(loop: Loop, source: str, inbound: Inbound, driver: Driver) -> Collected:
     if (authenticate := AUTHENTICATORS.get(source)) is None:
         raise NotFound(f"there is no source {source!r}; the sources are {', '.join(AUTHENTICATORS)}", field="source")
     authenticate(inbound, loop.settings, loop.clock.now())
-    return collect(loop, source, inbound.body, driver)
+    if loop.turns.are_over:
+        return await put_off(loop, source, inbound.body)
+    return await run_in_threadpool(collect, loop, source, inbound.body, driver)

@@ -62,14 +62,27 @@ def collect(loop: Loop, source: str, body: bytes, driver: Driver) -> Collected:
     Raises:
         NotFound: no such source.
     """
+    with loop.turns.one() as it_is_ours:
+        payload_id = loop.intake.store(_payload(loop, source, body, driver if it_is_ours else None))
+        return _parse_soon(loop, payload_id) if it_is_ours else Collected(deferred=True)
+
+
+async def put_off(loop: Loop, source: str, body: bytes) -> Collected:
+    """`collect` while no turns are given: stores the payload and leaves it to the worker.
+
+    Raises:
+        NotFound: no such source.
+    """
+    await loop.intake.store_async(_payload(loop, source, body, None))
+    return Collected(deferred=True)
+
+
+def _payload(loop: Loop, source: str, body: bytes, driver: Driver | None) -> Payload:
+    """A payload to be stored; without a driver the worker's, since its sender waits for the bytes to be safe and no longer."""
     if source not in SOURCES:
         raise NotFound(f"there is no source {source!r}; the sources are {', '.join(SOURCES)}")
-    payload = Payload(source=source, driver=driver, body=body, received_at=loop.clock.now())
-    with loop.turns.one() as it_is_ours:
-        if not it_is_ours:  # its sender waits for the bytes to be safe, and not for those before it
-            payload.state, payload.driver = PayloadState.DEFERRED, Driver.WORKER
-        payload_id = loop.intake.store(payload)
-        return _parse_soon(loop, payload_id) if it_is_ours else Collected(deferred=True)
+    state = PayloadState.RECEIVED if driver else PayloadState.DEFERRED
+    return Payload(source=source, driver=driver or Driver.WORKER, body=body, received_at=loop.clock.now(), state=state)
 
 
 def collect_at_once(loop: Loop, source: str, body: bytes) -> Collected:

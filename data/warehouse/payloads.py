@@ -45,10 +45,11 @@ def add(session: Session, payload: Payload) -> int:
     return payload.id
 
 
-def add_all(session: Session, found: Sequence[Payload]) -> None:
-    """Stores several; each has its row id after it."""
-    session.add_all(found)
-    session.flush()
+def add_all(session: Session, found: Sequence[Payload]) -> list[int]:
+    """Stores several in one statement, past the session, which costs less; their row ids."""
+    table = Payload.__table__  # type: ignore[attr-defined]
+    rows = [one.model_dump(exclude={"id"}) for one in found]
+    return list(session.execute(table.insert().returning(table.c.id, sort_by_parameter_order=True), rows).scalars()) if rows else []
 
 
 def defer(session: Session, payload_id: int) -> None:

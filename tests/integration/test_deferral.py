@@ -1,8 +1,10 @@
 """More than can be parsed comes at once: the bytes are kept, the answer says so, and the worker does the rest."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -66,6 +68,30 @@ def test_who_finds_the_turn_taken_is_answered_at_once_and_parsed_by_the_worker(
     assert len(rows(loop, "SELECT id FROM predictions")) == 1
     with loop.database.read() as session:
         assert payloads.waiting(session) == (0, None)
+
+
+def test_whoever_comes_while_no_turns_are_given_waits_for_none_and_is_stored_too(
+    loop: Loop, clock: FakeClock, api: httpx.Client
+) -> None:
+    with busy(loop, clock):
+        for number in range(3):
+            body = body_of(generic(f"lead{number}@example.com", **COLD))
+            assert api.post("/collect/generic?driver=n8n", content=body, headers=bearer(Scope.COLLECT)).json()["deferred"]
+            assert loop.turns.are_over
+    assert not loop.turns.are_over
+    assert rows(loop, "SELECT state, driver, count(*) FROM payloads GROUP BY state, driver") == [("deferred", "worker", 3)]
+    worker.sweep_payloads(loop)
+    assert rows(loop, "SELECT count(*) FROM events") == [(3,)]
+
+
+@pytest.mark.parametrize("path", ["/collect/salesforce", "/collect/hubspot"])
+def test_also_while_no_turns_are_given_only_what_is_authenticated_is_stored(
+    loop: Loop, clock: FakeClock, api: httpx.Client, path: str
+) -> None:
+    with busy(loop, clock):
+        assert loop.turns.are_over or api.post("/collect/generic", content=b"[]", headers=bearer(Scope.COLLECT)).json()["deferred"]
+        assert api.post(path, content=b"[]", headers=bearer(Scope.COLLECT)).status_code in {401, 404}
+    assert rows(loop, "SELECT source FROM payloads") == [("generic",)]
 
 
 def test_what_is_parsed_later_ends_as_what_was_parsed_at_once(loop: Loop, clock: FakeClock) -> None:
@@ -134,24 +160,43 @@ def test_after_somebody_did_without_so_does_everybody_for_a_while_and_no_longer(
 
 
 def test_payloads_that_come_together_share_a_transaction(loop: Loop) -> None:
-    found: list[int] = []
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(lambda number: loop.intake.store(of(number)), range(40)))
 
-    def store(number: int) -> None:
-        payload = Payload(source="generic", driver=Driver.WORKER, body=str(number).encode(), received_at=NOON)
-        found.append(loop.intake.store(payload))
+    async def store() -> list[int]:
+        return await asyncio.gather(*(loop.intake.store_async(of(number)) for number in range(40, 80)))
 
-    threads = [threading.Thread(target=store, args=(number,)) for number in range(40)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(found)) == 40
-    assert sorted(int(bytes(body)) for (body,) in rows(loop, "SELECT body FROM payloads")) == list(range(40))
+    found += asyncio.run(store())
+    assert rows(loop, "SELECT id, body FROM payloads ORDER BY id") == sorted(
+        (number, str(place).encode()) for place, number in enumerate(found)
+    )
+
+
+def test_nothing_is_stored_for_who_has_left_and_nobody_else_is_held_up(loop: Loop) -> None:
+    async def store() -> int:
+        with loop.intake._writing:  # as while others are being written
+            leaving, staying = (asyncio.create_task(loop.intake.store_async(of(number))) for number in (1, 2))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+        return await staying
+
+    stored = asyncio.run(store())
+    assert rows(loop, "SELECT id, body FROM payloads") == [(stored, b"2")]
+
+
+def of(number: int) -> Payload:
+    return Payload(source="generic", driver=Driver.WORKER, body=str(number).encode(), received_at=NOON)
 
 
 def test_what_cannot_be_stored_is_told_to_everybody_whose_it_was(loop: Loop) -> None:
     change(loop, "ALTER TABLE payloads RENAME TO payloads_elsewhere")
     with pytest.raises((DBAPIError, NotReady)):
-        loop.intake.store(Payload(source="generic", driver=Driver.WORKER, body=b"[]", received_at=NOON))
+        loop.intake.store(of(1))
+
+    async def store() -> list[int | BaseException]:
+        return await asyncio.gather(*(loop.intake.store_async(of(number)) for number in range(3)), return_exceptions=True)
+
+    assert [isinstance(error, DBAPIError | NotReady) for error in asyncio.run(store())] == [True] * 3
     change(loop, "ALTER TABLE payloads_elsewhere RENAME TO payloads")
-    assert loop.intake.store(Payload(source="generic", driver=Driver.WORKER, body=b"[]", received_at=NOON)) == 1
+    assert loop.intake.store(of(2)) == 1
