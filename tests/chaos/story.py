@@ -144,11 +144,15 @@ class Story:
 
     def _link(self) -> Step | None:
         """In Pipedrive a deal has one person: the other one takes the place."""
-        found = [(number, person) for number, deal in self.deals.items() for person in self._live if person not in self._of(deal)]
-        if not found:
+        if not self.deals:
             return None
-        number, person = self._random.choice(found)
+        number = self._random.choice(list(self.deals))
         people = self.deals[number].people
+        mine = self._of(people)
+        others = [person for person in self._live if person not in mine]
+        if not others:
+            return None
+        person = self._random.choice(others)
         if self._source == "pipedrive":
             people.clear()
         people.append(person)
@@ -157,11 +161,14 @@ class Story:
 
     def _unlink(self) -> Step | None:
         """Only from who is there: whom HubSpot has in its recycle bin it shows no links of."""
-        found = [(number, person) for number, deal in self.deals.items() for person in self._of(deal) if person in self._live]
+        if not self.deals:
+            return None
+        number = self._random.choice(list(self.deals))
+        deal = self.deals[number]
+        found = [person for person in self._of(deal.people) if person in self._live]
         if not found:
             return None
-        number, person = self._random.choice(found)
-        deal = self.deals[number]
+        person = self._random.choice(found)
         deal.people = [each for each in deal.people if self.now(each) != person]
         return Step(What.UNLINK, number, person=person)
 
@@ -192,8 +199,9 @@ class Story:
         self.went.update(parts)
         return Step(What.MERGE, stays, person=gone, new=new)
 
-    def _of(self, deal: Deal) -> set[str]:
-        return {self.now(person) for person in deal.people}
+    def _of(self, people: list[str]) -> list[str]:
+        """Who these are by now, each once and in this order: a set's order would be another in each process."""
+        return list(dict.fromkeys(self.now(person) for person in people))
 
     def _taken(self, people: list[str]) -> str:
         return people.pop(self._random.randrange(len(people)))
