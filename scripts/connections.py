@@ -27,7 +27,8 @@ PATIENCE_SECONDS = 60.0  # for a turn among a service's calls: longer than that 
 TOPICS = (
     "contact: creation, deletion, privacyDeletion, merge, restore, associationChange, and propertyChange of what models read",
     "company, deal: creation, deletion, merge, restore, associationChange, propertyChange",
-    "lead, ticket, note, call, meeting, email, task (as objects): creation, propertyChange, deletion, associationChange",
+    "lead, ticket (as objects): creation, deletion, merge, restore, associationChange, propertyChange",
+    "note, call, meeting, email, task (as objects): creation, deletion, restore, associationChange, propertyChange",
 )
 
 

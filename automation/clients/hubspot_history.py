@@ -36,7 +36,8 @@ BELONGS_TO: dict[EntityKind, tuple[EntityKind, ...]] = {
     K.CONTACT: (K.COMPANY,),
     K.DEAL: (K.CONTACT, K.COMPANY),
     K.LEAD: (K.CONTACT, K.COMPANY),
-    **dict.fromkeys((K.TICKET, K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK), (K.CONTACT, K.COMPANY, K.DEAL)),
+    K.TICKET: (K.CONTACT, K.COMPANY, K.DEAL),
+    **dict.fromkeys((K.NOTE, K.CALL, K.MEETING, K.EMAIL, K.TASK), (K.CONTACT, K.COMPANY, K.DEAL, K.LEAD, K.TICKET)),
 }
 # Whose links a round reads, too. Those of notes, calls and the like, which hardly ever change once they are made, would be most of
 # its calls.

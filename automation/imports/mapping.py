@@ -1,4 +1,4 @@
-"""What the columns of a file mean: `leadloop import F --mapping M.yaml`. docs/import.md has examples."""
+"""What the columns of a file mean: `leadloop import F --mapping M.yaml`. docs/history.md has examples."""
 
 import difflib
 from collections.abc import Collection, Iterable

@@ -7,8 +7,7 @@ import pytest
 from tests.fuzz.run import run
 
 REQUESTS, SEED = 2_000, 11
-# What the first requests load and what fills caches; a leak of a few KiB a request would be more over the long form.
-MOST_GROWTH_MIB = 200.0
+MOST_GROWTH_MIB = 200.0  # less than in the long form
 
 
 @pytest.mark.slow

@@ -185,6 +185,20 @@ def test_every_other_kind_arrives_too(
     assert (contact.id in {f.target_id for f in found}) is (kind not in OF_NOBODY)
 
 
+@pytest.mark.parametrize("told", [HUBSPOT], ids=["hubspot"], indirect=True)
+def test_what_was_done_for_a_lead_or_a_ticket_belongs_to_it(loop: Loop, told: Told, sandbox: Sandbox) -> None:
+    sandbox.put("hubspot", "leads", "77", {"hs_lead_name": "Roof"}, at=JANUARY)
+    sandbox.put("hubspot", "tickets", "78", {"subject": "Leak"}, at=JANUARY)
+    for plural in ("leads", "tickets"):
+        sandbox.link(("notes", "9"), (plural, "77" if plural == "leads" else "78"))
+    read_all(loop, told.source)
+    with loop.database.read() as session:
+        rows = {kind: entities.find(session, EntityRef(source="hubspot", kind=kind, id=number))
+                for kind, number in ((K.LEAD, "77"), (K.TICKET, "78"))}  # fmt: skip
+    targets = {fact.target_id for fact in facts_of(loop, told.source, K.NOTE, "9")}
+    assert {kind for kind, row in rows.items() if row is not None and row.id in targets} == {K.LEAD, K.TICKET}
+
+
 def test_a_second_run_changes_nothing(loop: Loop, told: Told) -> None:
     read_all(loop, told.source)
     before = everything(loop)

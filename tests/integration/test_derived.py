@@ -208,6 +208,17 @@ def test_earlier_events_are_counted_by_type_and_window(loop: Loop, clock: FakeCl
     }  # fmt: skip
 
 
+def test_what_happened_to_another_record_of_the_same_person_counts_too(loop: Loop, clock: FakeClock) -> None:
+    begun = clock.now()
+    post(loop, generic("ada", at=begun, email="ada@example.com", **HOT))
+    post(loop, generic("ada-at-work", at=begun + DAY, email="ADA@example.com", **HOT))
+    post(loop, generic("bo", at=begun + DAY, email="bo@example.com", **HOT))
+    clock.move(days=2)
+    found = scored(loop, clock)["earlier_events"]
+    assert (found["first_at"], found["last_at"]) == (begun.isoformat(), (begun + DAY).isoformat())
+    assert found["last_7_days"] == {"contact.changed": 2}
+
+
 def test_two_events_of_one_batch_are_earlier_events_of_each_other(loop: Loop, clock: FakeClock) -> None:
     post(loop, generic("ada", at=NOON, **HOT), generic("ada", at=NOON - DAY, **HOT))
     worker.sweep_inbox(loop)

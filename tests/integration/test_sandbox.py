@@ -1,7 +1,9 @@
 """The stand-ins speak as the vendors do, to the official SDKs and behind the proxy."""
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from automation.clients.hubspot import GROUP, HubSpotClient
 from automation.clients.pipedrive import PipedriveClient
 from automation.clients.slack import SlackClient
 from automation.record_fields import FIELDS, HUBSPOT_PROPERTIES, PIPEDRIVE_FIELDS
+from automation.sandbox.habits import Habits
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
@@ -48,6 +51,38 @@ def test_hubspot_batches_answer_row_by_row(hubspot: HubSpotClient, sandbox: Sand
     assert sorted(map(int, failures)) == list(range(101, 151))
     assert all(isinstance(error, Permanent) for error in failures.values())
     assert sandbox.get("hubspot", "contacts", "51").properties["predicted_score"] == "0.5"  # type: ignore[union-attr]
+
+
+def test_rows_that_hubspot_refuses_for_now_are_told_apart_from_those_it_refuses(
+    hubspot: HubSpotClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 100):
+        sandbox.put("hubspot", "contacts", str(number), {})
+    sandbox.define_hubspot_property("contacts", "predicted_score")
+    sandbox.set_habits(Habits(partial=0.5, seed=1))
+    failures = hubspot.write(CONTACT, [Write(str(number), {"predicted_score": 0.5}) for number in range(1, 101)])
+    assert isinstance(failures.pop("100"), Permanent), "there is no such record"
+    assert all(isinstance(error, Retryable) for error in failures.values())
+    done = {number for number in map(str, range(1, 100)) if written(sandbox, number) == "0.5"}
+    assert 20 < len(done) < 80
+    assert failures.keys() == {str(number) for number in range(1, 100)} - done
+
+    sandbox.set_habits(Habits())
+    called = hubspot.called
+
+    def answering_for_some(call: Callable[[], Any]) -> Any:
+        answer = called(call)
+        answer.results = [row for row in answer.results if row.id != "7"]
+        return answer
+
+    monkeypatch.setattr(hubspot, "called", answering_for_some)
+    left_out = hubspot.write(CONTACT, [Write(number, {"predicted_score": 0.6}) for number in ("6", "7")])
+    assert {number: type(error) for number, error in left_out.items()} == {"7": Retryable}, "nobody said that it was written"
+
+
+def written(sandbox: Sandbox, number: str) -> str | None:
+    record = sandbox.get("hubspot", "contacts", number)
+    return record.properties.get("predicted_score") if record is not None else None
 
 
 def test_hubspot_refuses_more_than_a_hundred_and_unknown_properties(hubspot: HubSpotClient, sandbox: Sandbox) -> None:
