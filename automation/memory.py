@@ -97,8 +97,9 @@ def remember_events(
     gone = facts.names_of(session, deleted) if deleted else {}
     beside = flags(session, [(each.event.entity, each.event.properties) for each in heard])
     added: list[Fact] = []
+    origin = Origin.EVENT if by_webhook else Origin.FOUND
     for each in sorted(heard, key=lambda one: one.event.occurred_at):  # so that of two at one moment the later is stored later
-        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside):
+        for fact in _facts_of(each, gone.get(each.entity_id, ()), targets, moments[each.event_id], now, beside, origin):
             added.append(fact)
             gone.get(each.entity_id, set()).add(fact.name)
             if by_webhook and _went_after(each, fact.entity_id, owners, deletions):
@@ -189,7 +190,13 @@ def _gone_with(fact: Fact, owner: EntityRow, others: Iterable[Dated], now: datet
 
 
 def _facts_of(
-    each: Heard, gone: Iterable[str], targets: Mapping[EntityRef, int], happened_at: datetime, now: datetime, beside: Flags
+    each: Heard,
+    gone: Iterable[str],
+    targets: Mapping[EntityRef, int],
+    happened_at: datetime,
+    now: datetime,
+    beside: Flags,
+    origin: Origin,
 ) -> list[Fact]:
     event = each.event
     told: dict[str, str | None] = {**beside.get(stage_of(event.entity, event.properties), {})}
@@ -209,7 +216,7 @@ def _facts_of(
             value=value,
             occurred_at=happened_at,
             known_at=now,
-            origin=Origin.EVENT,
+            origin=origin,
             by_us=event.by_us or name.startswith(OUR_PREFIX),
             event_id=each.event_id,
             target_id=links.get(name) or _target_id(event.entity, name, value, targets),

@@ -34,6 +34,8 @@ class Known:
 
     told: Sequence[Fact] = ()
     deletion: Deletion | None = None
+    restored_at: datetime | None = None
+    """When it was last told to be back, as its sender dates it."""
     is_part: bool = False
     """It has become part of another one, and is looked at no more."""
 
@@ -67,7 +69,7 @@ def known_of(session: Session, rows: Sequence[EntityRow | None]) -> list[Known]:
     return [
         Known()
         if row is None or row.id is None
-        else Known(stored[row.id], gone.get(row.id), is_part=row.merged_into_id is not None)
+        else Known(stored[row.id], gone.get(row.id), row.restored_at, is_part=row.merged_into_id is not None)
         for row in rows
     ]
 

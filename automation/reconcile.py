@@ -18,10 +18,12 @@ from automation.sources.properties import CALCULATED
 from data.domain.entity import EntityKind
 from data.errors import Permanent, VendorError
 from data.log import get_logger
-from data.warehouse import reconciliations
+from data.warehouse import payloads, reconciliations
 
 log = get_logger("reconcile")
 
+# What waits here to be parsed was not missed: the look stays that far behind, and no further.
+LONGEST_WAIT = timedelta(hours=1)
 # How far the first look goes back: what came before that is the backfill's.
 FIRST = timedelta(days=1)
 LONGEST_REASON = 500
@@ -55,13 +57,13 @@ def reconcile(loop: Loop, source: str, history: History) -> list[Gap]:
 
 def _look(loop: Loop, source: str, history: History, kind: EntityKind) -> Gap:
     now = loop.clock.now()
-    until = now - LAG
+    until = _until(loop, now)
     with loop.database.write() as session:
         row = reconciliations.get(session, source, kind, otherwise=now - FIRST, now=now)
         since = row.seen_until - OVERLAP
     records = missed = 0
     after: str | None = None
-    more = True
+    more = since < until
     while more:
         asked_at = loop.clock.now()
         page = history.changed(kind, since, until, after)
@@ -71,6 +73,13 @@ def _look(loop: Loop, source: str, history: History, kind: EntityKind) -> Gap:
     gap = Gap(kind, records, missed)
     _keep(loop, source, gap, until)
     return gap
+
+
+def _until(loop: Loop, now: datetime) -> datetime:
+    """Up to when webhooks have been heard."""
+    with loop.database.read() as session:
+        _, first = payloads.waiting(session)
+    return max(min(now, first or now), now - LONGEST_WAIT) - LAG
 
 
 def _keep(loop: Loop, source: str, gap: Gap, seen_until: datetime) -> None:

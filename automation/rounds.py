@@ -4,7 +4,7 @@ changes finds it. Each known record is asked for once a round, a page at a time;
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,6 @@ from automation.pipeline.context import Loop
 from automation.sources import ours
 from data.domain.entity import EntityKind, EntityRef
 from data.domain.event_type import VERBS, Verb
-from data.domain.fact import Fact
 from data.errors import VendorError
 from data.log import get_logger
 from data.warehouse import entities, reconciliations, rounds
@@ -128,7 +127,7 @@ def _items(session: Session, said: Presence, known: Mapping[EntityRef, Known], a
             if ref.id in said.there and its.deletion.received_at <= asked_at - LAG:
                 found.append(restored(ref, asked_at, {}))
         elif ref.id in said.deleted or ref.id in said.merged or ref.id in said.vanished:
-            found.append(_deleted(ref, its.told, said.deleted.get(ref.id, asked_at), asked_at))
+            found.append(_deleted(ref, its, said.deleted.get(ref.id, asked_at), asked_at))
         else:
             for kind, ends in said.links.items():
                 found += link_items(ref, its, kind, ends[ref.id], asked_at) if ref.id in ends else []
@@ -137,7 +136,7 @@ def _items(session: Session, said: Presence, known: Mapping[EntityRef, Known], a
     return found
 
 
-def _deleted(ref: EntityRef, told: Sequence[Fact], at: datetime, asked_at: datetime) -> Item:
+def _deleted(ref: EntityRef, its: Known, at: datetime, asked_at: datetime) -> Item:
     """Where something is known of it that is dated later, by another clock, it is gone since it was asked for."""
-    at = asked_at if any(fact.occurred_at > at for fact in told) else at
-    return item_of(ref, Verb.DELETED, at, f"{ref} deleted")
+    dated = [*(fact.occurred_at for fact in its.told), *([its.restored_at] if its.restored_at is not None else [])]
+    return item_of(ref, Verb.DELETED, asked_at if any(moment > at for moment in dated) else at, f"{ref} deleted")

@@ -160,6 +160,7 @@ def stand(folder: Path, *, overrides: Mapping[str, str] | None = None, ports: Ma
             "HUBSPOT_PORTAL_ID": "62515",
             "PIPEDRIVE_API_TOKEN": vendor["pipedrive"],
             "PIPEDRIVE_BASE_URL": addresses.pipedrive,
+            "PIPEDRIVE_WEBHOOK_URL": f"{hook}/pipedrive-events",
             "PIPEDRIVE_WEBHOOK_USER": PIPEDRIVE_USER,
             "PIPEDRIVE_WEBHOOK_PASSWORD": password,
             "SLACK_TOKEN": vendor["slack"],
@@ -182,7 +183,7 @@ def stand(folder: Path, *, overrides: Mapping[str, str] | None = None, ports: Ma
             ),
             tokens=tokens,
             player=HubSpotPlayer(box, env["HUBSPOT_WEBHOOK_URL"], secret),
-            pipedrive=PipedrivePlayer(box, f"{hook}/pipedrive-events", PIPEDRIVE_USER, password),
+            pipedrive=PipedrivePlayer(box, env["PIPEDRIVE_WEBHOOK_URL"], PIPEDRIVE_USER, password),
             _stack=stack,
         )
         HubSpotClient(vendor["hubspot"], addresses.hubspot).ensure_properties(EntityKind.CONTACT, HUBSPOT_PROPERTIES)

@@ -8,6 +8,7 @@ from typing import TypeGuard
 from sqlmodel import Session
 
 from automation.destinations.base import Destination, Sent
+from automation.pipeline import review
 from automation.pipeline.collect import parse_waiting
 from automation.pipeline.context import Loop
 from automation.pipeline.run import drive
@@ -140,6 +141,8 @@ def _settle_one(loop: Loop, session: Session, row: DeliveryRow, lease_id: str, s
     if error is None:
         if sent.withdrawn:
             stored = lease_ends.let_go(session, row.id, lease_id, now)
+            if not leases.waiting(session, stored):
+                review.of_unposted(session, stored.id, stored.entity_id, now)
         else:
             stored = lease_ends.confirm(session, row.id, lease_id, now, receipt=sent.receipt)
         if sent.doubt:

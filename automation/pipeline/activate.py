@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from automation.destinations.base import Activation, Destination
 from automation.destinations.registry import DESTINATIONS
+from automation.pipeline import review
 from automation.pipeline.context import Loop
 from data.domain.delivery import Carrier, DeliveryKind
 from data.domain.entity import Known
@@ -37,7 +38,7 @@ def activate(
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
     is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery. Nor does
-    a review of which the same version says the same as before.
+    a review of which the same version says the same as before, unless an alert turned out not to have been posted.
 
     Parameters:
         before: what the model had said of the entity, if anything. The caller holds the entity's row.
@@ -45,11 +46,10 @@ def activate(
     if about.entity.merged_into_id is not None or about.entity.is_gone(event.occurred_at, parts_of(event.type)[1]):
         return []
     is_late, is_review = before is not None and before.is_newer_than(made), parts_of(event.type)[1] is Verb.REVIEWED
-    if (is_late or is_review) and before is not None and before.repeats(made):
-        return []
+    repeats = (is_late or is_review) and before is not None and before.repeats(made)
     drafts = []
     for destination in DESTINATIONS.values():
-        if not destination.configured(loop.clients):
+        if not destination.configured(loop.clients) or (repeats and not _is_owed(destination, event)):
             continue
         delivery_id = deliveries.new_id()
         activation = _activation(loop, session, about, event, made, delivery_id, destination)
@@ -65,6 +65,10 @@ def activate(
             )
         )  # fmt: skip
     return drafts
+
+
+def _is_owed(destination: Destination, event: EventRow) -> bool:
+    return destination.kind is DeliveryKind.ALERT and review.is_of_unposted(event.dedupe_key)
 
 
 def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, datetime]:

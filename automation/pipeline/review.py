@@ -16,6 +16,8 @@ from data.domain.event_type import VERBS, Verb, type_of
 from data.warehouse import entities, identities, payloads, predictions
 from data.warehouse.payloads import Payload
 
+UNPOSTED = "unposted"
+
 
 def store(session: Session, refs: Iterable[EntityRef], run: str, now: datetime) -> int | None:
     """Stores reviews of these records as a payload, in the caller's transaction; returns its id, or None where there are none.
@@ -50,6 +52,16 @@ def of_the_same(
         return None
     found = entities.by_ids(session, predictions.scored(session, others) | (others & set(unscored)))
     return store(session, [row.ref for row in found.values() if row.merged_into_id is None and not row.is_deleted], run, now)
+
+
+def of_unposted(session: Session, alert_id: str, entity_id: int, now: datetime) -> None:
+    """Stores reviews of whoever was not alerted on, while an alert that was withdrawn might have been posted."""
+    of_the_same(session, [entity_id], (), f"{UNPOSTED} {alert_id}", now)
+
+
+def is_of_unposted(key: str) -> bool:
+    """Whether a review, by the key of its event, is one of these."""
+    return key.startswith(key_of(UNPOSTED))
 
 
 def key_of(run: str) -> str:

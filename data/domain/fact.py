@@ -19,6 +19,7 @@ LONGEST_NAME = 255
 
 class Origin(StrEnum):
     EVENT = "event"  # somebody told us: known when it was received
+    FOUND = "found"  # we looked for what had changed in the CRM: known when it was found
     LOOKUP = "lookup"  # we asked the CRM: true and known at the moment of asking
     BACKFILL = "backfill"  # the vendor's own history: known when the vendor knew it
 

@@ -1,6 +1,7 @@
 """An outcome: what really happened. It is the label that the next model learns from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -80,6 +81,16 @@ def end_of(kind: EntityKind, told: Iterable[Fact]) -> End | None:
 # The webhook of a change may come after the record was read: then the read has found what it tells. Where its sender's clock is
 # ahead it counts as of when it came.
 ON_ITS_WAY = timedelta(minutes=10)
+READ = frozenset({Origin.LOOKUP, Origin.FOUND})
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An end that was found by asking."""
+
+    name: str
+    result: Result
+    at: datetime
 
 
 def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result | None]:
@@ -87,29 +98,31 @@ def _followed(kind: EntityKind, told: Iterable[Fact]) -> tuple[list[End], Result
     found: list[End] = []
     standing: dict[str, Result] = {}  # property -> what it says now, the last one last
     seen: set[str] = set()
-    read: dict[tuple[str, str | None], datetime] = {}  # what look-ups found ended -> when
+    read: list[_Read] = []  # of which no webhook has told yet
     now: Result | None = None
     for fact in sorted(told, key=lambda one: one.rank):
-        result, is_read = result_of(kind, fact.name, fact.value), fact.origin is Origin.LOOKUP
-        found_so = is_read and fact.name not in seen
+        result = result_of(kind, fact.name, fact.value)
+        found_so = fact.origin is Origin.LOOKUP and fact.name not in seen
         seen.add(fact.name)
         standing.pop(fact.name, None)
         if result is not None:
             standing[fact.name] = result
-            told_anew = not is_read and _is_of(read, fact)
-            if told_anew:  # the end that was read is this one
-                found = [end for end in found if end != (result, read[fact.name, fact.value])]
-                read = {key: at for key, at in read.items() if at != read[fact.name, fact.value]}
-            if (result is not now or told_anew) and not found_so:
+            if (before := _read_before(read, fact, result)) is not None:  # the end that was read is this one
+                found = [end for end in found if end != (result, before.at)]
+                read = [each for each in read if each.at != before.at]
+            is_news = result is not now or before is not None
+            if is_news and not found_so:
                 found.append((result, fact.occurred_at))
-            if is_read:
-                read[fact.name, fact.value] = fact.occurred_at
+            if fact.origin in READ and (is_news or any(each.at == fact.occurred_at for each in read)):
+                read.append(_Read(fact.name, result, fact.occurred_at))
         if result is not None or now not in standing.values():
             now = next(reversed(standing.values()), None)
     return found, now
 
 
-def _is_of(read: Mapping[tuple[str, str | None], datetime], fact: Fact) -> bool:
-    """Whether an event tells what a look-up had found while it was on its way."""
-    read_at = read.get((fact.name, fact.value))
-    return fact.origin is Origin.EVENT and read_at is not None and fact.occurred_at - read_at < ON_ITS_WAY
+def _read_before(read: Iterable[_Read], fact: Fact, result: Result) -> _Read | None:
+    """What an event tells and was read while the event was on its way: the first such read, for events come in their order."""
+    if fact.origin is not Origin.EVENT:
+        return None
+    same = (each for each in read if (each.name, each.result) == (fact.name, result))
+    return next((each for each in same if fact.occurred_at - each.at < ON_ITS_WAY), None)

@@ -130,19 +130,26 @@ class LikeN8n:
         content, box = delivery["content"], self._parts.addresses
         try:
             if delivery["destination"] == "slack":
-                token = self._parts.sandbox.tokens["slack"]
                 body = {"channel": content["channel"].removeprefix("#"), "text": content["text"], "blocks": content["blocks"]}
-                answer = _send("POST", f"{box.slack}chat.postMessage", token, body)
+                answer = _send("POST", f"{box.slack}chat.postMessage", self._bearer("slack"), body)
                 said = answer.json()
                 return bool(said.get("ok")), said.get("ts")
             if delivery["destination"] == "hubspot":
-                token = self._parts.sandbox.tokens["hubspot"]
                 written = [{"property": name, "value": _as_v1(value)} for name, value in content["properties"].items()]
                 url = f"{box.hubspot}/contacts/v1/contact/createOrUpdate/email/{content['email']}"
-                return _send("POST", url, token, {"properties": written}).is_success, None
-        except (httpx.HTTPError, ValueError):
+                return _send("POST", url, self._bearer("hubspot"), {"properties": written}).is_success, None
+            if delivery["destination"] == "pipedrive":
+                headers = {"X-Api-Token": self._parts.sandbox.tokens["pipedrive"]}
+                fields = _send("GET", f"{box.pipedrive}/v1/personFields?limit=500", headers)
+                keys = {field["name"]: field["key"] for field in fields.json()["data"]}
+                values = {keys[name]: value for name, value in content["properties"].items()}
+                return _send("PUT", f"{box.pipedrive}/v1/persons/{content['id']}", headers, values).is_success, None
+        except (httpx.HTTPError, ValueError, KeyError):
             return False, None
-        return False, None  # Pipedrive's records are written by the worker in these runs
+        raise ValueError(f"there is no node for {delivery['destination']}")
+
+    def _bearer(self, vendor: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._parts.sandbox.tokens[vendor]}"}
 
     def _say(self, delivery: dict[str, Any], what: str, body: dict[str, Any]) -> None:
         self._post(f"/deliveries/{delivery['delivery_id']}/{what}", self._parts.headers(Scope.ACTIVATE), WALK_SECONDS, json=body)
@@ -213,8 +220,7 @@ def _handler(n8n: LikeN8n) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _send(method: str, url: str, token: str, body: Any) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {token}"}
+def _send(method: str, url: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
     return httpx.request(method, url, json=body, headers=headers, timeout=NODE_SECONDS, trust_env=False)
 
 

@@ -9,13 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlmodel import func, select
+
+from automation.clients.pipedrive import PipedriveClient
 from automation.missed import OVERLAP
 from automation.sandbox.habits import TABLE, Habits, named
 from automation.sandbox.player import echoing
+from automation.webhooks import hook_of
 from data.db import Database
 from data.domain.entity import EntityKind
-from data.errors import LeadloopError
+from data.errors import LeadloopError, VendorError
 from data.warehouse import reconciliations
+from data.warehouse.entities import EntityRow
 from data.warehouse.rounds import RoundRow
 from scripts.effects import served_version
 from scripts.stand import Stand, stand
@@ -29,13 +34,14 @@ from tests.support import put_model
 # As in a company, only sooner: who died is replaced after seconds instead of a minute.
 HASTE = {
     "hot_threshold": "auto", "n8n_grace_seconds": "4", "lease_seconds": "12", "champion_poll_seconds": "3600",
-    "reconcile_minutes": "0.5", "reconcile_round_hours": "0.05", "deliver_pipedrive": "worker", "log_level": "WARNING",
+    "reconcile_minutes": "0.5", "reconcile_round_hours": "0.05", "log_level": "WARNING",
     "hubspot_calls_per_10_seconds": "100", "pipedrive_calls_per_2_seconds": "40",  # what the stand-ins allow
 }  # fmt: skip
 UNLIMITED = {"hubspot_calls_per_10_seconds": "100000", "pipedrive_calls_per_2_seconds": "100000"}  # where they have no limits
 HURRY = 10.0  # the vendors' own waits (Pipedrive's retries and bans, an expired token) are so much shorter
 ATTEMPTS = 60  # HubSpot goes on for a day; with a second between two tries this is a minute
 DOWN_SECONDS = (0.0, 2.0)
+AWAY_SECONDS = 15.0  # until somebody notices that Pipedrive has deleted its webhook
 QUIET_LOOKS, LOOK_SECONDS = 3, 1.0  # nothing pending, several times over, and no echo under way
 # A round leaves out whoever came in the last ten minutes, and the next one begins up to three minutes later. It takes a while.
 ROUND_SECONDS = (OVERLAP + timedelta(minutes=5)).total_seconds()
@@ -100,7 +106,7 @@ def run(plan: Plan, folder: Path, *, postgres: bool, say: Say = lambda _line: No
         stack.callback(ours.dispose)
         started = time.monotonic()
         with echoing(parts.player, parts.pipedrive):
-            with _killing(plan, running, say), load.playing() as all_sent:
+            with _killing(plan, running, say), _losing_webhook(plan, parts, load, say), load.playing() as all_sent:
                 while not all_sent():
                     time.sleep(LOOK_SECONDS)
                     say(f"sent {load.sent:,} of {plan.events:,}, killed {len(running.killed)}")
@@ -135,6 +141,46 @@ def _killing(plan: Plan, running: Machine, say: Say) -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def _losing_webhook(plan: Plan, parts: Stand, load: Load, say: Say) -> Iterator[None]:
+    """Where Pipedrive bans, it also deletes its webhook, once and midway; somebody sets it up again. What happens meanwhile is told
+    to nobody.
+    """
+    ended = threading.Event()
+
+    def lose() -> None:
+        while load.sent < plan.events / 2 and not ended.wait(LOOK_SECONDS):
+            pass
+        with parts.sandbox.lock:
+            parts.sandbox.pipedrive_account.webhooks.clear()
+        say("Pipedrive has deleted its webhook")
+        ended.wait(AWAY_SECONDS)
+        while not _is_set_up(parts):
+            time.sleep(LOOK_SECONDS)
+
+    thread = threading.Thread(target=lose, daemon=True)
+    if plan.habits.pipedrive_ban:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if plan.habits.pipedrive_ban:
+            thread.join()
+
+
+def _is_set_up(parts: Stand) -> bool:
+    """As by `leadloop pipedrive setup`, which may have to be called again."""
+    hook = hook_of(parts.settings)
+    assert hook is not None
+    client = PipedriveClient(parts.sandbox.tokens["pipedrive"], parts.addresses.pipedrive)
+    try:
+        client.ensure_webhook(hook.address, hook.user, hook.password)
+    except VendorError:
+        return False
+    return True
+
+
 def _settle(plan: Plan, parts: Stand, database: Database, say: Say, sent_at: datetime) -> None:
     """Waits until nothing is pending, has been so for some looks, and reconciliation has looked at all where something was lost.
 
@@ -157,8 +203,10 @@ def _asked_for(parts: Stand, database: Database, sent_at: datetime) -> bool:
     """Whether rounds have asked for everybody, since all was sent, in those CRMs of which a coming or going was lost."""
     with database.read() as session:
         rows = [session.get(RoundRow, (source, EntityKind.CONTACT.value)) for source in lost_goings(parts.sandbox.ledgers)]
-        # A round asks for nobody who was heard of first within these minutes.
-        return all(row is not None and row.after is None and row.began_at >= sent_at + OVERLAP for row in rows)
+        # A round asks for nobody who was heard of first within these minutes; who has come late, last.
+        youngest = session.exec(select(func.max(EntityRow.created_at)).where(EntityRow.kind == EntityKind.CONTACT)).one()
+        since = max(sent_at, youngest or sent_at) + OVERLAP
+        return all(row is not None and row.after is None and row.began_at >= since for row in rows)
 
 
 def _left(database: Database) -> dict[str, int]:

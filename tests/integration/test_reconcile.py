@@ -19,9 +19,11 @@ from automation.sandbox.player import HubSpotPlayer, PipedrivePlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from data.domain.entity import EntityKind
+from data.domain.event import Driver
 from data.warehouse import payloads, reconciliations
 from data.warehouse.entities import EntityRow
 from data.warehouse.events import EventRow
+from data.warehouse.payloads import Payload, PayloadState
 from data.warehouse.predictions import PredictionRow
 from tests.conftest import LoopFactory
 from tests.support import FakeClock
@@ -119,6 +121,23 @@ def test_every_other_kind_is_looked_at_too(
     assert [(gap.kind, gap.missed) for gap in look(loop, source, clock) if gap.missed] == [(kind, 1)]
     assert told(loop, source) == [(f"{kind}.created", "7"), (f"{kind}.changed", "7")]
     assert missed(look(loop, source, clock)) == 0
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_what_waits_here_to_be_parsed_was_not_missed_unless_it_waits_for_too_long(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, source: str
+) -> None:
+    look(loop, source, clock)
+    waiting = Payload(source="generic", driver=Driver.WORKER, body=b"[]", received_at=clock.now(), state=PayloadState.DEFERRED)
+    loop.intake.store(waiting)
+    clock.move(minutes=1)
+    sandbox.put(source, KINDS[source], "41", person(source, "41"))
+    assert missed(look(loop, source, clock)) == 0, "its webhook may be among what waits"
+    clock.move(hours=1)
+    assert missed(look(loop, source, clock)) == 1
+    sandbox.put(source, KINDS[source], "42", person(source, "42"))
+    worker.sweep_payloads(loop)
+    assert missed(look(loop, source, clock)) == 1, "nothing waits any more"
 
 
 @pytest.mark.parametrize("source", CRMS)

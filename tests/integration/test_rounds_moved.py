@@ -8,10 +8,12 @@ from sqlmodel import select
 
 from automation.erasure import run
 from automation.pipeline.context import Loop
+from automation.sandbox.habits import Habits
 from automation.sandbox.player import HubSpotPlayer
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
-from data.domain.entity import EntityKind
+from data.domain.entity import EntityKind, EntityRef
+from data.warehouse import entities
 from data.warehouse.entities import EntityRow
 from data.warehouse.erasures import Origin
 from data.warehouse.payloads import Payload
@@ -110,6 +112,27 @@ def test_a_restoration_that_moves_no_date_is_found_by_the_round(
     sandbox.restore(source, PERSONS[source], "1")
     assert a_round(loop, source, clock) == 1
     assert told(loop, source)[-1] == ("contact.restored", "1")
+
+
+@pytest.mark.parametrize("source", CRMS)
+def test_what_went_after_it_was_back_is_gone_though_the_webhook_that_it_is_back_was_dated_ahead(
+    loop: Loop, sandbox: Sandbox, clock: FakeClock, running_app: tuple[FastAPI, str], source: str
+) -> None:
+    player = player_of(source, loop, sandbox, running_app)
+    put_people(sandbox, source, 1)
+    look(loop, source, clock)
+    player.deliver(player.deleted("1", PERSONS[source]))
+    sandbox.set_habits(Habits(clock_skew_seconds=90))
+    clock.move(minutes=5)
+    player.deliver(player.restored("1", PERSONS[source]))
+    clock.move(seconds=30)
+    player.deleted("1", PERSONS[source])  # nobody hears of it
+    assert a_round(loop, source, clock) == 1
+    with loop.database.read() as session:
+        row = entities.find(session, EntityRef(source=source, kind=EntityKind.CONTACT, id="1"))
+    assert row is not None
+    assert row.is_deleted
+    assert a_round(loop, source, clock) == 0
 
 
 @pytest.mark.parametrize("source", CRMS)

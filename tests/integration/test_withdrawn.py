@@ -74,6 +74,31 @@ def test_an_alert_about_a_deleted_contact_that_cannot_be_looked_for_is_given_up_
     assert sandbox.messages() == []
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_whoever_is_back_before_it_is_known_whether_their_alert_was_posted_is_alerted_on_once(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock, arrived: bool
+) -> None:
+    contact(sandbox, **HOT)
+    row = by_destination(score(api, loop))["slack"]
+    assert loop.clients.slack is not None
+    if arrived:
+        loop.clients.slack.post("#sales", row["content"]["text"], row["content"]["blocks"])
+    settle(api, row, "fail", error="socket hang up")
+    gone(loop)
+    clock.move(seconds=1)
+    moment = int(clock.now().timestamp() * 1000)
+    back = {"eventId": 10, "portalId": 1, "objectId": 1, "occurredAt": moment, "subscriptionType": "contact.restore"}
+    collect(loop, "hubspot", json.dumps([back]).encode(), Driver.WORKER)
+    worker.sweep_inbox(loop)  # hot again, while the alert may be there
+    for _ in range(3):
+        clock.move(seconds=61)
+        worker.sweep_outbox(loop, SLACK)
+        worker.sweep_payloads(loop)
+        worker.sweep_inbox(loop)
+    assert len(sandbox.messages()) == 1
+    assert sorted(states(api, "slack")) == (["confirmed"] if arrived else ["confirmed", "superseded"])
+
+
 def test_an_alert_that_was_never_sent_is_withdrawn_with_its_contact(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
     contact(sandbox, **HOT)
     score(api, loop, driver="worker")

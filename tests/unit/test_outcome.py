@@ -94,6 +94,26 @@ def test_a_webhook_that_was_on_its_way_when_the_record_was_read_dates_the_end() 
     assert ends_of(DEAL, before + read + after) == [(Result.LOST, minute(-5)), (Result.LOST, minute(1)), (Result.WON, minute(2))]
 
 
+def test_webhooks_of_a_clock_that_is_ahead_date_the_ends_that_looks_found_meanwhile() -> None:
+    """Each look found how the deal stood, by the CRM's clock; the webhooks of all of it come after, a minute and a half ahead."""
+    found = told((1, STAGE, "closedlost"), origin=Origin.FOUND)
+    assert ends_of(DEAL, found) == [(Result.LOST, minute(1))], "it is known when the record changed"
+    webhooks = told((1.9, STAGE, "closedwon"), (2.5, STAGE, "closedlost"))
+    assert ends_of(DEAL, found + webhooks) == [(Result.WON, minute(1.9)), (Result.LOST, minute(2.5))]
+    more = told((1, STAGE, "closedlost"), (1.3, STAGE, "closedwon"), (1.6, STAGE, "closedlost"), origin=Origin.FOUND)
+    all_ = told((2.5, STAGE, "closedlost"), (2.8, STAGE, "closedwon"), (3.1, STAGE, "closedlost"))
+    assert ends_of(DEAL, more + all_) == [(Result.LOST, minute(2.5)), (Result.WON, minute(2.8)), (Result.LOST, minute(3.1))]
+    again = told((5, STAGE, "contractsent"), (6, STAGE, "closedlost"))
+    assert ends_of(DEAL, found + webhooks[1:] + again) == [(Result.LOST, minute(2.5)), (Result.LOST, minute(6))]
+
+
+def test_a_look_that_finds_what_a_webhook_told_before_is_no_end_of_its_own() -> None:
+    before = told((1, STAGE, "closedlost"))
+    assert ends_of(DEAL, before + told((3, STAGE, "closedlost"), origin=Origin.FOUND) + told((4, STAGE, "closedlost"))) == [
+        (Result.LOST, minute(1))
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "ended"),
     [
