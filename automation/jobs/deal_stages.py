@@ -9,6 +9,7 @@ from automation.deal_stages import SOURCE, STAGE
 from automation.pipeline.context import Loop
 from automation.settling import NAMES, settle
 from data.domain.entity import EntityKind
+from data.domain.fact import Origin
 from data.domain.outcome import Standing, ends_of, flags_of
 from data.errors import VendorError
 from data.log import get_logger
@@ -65,7 +66,7 @@ def _tell(loop: Loop, stages: list[str]) -> None:
 
 
 def _add_flags(loop: Loop, session: Session, deals: list[int]) -> None:
-    """To those that ever ended: of the others there is nothing to tell."""
+    """To those that ever ended. To the others only what webhooks told: one that says that it had ended before may come late."""
     entities.lock(session, deals)
     now = loop.clock.now()
     told = facts.of_entities(session, deals, {STAGE, *NAMES})
@@ -73,7 +74,8 @@ def _add_flags(loop: Loop, session: Session, deals: list[int]) -> None:
     known = deal_stages.remember(session, SOURCE, {fact.value for these in stages.values() for fact in these if fact.value})
     for number, these in stages.items():
         says = [(fact, known[fact.value]) for fact in these if fact.value in known]
-        if any(standing is not Standing.OPEN for _, standing in says) or ends_of(EntityKind.DEAL, told[number]):
-            for fact, standing in says:
+        has_ended = any(standing is not Standing.OPEN for _, standing in says) or ends_of(EntityKind.DEAL, told[number])
+        for fact, standing in says:
+            if has_ended or fact.origin is Origin.EVENT:
                 facts.add_beside(session, fact, flags_of(standing), now)
     settle(session, dict.fromkeys(told, EntityKind.DEAL), now)

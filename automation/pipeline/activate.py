@@ -37,8 +37,9 @@ def activate(
     """The deliveries of a prediction that was just stored, as row `number`; none about what is no longer there.
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
-    is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery. Nor does
-    a review of which the same version says the same as before, unless an alert turned out not to have been posted.
+    is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery, unless
+    that came to nothing. Nor does a review of which the same version says the same as before, unless an alert turned out not to
+    have been posted.
 
     Parameters:
         before: what the model had said of the entity, if anything. The caller holds the entity's row.
@@ -49,7 +50,7 @@ def activate(
     repeats = (is_late or is_review) and before is not None and before.repeats(made)
     drafts = []
     for destination in DESTINATIONS.values():
-        if not destination.configured(loop.clients) or (repeats and not _is_owed(destination, event)):
+        if not destination.configured(loop.clients) or (repeats and not _is_owed(session, destination, event)):
             continue
         delivery_id = deliveries.new_id()
         activation = _activation(loop, session, about, event, made, delivery_id, destination)
@@ -67,8 +68,11 @@ def activate(
     return drafts
 
 
-def _is_owed(destination: Destination, event: EventRow) -> bool:
-    return destination.kind is DeliveryKind.ALERT and review.is_of_unposted(event.dedupe_key)
+def _is_owed(session: Session, destination: Destination, event: EventRow) -> bool:
+    """Whether a destination does not have what was said before: the record was not there at that moment, and is back."""
+    if parts_of(event.type)[1] is Verb.REVIEWED:
+        return destination.kind is DeliveryKind.ALERT and review.is_of_unposted(event.dedupe_key)
+    return deliveries.came_to_nothing(session, event.entity_id, destination.name, destination.kind)
 
 
 def _carrier(loop: Loop, *, by_n8n: bool) -> tuple[Carrier, datetime]:

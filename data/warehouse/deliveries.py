@@ -122,6 +122,14 @@ def hand_to_worker(session: Session, prediction_ids: Iterable[int], now: datetim
     )
 
 
+def came_to_nothing(session: Session, entity_id: int, destination: str, kind: DeliveryKind) -> bool:
+    """Whether the last delivery of a kind was given up, or taken back."""
+    row = DeliveryRow
+    query = select(row.state).where(row.entity_id == entity_id, row.destination == destination, row.kind == kind.value)
+    last = session.exec(query.order_by(col(row.occurred_at).desc(), col(row.created_at).desc()).limit(1)).first()
+    return last in (DeliveryState.DEAD, DeliveryState.SUPERSEDED)
+
+
 def last_alert_at(session: Session, entity_ids: Iterable[int], destination: str) -> datetime | None:
     """When the event happened for which one of these was last alerted on (or is about to be)."""
     query = select(func.max(DeliveryRow.occurred_at)).where(

@@ -165,6 +165,29 @@ def test_a_deal_that_is_opened_again_may_end_again(loop: Loop, sandbox: Sandbox,
     assert ends(loop)[-2:] == [("5", "lost"), ("5", "lost")]
 
 
+def test_that_a_deal_was_open_before_its_stage_was_known_counts_also_where_its_first_end_is_told_late(
+    loop: Loop, clock: FakeClock
+) -> None:
+    def tell(*moves: tuple[int, str], deal: int = 5) -> None:
+        said = {"portalId": 1, "objectId": deal, "subscriptionType": "deal.propertyChange", "propertyName": "dealstage"}
+        items = [
+            {**said, "eventId": second, "occurredAt": int(begun.timestamp() + second) * 1000, "propertyValue": stage}
+            for second, stage in moves
+        ]
+        assert collect(loop, "hubspot", json.dumps(items).encode(), Driver.WORKER).accepted == len(moves)
+
+    begun = clock.now()
+    clock.move(minutes=5)
+    tell((0, "closedwon"), (1, "closedlost"), deal=6)  # so that these are known
+    deal_stages.sweep(loop)
+    tell((30, "presentationscheduled"))
+    deal_stages.sweep(loop)
+    tell((10, "closedwon"), (20, "closedlost"))
+    tell((40, "closedlost"))
+    deal_stages.sweep(loop)
+    assert [result for who, result in ends(loop) if who == "5"] == ["won", "lost", "lost"]
+
+
 def test_while_the_stages_cannot_be_read_the_deal_waits_and_is_told_later(
     loop: Loop, sandbox: Sandbox, webhooks: Webhooks, clock: FakeClock
 ) -> None:

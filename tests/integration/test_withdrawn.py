@@ -5,13 +5,16 @@ import json
 import httpx
 import pytest
 
+from automation.destinations.crm import HUBSPOT
 from automation.destinations.slack import SLACK
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.record_fields import FIELDS
+from automation.rescoring import ask_again
 from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
+from data.domain.entity import EntityKind, EntityRef
 from data.domain.event import Driver
 from data.settings import Scope
 from tests.conftest import LoopFactory
@@ -97,6 +100,31 @@ def test_whoever_is_back_before_it_is_known_whether_their_alert_was_posted_is_al
         worker.sweep_inbox(loop)
     assert len(sandbox.messages()) == 1
     assert sorted(states(api, "slack")) == (["confirmed"] if arrived else ["confirmed", "superseded"])
+
+
+def test_who_was_not_there_when_their_score_was_written_has_it_when_it_is_told_late_that_they_are_back(
+    api: httpx.Client, loop: Loop, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    contact(sandbox, **COLD)
+    score(api, loop, driver="worker")
+    sandbox.archive("hubspot", "contacts", "1")
+    worker.sweep_outbox(loop, HUBSPOT)
+    assert states(api, "hubspot") == ["dead"]
+    sandbox.restore("hubspot", "contacts", "1")
+    clock.move(minutes=5)
+    ask_again(loop, [EntityRef(source="hubspot", kind=EntityKind.CONTACT, id="1")], "again")
+    worker.sweep_inbox(loop)
+    assert states(api, "hubspot") == ["dead"], "a review that says the same is no reason to write"
+    moment = int(NOON.timestamp() * 1000) + 1000
+    back = {"eventId": 10, "portalId": 1, "objectId": 1, "occurredAt": moment, "subscriptionType": "contact.restore"}
+    for number in range(2):
+        collect(loop, "hubspot", json.dumps([back | {"occurredAt": moment + number}]).encode(), Driver.WORKER)
+        worker.sweep_inbox(loop)
+        worker.sweep_outbox(loop, HUBSPOT)
+    record = sandbox.get("hubspot", "contacts", "1")
+    assert record is not None
+    assert record.properties["predicted_grade"]
+    assert sorted(states(api, "hubspot")) == ["confirmed", "dead"], "once it is there, what is told late writes nothing"
 
 
 def test_an_alert_that_was_never_sent_is_withdrawn_with_its_contact(api: httpx.Client, loop: Loop, sandbox: Sandbox) -> None:
