@@ -98,6 +98,6 @@ def answers_of(loop: Loop, name: str, ask: Ask, asked: Sequence[Asked], seconds:
         rest = Found(problem=Problem.of(error))
     except Exception as error:
         log.exception("enrich.enrichment.broken", enrichment=name)
-        rest = Found(problem=Problem(f"an unexpected fault: {type(error).__name__}"))
+        rest = Found(problem=Problem.of_ours(error))
     found = answers.close()
     return {each.entity_id: found.get(each.entity_id, rest) for each in asked}

@@ -1,4 +1,4 @@
-"""Tries again what enrichments could not answer when an event was scored, and reads records that were told of without their values.
+"""Tries again what enrichments could not do when an event was scored, and reads records that were told of without their values.
 What it brings is stored, and the models of the entity are asked anew: in one transaction, so that nothing new goes unscored.
 """
 
@@ -8,20 +8,21 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from automation.enrichments.background import Background
 from automation.enrichments.base import Answers, Asked, Found, answers_of
-from automation.enrichments.registry import ASKING
+from automation.enrichments.registry import ASKING, DERIVING
 from automation.erasure.records import looked_up_without_erased
 from automation.knowledge import names_known
 from automation.pipeline import review
 from automation.pipeline.collect import parse_payload
-from automation.pipeline.context import Loop
+from automation.pipeline.context import Case, Loop
 from automation.pipeline.keep import Group, ids_of, keep, keep_names, turned_meanwhile
 from automation.triggers import kinds_that_ask
 from data.domain.enrichment import Problem
 from data.domain.entity import EntityRef
 from data.errors import NotReady
 from data.log import get_logger
-from data.warehouse import enrichment_tries, entities
+from data.warehouse import enrichment_tries, entities, events
 from data.warehouse.enrichment_tries import EnrichmentTry
 
 log = get_logger("enrich")
@@ -57,13 +58,44 @@ def _guarded(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
         raise
     except Exception as error:
         log.exception("enrich.tries.broken", enrichment=name)
-        broken = Found(problem=Problem(f"an unexpected fault: {type(error).__name__}"))
+        broken = Found(problem=Problem.of_ours(error))
         with loop.database.write() as session:
             for row in rows:
                 _settle_one(loop, session, row, broken, loop.clock.now())
 
 
 def _try(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
+    if name in DERIVING:
+        _derive(loop, name, rows)
+    else:
+        _ask(loop, name, rows)
+
+
+def _derive(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
+    """Derives for one entity after the other: one that breaks it takes no other with it. It is made for good with the review."""
+    with loop.database.read() as session:
+        owners = entities.by_ids(session, [row.entity_id for row in rows])
+        last = events.last_of(session, owners)
+    found: dict[int, Found] = {}
+    for number, event in last.items():
+        try:
+            DERIVING[name](Background(loop, [Case(event, owners[number], frozenset(), as_of=loop.clock.now())]))
+        except NotReady:
+            raise
+        except Exception as error:
+            log.exception("enrich.tries.broken", enrichment=name)
+            found[number] = Found(problem=Problem.of_ours(error))
+    with loop.database.write() as session:
+        now = loop.clock.now()
+        for row in rows:
+            _settle_one(loop, session, row, found.get(row.entity_id, Found()), now)
+        here = (owners[number] for number in last if number not in found)
+        payload_id = _review(loop, session, name, [one.ref for one in here if one.merged_into_id is None and not one.is_deleted], now)
+    if payload_id is not None:
+        parse_payload(loop, payload_id)
+
+
+def _ask(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
     with loop.database.read() as session:
         owners = entities.by_ids(session, [row.entity_id for row in rows])
         known = names_known(session, owners.values(), loop.inputs())
@@ -93,12 +125,16 @@ def _settle(
     for row in rows:
         answer = OUTDATED if refs.get(row.entity_id) in outdated else found.get(row.entity_id, Found())
         _settle_one(loop, session, row, answer, now)
-    ask = kinds_that_ask(loop.settings.lead_model, loop.settings.lead_model)
     news = [each.ref for each in asked if _group(each) in named or _brought(found[each.entity_id], told_of)]
-    anew = [ref for ref in news if ref.kind in ask]
+    return _review(loop, session, name, news, now)
+
+
+def _review(loop: Loop, session: Session, name: str, news: Sequence[EntityRef], now: datetime) -> int | None:
+    """Has those scored anew of whom an enrichment has something new to say."""
+    ask = kinds_that_ask(loop.settings.lead_model, loop.settings.lead_model)
     if news:
         log.info("enrich.tries.answered", enrichment=name, entities=len(news))
-    return review.store(session, anew, f"{name} answered at {now.isoformat()}", now)
+    return review.store(session, [ref for ref in news if ref.kind in ask], f"{name} answered at {now.isoformat()}", now)
 
 
 def _group(each: Asked) -> Group:

@@ -1,13 +1,11 @@
-"""Stage 5: the deriving enrichments, in the registry's order. One that breaks is logged and noted; the others go on.
-
-They ask nobody, so none is tried again by itself: what is derived is made anew with the entity's next event.
-"""
+"""Stage 5: the deriving enrichments, in the registry's order. One that breaks is logged, noted and tried again later; the others go on."""
 
 from collections.abc import Mapping
 
 from automation.enrichments.background import Background, Derive
 from automation.enrichments.registry import DERIVING
 from automation.pipeline.context import Case, Loop
+from data.domain.enrichment import Problem
 from data.errors import NotReady
 from data.log import get_logger
 
@@ -27,7 +25,8 @@ def derive(loop: Loop, cases: list[Case], deriving: Mapping[str, Derive] = DERIV
         except Exception as error:
             log.exception("enrich.enrichment.broken", enrichment=name)
             for case in background.cases:
-                case.notes[name] = f"an unexpected fault: {type(error).__name__}"
+                case.problems[name] = Problem.of_ours(error)
+                case.notes[name] = case.problems[name].detail
             continue
         for case in background.cases:
             if case.event_id in made:

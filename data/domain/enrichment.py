@@ -27,6 +27,11 @@ class Problem:
         wait = error.retry_after_seconds if isinstance(error, Retryable) else None
         return cls(error.detail, wait, again=not isinstance(error, Permanent), counts=not isinstance(error, NotNow))
 
+    @classmethod
+    def of_ours(cls, error: Exception) -> "Problem":
+        """A fault in an enrichment itself."""
+        return cls(f"an unexpected fault: {type(error).__name__}")
+
 
 def pause(attempts: int, wait_seconds: float | None = None) -> timedelta:
     """How long to wait after the n-th try.

@@ -247,6 +247,12 @@ def newest(session: Session, limit: int) -> Sequence[EventRow]:
     return session.exec(select(EventRow).order_by(col(EventRow.id).desc()).limit(limit)).all()
 
 
+def last_of(session: Session, entity_ids: Iterable[int]) -> dict[int, EventRow]:
+    """Entity -> the event of it that came last."""
+    last = select(func.max(EventRow.id)).where(col(EventRow.entity_id).in_(entity_ids)).group_by(col(EventRow.entity_id))
+    return {row.entity_id: row for row in session.exec(select(EventRow).where(col(EventRow.id).in_(last)))}
+
+
 @dataclass(frozen=True)
 class Happened:
     """How often something happened to an entity: since each of the asked moments, and the first and the last time."""

@@ -3,10 +3,13 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from automation.clients.registry import Clients
+from automation.enrichments.background import Background
+from automation.enrichments.registry import DERIVING
 from automation.jobs import enrichments, worker
 from automation.patience import MOST_LEFT, Patience
 from automation.pipeline.context import Loop
@@ -24,7 +27,7 @@ from data.warehouse.predictions import PredictionRow
 from tests.conftest import LoopFactory
 from tests.integration.enrichment.asking import OF_CONTACT, STEEL, asked, hubspot, lead, logged, logging, post, put_try, rows, told
 from tests.integration.enrichment.conftest import MakeLoop
-from tests.support import NOON, FakeClock, until
+from tests.support import HOT, NOON, FakeClock, generic, until
 
 
 @pytest.mark.parametrize("habit", [Habit.BROKEN, Habit.RUBBISH, Habit.PENDING])
@@ -158,6 +161,47 @@ def test_one_that_breaks_takes_no_other_with_it(
     clock.move(seconds=61)
     enrichments.sweep(loop)
     assert [(row.attempts, row.reason) for row in rows(loop, EnrichmentTry)] == [(1, "an unexpected fault: ZeroDivisionError")]
+
+
+def test_what_broke_here_is_derived_later_and_one_that_goes_on_breaking_takes_no_other_with_it(
+    loop: Loop, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood, ill = DERIVING["sentiment"], {"ada", "bo"}
+
+    def at_times(background: Background) -> dict[int, Any]:
+        if ill & {case.ref.id for case in background.cases}:
+            raise ZeroDivisionError("our own fault")
+        return mood(background)
+
+    monkeypatch.setitem(DERIVING, "sentiment", at_times)
+    post(loop, *(generic(name, **HOT) for name in ("ada", "bo")))
+    note = {"type": "note.created", "occurred_at": NOON.isoformat(), "entity": {"kind": "note", "id": "1"}, "id": "n1"}
+    post(loop, {**note, "properties": {"body": "Very happy", "contact_id": "ada"}})
+    clock.move(seconds=1)
+    worker.sweep_inbox(loop)
+    broken = {"sentiment": "an unexpected fault: ZeroDivisionError"}
+    assert [row.notes for row in rows(loop, EventRow) if row.type == "contact.changed"] == [broken, broken]
+    ill.remove("ada")
+    clock.move(seconds=61)
+    enrichments.sweep(loop)
+    worker.sweep_inbox(loop)
+    (review,) = (row for row in rows(loop, EventRow) if row.type == "contact.reviewed")
+    assert (review.state, review.notes, review.derived["sentiment"]["mood"]) == ("done", {}, "positive")
+    (waiting,) = rows(loop, EnrichmentTry)
+    assert (waiting.enrichment, waiting.attempts, waiting.reason) == ("sentiment", 1, "an unexpected fault: ZeroDivisionError")
+
+
+def test_who_is_gone_by_then_is_not_scored_anew(loop: Loop, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(DERIVING, "sentiment", lambda _background: 1 // 0)
+        post(loop, generic("ada", **HOT))
+        worker.sweep_inbox(loop)
+    post(loop, {"type": "contact.deleted", "occurred_at": NOON.isoformat(), "entity": {"kind": "contact", "id": "ada"}, "id": "gone"})
+    worker.sweep_inbox(loop)
+    clock.move(seconds=61)
+    enrichments.sweep(loop)
+    assert [row.type for row in rows(loop, EventRow)] == ["contact.changed", "contact.deleted"]
+    assert rows(loop, EnrichmentTry) == []
 
 
 def test_an_enrichment_that_is_no_more_is_forgotten(loop: Loop) -> None:
