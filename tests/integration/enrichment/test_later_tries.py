@@ -196,7 +196,8 @@ def test_who_is_gone_by_then_is_not_scored_anew(loop: Loop, clock: FakeClock, mo
         patch.setitem(DERIVING, "sentiment", lambda _background: 1 // 0)
         post(loop, generic("ada", **HOT))
         worker.sweep_inbox(loop)
-    post(loop, {"type": "contact.deleted", "occurred_at": NOON.isoformat(), "entity": {"kind": "contact", "id": "ada"}, "id": "gone"})
+    ada = {"kind": "contact", "id": "ada"}
+    post(loop, {"type": "contact.deleted", "occurred_at": NOON.isoformat(), "entity": ada, "id": "gone"})
     worker.sweep_inbox(loop)
     clock.move(seconds=61)
     enrichments.sweep(loop)
