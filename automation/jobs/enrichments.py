@@ -89,8 +89,9 @@ def _derive(loop: Loop, name: str, rows: Sequence[EnrichmentTry]) -> None:
         now = loop.clock.now()
         for row in rows:
             _settle_one(loop, session, row, found.get(row.entity_id, Found()), now)
-        here = (owners[number] for number in last if number not in found)
-        payload_id = _review(loop, session, name, [one.ref for one in here if one.merged_into_id is None and not one.is_deleted], now)
+        told = [owners[number] for number in last if number not in found]
+        here = [owner.ref for owner in told if owner.merged_into_id is None and not owner.is_deleted]
+        payload_id = _review(loop, session, name, here, now)
     if payload_id is not None:
         parse_payload(loop, payload_id)
 

@@ -1,4 +1,4 @@
-"""Stage 5: the deriving enrichments, in the order of the registry. One that breaks is noted and tried later; the others go on."""
+"""Stage 5: the deriving enrichments, in the order of the registry. One that breaks is noted and tried again; the others go on."""
 
 from collections.abc import Mapping
 
