@@ -6,12 +6,13 @@ https://developers.pipedrive.com/changelog/post/breaking-change-archived-deals-a
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from automation.clients.history import Changes, Current, Links, Page, Patience, Presence
 from automation.clients.pipedrive import PipedriveClient
+from automation.clients.pipedrive_participants import COUNT, participants
 from automation.clients.pipedrive_presence import AT_ONCE, ONE_BY_ONE, is_gone, present
 from automation.clients.pipedrive_schema import Schema, as_v2
 from automation.sources.pipedrive import flat
@@ -62,8 +63,10 @@ LISTS: dict[EntityKind, Listed] = {
 ARCHIVED = "archived:"
 NEWEST_FIRST = "update_time DESC"
 NO_SCHEMA = Schema({}, {}, frozenset())
-# What a note's row repeats of the records whose ids it has; their own rows say it, and webhooks say nothing of it.
-BESIDE = frozenset({"deal", "organization", "person", "project", "task", "user"})
+# The kinds whose rows say how many take part, and how they are asked for it.
+COUNTED: dict[EntityKind, dict[str, str]] = {K.DEAL: {"include_fields": COUNT}}
+# What is no property: a note's row repeats the records whose ids it has, whose own rows say it. Webhooks say nothing of either.
+BESIDE = {K.NOTE: frozenset({"deal", "organization", "person", "project", "task", "user"}), K.DEAL: frozenset({COUNT})}
 CREATED, CHANGED = ("add_time", "created"), ("update_time", "modified")
 # Their lists take neither dates nor ids, and are read whole: no account has many of these.
 SHORT = frozenset({K.USER, K.PIPELINE, K.STAGE})
@@ -85,9 +88,10 @@ class PipedriveHistory:
         return None
 
     def past(self, kind: EntityKind, after: str | None) -> Page:
-        rows, following = self._listed(kind, after)
-        schema = self._schema(kind)
-        return Page(tuple(self._record(kind, row, schema) for row in rows if row.get("id") is not None), following)
+        rows, following = self._listed(kind, after, **COUNTED.get(kind, {}))
+        rows, schema = [row for row in rows if row.get("id") is not None], self._schema(kind)
+        links = participants(self._client, self._patience, rows) if kind in COUNTED else {}
+        return Page(tuple(self._record(kind, row, schema, links.get(str(row["id"]), ())) for row in rows), following)
 
     def changed(self, kind: EntityKind, since: datetime, until: datetime, after: str | None) -> Changes:
         following: str | None = None
@@ -102,8 +106,16 @@ class PipedriveHistory:
         return Changes(tuple(_current(kind, row, schema) for row in rows), following)
 
     def links(self, kind: EntityKind, ids: Sequence[str]) -> Links:
-        """None: a record's own properties name whom it belongs to."""
-        return {}
+        """Of deals, who takes part beside the contact person; all else a record's own properties name."""
+        if kind not in COUNTED:
+            return {}
+        rows: dict[str, dict[str, Any]] = {}
+        for path in _paths(kind):
+            left = [number for number in ids if number not in rows]
+            for start in range(0, len(left), PAGE):
+                some, _ = self._page(path, ids=",".join(left[start : start + PAGE]), limit=str(PAGE), **COUNTED[kind])
+                rows |= {str(row["id"]): row for row in some}
+        return {K.CONTACT: participants(self._client, self._patience, rows.values())}
 
     def asked_at_once(self, kind: EntityKind) -> int:
         return AT_ONCE if LISTS[kind].newer or kind in SHORT else ONE_BY_ONE
@@ -113,8 +125,10 @@ class PipedriveHistory:
         if kind in SHORT:
             rows = {str(row["id"]): row for row in self._whole(kind)}
             return present(self._client, self._patience, listed.path, (), ids, known_gone, rows)
-        lists = [path for path in (listed.path, f"{listed.path}/archived") if path == listed.path or listed.archived]
-        return present(self._client, self._patience, listed.path, lists if listed.newer else (), ids, known_gone)
+        lists = _paths(kind) if listed.newer else ()
+        found = present(self._client, self._patience, listed.path, lists, ids, known_gone)
+        live = [number for number in ids if number in found.there]
+        return replace(found, links=self.links(kind, live)) if live else found
 
     def _whole(self, kind: EntityKind) -> list[dict[str, Any]]:
         rows, place = self._listed(kind, None)
@@ -126,8 +140,7 @@ class PipedriveHistory:
     def _lately(self, kind: EntityKind, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """All of a list of v1 that has changed, the oldest change first: the pages come newest first, up to `since`."""
         found: dict[str, dict[str, Any]] = {}
-        listed = LISTS[kind]
-        for path in (listed.path, f"{listed.path}/archived") if listed.archived else (listed.path,):
+        for path in _paths(kind):
             place: str | None = ""
             while place is not None:
                 rows, place = self._older(path, place, sort=NEWEST_FIRST)
@@ -174,7 +187,7 @@ class PipedriveHistory:
     def _page(self, path: str, **query: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return self._patience(lambda: self._client.page(path, **query))
 
-    def _record(self, kind: EntityKind, row: dict[str, Any], schema: Schema) -> PastRecord:
+    def _record(self, kind: EntityKind, row: dict[str, Any], schema: Schema, persons: Iterable[str]) -> PastRecord:
         values = _named(kind, row, schema)
         created_at, changed_at = _moment(row, CREATED), _moment(row, CHANGED)
         ref = EntityRef(source=NAME, kind=kind, id=str(row["id"]))
@@ -183,7 +196,8 @@ class PipedriveHistory:
             changes = tuple(Change(name, text_of(value), changed_at) for name, value in values.items())
         else:
             changes = tuple(_with_beginnings(values, [_logged(entry, schema) for entry in entries], created_at))
-        return PastRecord(ref, created_at, changes)
+        links = tuple(EntityRef(source=NAME, kind=K.CONTACT, id=number) for number in sorted(persons))
+        return PastRecord(ref, created_at, changes, links)
 
     def _whole_log(self, ref: EntityRef) -> list[dict[str, Any]] | None:
         """None where the record was deleted or hidden since it was listed: the others are read all the same."""
@@ -201,6 +215,11 @@ class PipedriveHistory:
             yield from rows
             if not (cursor := more.get("next_cursor")):
                 return
+
+
+def _paths(kind: EntityKind) -> tuple[str, ...]:
+    listed = LISTS[kind]
+    return (listed.path, f"{listed.path}/archived") if listed.archived else (listed.path,)
 
 
 def _behind(rows: list[dict[str, Any]], number: str) -> int:
@@ -241,7 +260,7 @@ def _current(kind: EntityKind, row: dict[str, Any], schema: Schema) -> Current:
 
 def _named(kind: EntityKind, row: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """A record's values under the names of its fields."""
-    beside = BESIDE if kind is K.NOTE else frozenset()
+    beside = BESIDE.get(kind, frozenset())
     return {schema.names.get(key, key): as_v2(key, value, schema.sets) for key, value in flat(row).items() if key not in beside}
 
 

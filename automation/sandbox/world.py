@@ -135,8 +135,7 @@ class World:
                     missing |= _addresses_beside(record, loser, missing)
                 for other, ids in loser.links.items():
                     for far in ids:
-                        self._connect((kind, stays), (other, far), primary=False)
-                        self._connect((other, far), (kind, stays), primary=False)
+                        self._join(vendor, (kind, stays), (other, far))
                 if vendor == "hubspot":
                     store.merge(record, loser, moment)
                 else:
@@ -163,6 +162,22 @@ class World:
                 if (record := self.hubspot[kind].live.get(number)) is not None:
                     record.links.get(other, {}).pop(end, None)
             self._tell(Happening("hubspot", *near, "dissociated", self.now(), source, others=(far,)))
+
+    def take_part(self, deal: str, person: str) -> None:
+        """A person takes part in a Pipedrive deal beside its contact person: no webhook tells of it.
+
+        Raises:
+            KeyError: one of them does not exist.
+        """
+        with self.lock:
+            self._join("pipedrive", ("deals", deal), ("persons", person))
+
+    def leave(self, deal: str, person: str) -> None:
+        """Takes part no more, of which no webhook tells either."""
+        with self.lock:
+            for kind, number, other, end in (("deals", deal, "persons", person), ("persons", person, "deals", deal)):
+                if (record := self.pipedrive[kind].live.get(number)) is not None:
+                    record.links.get(other, {}).pop(end, None)
 
     def get(self, vendor: str, kind: str, number: str) -> Record | None:
         with self.lock:
@@ -198,6 +213,13 @@ class World:
         self.store(vendor, kind).change(record, moved, at, seen_at=self._seen_at())
         if told:
             self._tell(Happening(vendor, kind, record.id, "changed", at, source, changed, previous))
+
+    def _join(self, vendor: str, one: tuple[str, str], other: tuple[str, str]) -> None:
+        for near, far in ((one, other), (other, one)):
+            if vendor == "hubspot":
+                self._connect(near, far, primary=False)
+            else:
+                self.pipedrive[near[0]].live[near[1]].links.setdefault(far[0], {}).setdefault(far[1], set())
 
     def _connect(self, near: tuple[str, str], far: tuple[str, str], *, primary: bool) -> None:
         pair = (near[0], far[0])

@@ -62,6 +62,7 @@ def pipedrive_past(box: Sandbox) -> None:
     box.put("pipedrive", "deals", "5", deal, at=JANUARY)
     box.put("pipedrive", "deals", "5", {"stage_id": 4}, at=JANUARY + timedelta(days=1))
     box.put("pipedrive", "deals", "5", {"status": "won"}, at=JANUARY + timedelta(days=2))
+    box.take_part("5", "8")
     box.put("pipedrive", "notes", "9", {"content": "wants a demo", "person_id": 7}, at=JANUARY)
 
 

@@ -24,7 +24,7 @@ def changelog(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     kind, record = _record(sandbox, request)
     if record is None:
         return not_found()
-    start, size = _number(request, "cursor", 0), min(_number(request, "limit", PAGE), MOST)
+    start, size = number_of_query(request, "cursor", 0), min(number_of_query(request, "limit", PAGE), MOST)
     rows = list(_changes(sandbox, kind, record))
     following = str(start + size) if len(rows) > start + size else None
     return JSONResponse({"success": True, "data": rows[start : start + size], "additional_data": {"next_cursor": following}})
@@ -34,13 +34,19 @@ def flow(sandbox: Sandbox, request: Request, _body: Any) -> Response:
     kind, record = _record(sandbox, request)
     if record is None:
         return not_found()
-    start, size = _number(request, "start", 0), min(_number(request, "limit", PAGE), MOST)
+    start, size = number_of_query(request, "start", 0), min(number_of_query(request, "limit", PAGE), MOST)
     wanted = request.query_params.get("items")
     rows = list(_changes(sandbox, kind, record)) if wanted is None or FLOW_ITEMS[kind] in wanted.split(",") else []
     shown = [_item(kind, record, place, row) for place, row in enumerate(rows)]
     data = shown[start : start + size]
     extra = pagination(start, size, more=len(shown) > start + size)
     return JSONResponse({"success": True, "data": data, "additional_data": extra, "related_objects": {}})
+
+
+def number_of_query(request: Request, name: str, otherwise: int) -> int:
+    """A number in the query; the other one where there is none."""
+    given = request.query_params.get(name, "")
+    return int(given) if given.isdigit() else otherwise
 
 
 def _changes(sandbox: Sandbox, kind: str, record: Record) -> Iterator[dict[str, Any]]:
@@ -73,8 +79,3 @@ def _record(sandbox: Sandbox, request: Request) -> tuple[str, Record | None]:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(older_value(value))
-
-
-def _number(request: Request, name: str, otherwise: int) -> int:
-    given = request.query_params.get(name, "")
-    return int(given) if given.isdigit() else otherwise

@@ -24,6 +24,7 @@ from automation.sandbox.records import FIRST, LAST, Key, Order, Record, Store, m
 from automation.sandbox.state import Sandbox
 
 PAGE, MOST, MOST_IDS = 100, 500, 100
+COUNT = "participants_count"
 # Parameters that hold a value which a record must have.
 EQUAL = ("owner_id", "person_id", "org_id", "organization_id", "pipeline_id", "stage_id", "deal_id", "lead_id", "user_id")
 
@@ -44,7 +45,8 @@ def newer_page(sandbox: Sandbox, kind: str, request: Request, *, archived: bool 
     shown, more = found[:size], len(found) > size
     sort_by = query.get("sort_by", "id")
     cursor = _cursor(_key(shown[-1], sort_by)) if more else None
-    rows = [row(sandbox, kind, record) for record in shown]
+    counted = kind == "deals" and COUNT in query.get("include_fields", "").split(",")
+    rows = [{**row(sandbox, kind, record), **({COUNT: len(taking_part(sandbox, record))} if counted else {})} for record in shown]
     return JSONResponse({"success": True, "data": rows, "additional_data": {"next_cursor": cursor}})
 
 
@@ -69,6 +71,13 @@ def older_page(sandbox: Sandbox, kind: str, request: Request, *, archived: bool 
     flat = {"start": start, "limit": size, "more_items_in_collection": more}  # as the API reference has it of leads
     additional = flat if kind == "leads" else pagination(start, size, more=more)
     return JSONResponse({"success": True, "data": rows or None, "additional_data": additional})
+
+
+def taking_part(sandbox: Sandbox, deal: Record) -> list[Record]:
+    """The persons of a deal, its contact person first; those that are deleted are not among them."""
+    ids = [str(deal.properties["person_id"])] if deal.properties.get("person_id") else []
+    live = (sandbox.get("pipedrive", "persons", number) for number in dict.fromkeys([*ids, *deal.links.get("persons", {})]))
+    return [person for person in live if person is not None]
 
 
 def is_archived(record: Record) -> bool:

@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from automation.sandbox.http import Handler, route
-from automation.sandbox.pipedrive import account, fields, history, items
+from automation.sandbox.pipedrive import account, fields, history, items, participants
 from automation.sandbox.pipedrive.door import PIPEDRIVE
 from automation.sandbox.pipedrive.items import BY_V1, BY_V2, of_kind
 from automation.sandbox.pipedrive.schema import BY_FIELDS, FIELDS_OF, KINDS
@@ -29,6 +29,8 @@ OLDER: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/webhooks", account.list_webhooks),
     ("POST", "/webhooks", account.create_webhook),
     ("DELETE", "/webhooks/{number}", account.delete_webhook),
+    ("GET", "/deals/{number}/participants", participants.listed),
+    ("POST", "/deals/{number}/participants", participants.add),
     ("GET", "/{kind}/{number}/changelog", history.changelog),
     ("GET", "/{kind}/{number}/flow", history.flow),
     *(("GET", f"/{name}", fields.list_older) for name in BY_FIELDS),

@@ -75,6 +75,10 @@ OLDER: dict[str, dict[str, str]] = {
         "texts": """event_action event_object subscription_url version add_time remove_time type http_auth_user http_auth_password
             remove_reason last_delivery_time name""",
     },
+    "participants": {
+        "numbers": "id related_item_id", "texts": "add_time related_item_type", "flags": "active_flag",
+        "objects": "person_id person related_item_data added_by_user_id",
+    },
     "changelog": {
         "numbers": "actor_user_id", "texts": "field_key old_value new_value time change_source change_source_user_agent",
         "flags": "is_bulk_update_flag",

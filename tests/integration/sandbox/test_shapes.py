@@ -63,6 +63,24 @@ def test_what_is_archived_is_in_a_list_of_its_own(pipedrive: httpx.Client, box: 
     assert pipedrive.get("/api/v2/persons/archived").status_code == 404
 
 
+def test_who_takes_part_in_a_deal_is_listed_by_page_and_counted_where_that_is_asked_for(
+    pipedrive: httpx.Client, box: Sandbox
+) -> None:
+    one, two = (pipedrive.post("/api/v2/persons", json={"name": name}).json()["data"]["id"] for name in ("Ada", "Bo"))
+    deal = pipedrive.post("/api/v2/deals", json={"title": "Roof", "person_id": one}).json()["data"]["id"]
+    path = f"/v1/deals/{deal}/participants"
+    added = pipedrive.post(path, json={"person_id": two}).json()["data"]
+    pages = [pipedrive.get(path, params={"start": start, "limit": 1}).json() for start in (0, 1)]
+    assert [row["person_id"]["value"] for page in pages for row in page["data"]] == [one, two]
+    assert [page["additional_data"]["pagination"]["more_items_in_collection"] for page in pages] == [True, False]
+    assert {problem for row in (added, *pages[0]["data"]) for problem in misfits(row, OLDER["participants"])} == set()
+    (counted,) = pipedrive.get("/api/v2/deals", params={"include_fields": "participants_count"}).json()["data"]
+    assert counted["participants_count"] == 2
+    assert "participants_count" not in pipedrive.get("/api/v2/deals").json()["data"][0]
+    assert pipedrive.post(path, json={"person_id": 999}).status_code == 400
+    assert pipedrive.get("/v1/deals/999/participants").status_code == 404
+
+
 @pytest.mark.parametrize("status", ["won", "lost"])
 def test_a_deal_that_is_closed_says_when(pipedrive: httpx.Client, box: Sandbox, status: str) -> None:
     made = pipedrive.post("/api/v2/deals", json=NEW["deals"][0]).json()["data"]
