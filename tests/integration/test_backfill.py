@@ -27,6 +27,8 @@ from data.warehouse.outcomes import OutcomeRow
 from tests.conftest import LoopFactory
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 JANUARY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PEOPLE = 60  # more than a page
 # Whatever a vendor does wrong, often; none of it may cost a record.

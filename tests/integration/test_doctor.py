@@ -38,6 +38,8 @@ from scripts.cli import app
 from tests.conftest import LoopFactory
 from tests.support import HOT, PIPEDRIVE_PASSWORD, PIPEDRIVE_USER, FakeClock, generic, settings_for
 
+pytestmark = pytest.mark.slow
+
 HOOK = "https://hooks.example.com/pipedrive"
 ABOUT_HERE = ("service", "n8n", "mlflow", "disk", "worker")  # what runs on this machine is another matter
 

@@ -18,6 +18,8 @@ from tests.ada import ADA, BOB, CONTACT, EARLIER, NEIGHBOURS, changed, pipedrive
 from tests.conftest import LoopFactory
 from tests.support import HOT, NOON, FakeClock, generic
 
+pytestmark = pytest.mark.slow
+
 BOTH = [{"value": ADA, "primary": True, "label": "work"}, {"value": EARLIER.title(), "primary": False, "label": "home"}]
 
 

@@ -26,6 +26,8 @@ from tests.ada import ADA, NEIGHBOURS, read, rows, still_told
 from tests.conftest import new_postgres_database
 from tests.support import NOON, FakeClock, settings_for
 
+pytestmark = pytest.mark.slow
+
 HERS = ("ADA@example.com", "ada%40example.com", r"\u0061da\u0040example.com")
 SAID = f"{NEIGHBOURS[0]} to {HERS[0]} '{HERS[1]}' {HERS[2]} {NEIGHBOURS[1]} {NEIGHBOURS[2]}"
 LEFT = re.compile(rf"{re.escape(NEIGHBOURS[0])} to (erased-\w{{12}}) '\1' \1 {re.escape(NEIGHBOURS[1])} {re.escape(NEIGHBOURS[2])}")

@@ -20,6 +20,8 @@ from tests.conftest import LoopFactory
 from tests.integration.test_endings import ended, hot, sweep
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 NAMED = re.compile(r"\bada\b", re.IGNORECASE)
 OTHERS = ("bo", "cy", "di")
 

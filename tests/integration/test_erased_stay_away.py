@@ -27,6 +27,8 @@ from tests.ada import ADA, still_told
 from tests.conftest import LoopFactory
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 JANUARY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 NAMED = re.compile(r"\b(ada|lovelace)\b", re.IGNORECASE)
 PEOPLE = {"hubspot": "contacts", "pipedrive": "persons"}

@@ -27,6 +27,8 @@ from ml.training.labels import HORIZON
 from tests.ada import ADA, CONTACT, DEAL, EARLIER, NEIGHBOURS, changed, hubspot, still_told, tell, tell_all
 from tests.support import HOT, FakeClock, generic
 
+pytestmark = pytest.mark.slow
+
 
 def erase(loop: Loop, address: str = ADA) -> Report:
     return run.erase(loop, run.ask(loop, address, Origin.COMMAND))

@@ -13,6 +13,8 @@ from data.warehouse.erasures import Origin
 from tests.ada import ADA, rows, still_told, tell_all
 from tests.support import bearer
 
+pytestmark = pytest.mark.slow
+
 ADMIN = bearer(Scope.ADMIN)
 ERASE = "/privacy/erase"
 

@@ -19,6 +19,8 @@ from tests.ada import ADA, rows, still_told, tell_all
 from tests.conftest import Run
 from tests.support import FakeClock, settings_for
 
+pytestmark = pytest.mark.slow
+
 HERS = re.compile(r"\b(ada|lovelace|byron)\b", re.IGNORECASE)
 
 

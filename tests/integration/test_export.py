@@ -21,6 +21,8 @@ from data.warehouse.audit import AuditRow
 from scripts.exporting import run_export
 from tests.support import HOT, NOON, generic
 
+pytestmark = pytest.mark.slow
+
 QUIET = Console(quiet=True)
 ENDINGS = ("parquet", "csv")
 

@@ -17,6 +17,8 @@ from data.settings import Scope
 from tests.integration.test_bad_input import GOOD, hubspot
 from tests.support import HOT, TOKENS, bearer, generic
 
+pytestmark = pytest.mark.slow
+
 HOST = b"Host: leadloop.example\r\n"
 READ = f"Authorization: Bearer {TOKENS[Scope.READ]}\r\n".encode()
 

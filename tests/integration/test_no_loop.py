@@ -29,6 +29,8 @@ from data.domain.event_type import Verb
 from tests.conftest import LoopFactory
 from tests.support import HOT, HUBSPOT_SECRET, HUBSPOT_URL, PIPEDRIVE_PASSWORD, PIPEDRIVE_USER, FakeClock
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 6
 SECONDS_APART = 5
 CRMS = ("hubspot", "pipedrive")

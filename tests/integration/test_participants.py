@@ -12,6 +12,8 @@ from tests.conftest import LoopFactory
 from tests.rounds import PATIENCE, a_round, known, look, put_people, sandbox_at
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 MANY = 130  # more than a page of participants
 
 

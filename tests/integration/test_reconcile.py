@@ -28,6 +28,8 @@ from data.warehouse.predictions import PredictionRow
 from tests.conftest import LoopFactory
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 LATER = timedelta(minutes=5)
 KINDS = {"hubspot": "contacts", "pipedrive": "persons"}
 FIELDS = ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit")

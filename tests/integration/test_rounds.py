@@ -22,6 +22,8 @@ from tests.conftest import LoopFactory
 from tests.rounds import CRMS, PERSONS, a_round, known, last_event, look, put_people, sandbox_at, told, turn
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 KINDS = (
     ("hubspot", "companies", EntityKind.COMPANY, "name"),
     ("hubspot", "contacts", EntityKind.CONTACT, "email"),

@@ -22,6 +22,8 @@ from tests.conftest import LoopFactory
 from tests.rounds import CRMS, PERSONS, a_round, events_of, known, last_event, look, player_of, put_people, sandbox_at, told, turn
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = {"hubspot": "email", "pipedrive": "emails"}
 
 

@@ -35,6 +35,8 @@ from data.settings import Settings, load_settings
 from scripts import cli
 from tests.support import HOT, NOON, FakeClock, generic, serving
 
+pytestmark = pytest.mark.slow
+
 TOKENS = {f"planted-{scope}-token-7f3a": scope for scope in ("collect", "score", "predictions", "activate", "read", "admin")}
 PLANTED = {
     name: f'planted-{name}-"7f3a\\é-{number}'

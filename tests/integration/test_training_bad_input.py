@@ -37,6 +37,8 @@ from scripts import cli
 from tests import bad_tables
 from tests.support import COLD, HOT, bearer
 
+pytestmark = pytest.mark.slow
+
 MODEL = "leads"
 QUICK = {"logistic": LEARNERS["logistic"].settings}
 NOBODY = "http://ada:secret@127.0.0.1:1"  # nobody listens there

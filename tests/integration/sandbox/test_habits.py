@@ -19,6 +19,8 @@ from tests.integration.sandbox.habits_of_webhooks import played, values
 from tests.integration.sandbox.met import Met
 from tests.support import FakeClock
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 0.3
 
 
