@@ -17,7 +17,7 @@ from ml.serving.batch import PART_ROWS, score_parts, typed_table
 from ml.serving.predictor import Predictor, Served
 from ml.tables.cell_notes import future_dates, unread_cells
 from ml.tables.table_file import read_frame, shown_names
-from scripts.environment import Usage
+from scripts.environment import OWN_EYES, Usage
 from scripts.terminal import plain, progress_bar
 
 ROW = "row"
@@ -74,13 +74,14 @@ def _check_out(out: Path) -> None:
 
 
 def _write(scored: pl.DataFrame, out: Path) -> None:
-    """All of the file or nothing of it: what was there stays until the new one is whole.
+    """All of the file or nothing of it: what was there stays until the new one is whole. Only its owner may read it.
 
     Raises:
         NotReady: the disk does not take it.
     """
     part = out.with_name(f".{out.name}.part")
     try:
+        part.touch(OWN_EYES)
         scored.write_parquet(part) if out.suffix.lower() == ".parquet" else scored.write_csv(part, float_precision=6)
         part.replace(out)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -1,6 +1,7 @@
 """Custom fields have the names that the account gave them, for every kind of record."""
 
 import polars as pl
+from sqlmodel import select
 
 from automation.clients.pipedrive import FIELD_PATHS
 from automation.jobs import names, worker
@@ -10,6 +11,7 @@ from automation.sandbox.server import Addresses
 from automation.sandbox.state import Sandbox
 from automation.sources.properties import KEYED
 from data.domain.entity import EntityKind
+from data.warehouse.job_runs import JobRun
 from ml.features.build import build
 from ml.features.facts import EXAMPLES
 from tests.conftest import LoopFactory
@@ -87,5 +89,7 @@ def test_fields_of_records_that_ask_no_model_have_names_too(
     assert features(loop, "Our deals", entity=number, model="win_probability") == ("deal",)
 
 
-def test_where_no_crm_is_configured_nobody_is_asked(loop: Loop) -> None:
-    names.refresh(loop)
+def test_where_no_crm_is_configured_nobody_is_asked_and_the_turn_is_not_taken_from_others(loop: Loop) -> None:
+    names.sweep(loop)
+    with loop.database.read() as session:
+        assert not session.exec(select(JobRun)).all()

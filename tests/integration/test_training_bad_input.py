@@ -222,6 +222,7 @@ def test_what_teaches_less_well_says_so_in_the_output_and_in_the_report(place: P
     scored = place.run("score", "--csv", str(place.folder / "table.csv"), "--name", "new", "--out", str(place.folder / "out.csv"))
     assert scored.status == 0, scored.err
     assert pl.read_csv(place.folder / "out.csv")["score"].is_between(0, 1).all()
+    assert (place.folder / "out.csv").stat().st_mode & 0o077 == 0, "nobody else may read of people"
 
 
 @pytest.mark.slow
