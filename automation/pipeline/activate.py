@@ -38,7 +38,7 @@ def activate(
 
     An event that came in late may have filled a gap in what is known of its entity. Its prediction, made from all that
     is known by now, then speaks for the entity's newest event; where it says what was said last it makes no delivery, unless
-    that came to nothing. Nor does a review of which the same version says the same as before, unless an alert turned out not to
+    that came to nothing. Nor does a review that says the same as before, unless an alert turned out not to
     have been posted.
 
     Parameters:

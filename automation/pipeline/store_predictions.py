@@ -218,5 +218,4 @@ def _note(desk: Desk, made: Made) -> None:
     prediction, said = made.prediction, desk.said[made.entity_id]
     before = said.get(prediction.model)
     newest = before if before is not None and before.is_newer_than(made) else made
-    last = prediction.score, prediction.model_version
-    said[prediction.model] = Said(prediction.score, newest.occurred_at, newest.event_id, last)
+    said[prediction.model] = Said(prediction.score, newest.occurred_at, newest.event_id, made.fields)

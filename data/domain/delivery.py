@@ -1,5 +1,6 @@
 """A delivery: one thing to be sent to one destination, and what may become of it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -59,6 +60,11 @@ class PredictedFields(BaseModel):
         if strangers := sorted(name for name in self.model_extra or () if not name.startswith(OUR_PREFIX)):
             raise ValueError(f"{strangers[0]!r} does not start with {OUR_PREFIX}: it may be a customer's own")
         return self
+
+
+def say_the_same(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether two sets of fields tell a reader the same: they differ in nothing but when they were made."""
+    return all(some.get(name) == others.get(name) for name in {*some, *others} - {"predicted_scored_at"})
 
 
 class WriteBack(BaseModel):

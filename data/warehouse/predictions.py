@@ -13,6 +13,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from data.db import insert_new
+from data.domain.delivery import say_the_same
 from data.domain.prediction import Label, Prediction
 from data.domain.traffic import Variant
 from data.warehouse.columns import RowId, instant, json_column, row_id
@@ -119,15 +120,15 @@ class Said:
     occurred_at: datetime
     event_id: int
     """The newest event with a prediction: when it happened, and which it is. `score` speaks for it."""
-    last: tuple[float, str]
-    """Score and version of the prediction that was made last, whichever event it is of."""
+    last: dict[str, Any]
+    """The fields of the prediction that was made last, whichever event it is of."""
 
     def is_newer_than(self, made: Made) -> bool:
         return (self.occurred_at, self.event_id) > (made.occurred_at, made.event_id)
 
     def repeats(self, made: Made) -> bool:
-        """Whether the same version has said the same just before."""
-        return self.last == (made.prediction.score, made.prediction.model_version)
+        """Whether the same was said just before: not the score alone, which the same version may give for other reasons."""
+        return say_the_same(self.last, made.fields)
 
 
 def said_of(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, Said]]:
@@ -137,19 +138,19 @@ def said_of(session: Session, entity_ids: Iterable[int]) -> dict[int, dict[str, 
     by_event = func.row_number().over(partition_by=same, order_by=(col(row.occurred_at).desc(), col(row.event_id).desc()))
     by_making = func.row_number().over(partition_by=same, order_by=col(row.id).desc())
     columns: list[Any] = [
-        row.entity_id, row.model, row.score, row.model_version, row.occurred_at, row.event_id,
+        row.entity_id, row.model, row.score, row.fields, row.occurred_at, row.event_id,
         by_event.label("by_event"), by_making.label("by_making"),
     ]  # fmt: skip
     ranked = select(*columns).where(col(row.entity_id).in_(found), col(row.shadow).is_(False)).subquery()
     either = or_(ranked.c.by_event == 1, ranked.c.by_making == 1)
-    last: dict[tuple[int, str], tuple[float, str]] = {}
+    last: dict[tuple[int, str], dict[str, Any]] = {}
     newest: dict[tuple[int, str], tuple[float, datetime, int]] = {}
     for each in session.execute(select(ranked).where(either)):
         key = each.entity_id, each.model
         if each.by_event == 1:
             newest[key] = each.score, each.occurred_at, each.event_id
         if each.by_making == 1:
-            last[key] = each.score, each.model_version
+            last[key] = each.fields
     for (entity_id, model), event in newest.items():
         found[entity_id][model] = Said(*event, last[entity_id, model])
     return found

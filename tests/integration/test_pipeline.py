@@ -269,6 +269,32 @@ def test_an_event_that_comes_late_still_reaches_the_score(make_loop: LoopFactory
     assert wanted > 0.5
 
 
+def test_a_late_event_that_changes_the_reasons_and_not_the_score_is_written(
+    make_loop: LoopFactory, addresses: Addresses, sandbox: Sandbox
+) -> None:
+    loop = make_loop(addresses)
+    for name, *_ in FIELDS:
+        sandbox.define_hubspot_property("contacts", name)
+    sandbox.put("hubspot", "contacts", "1", {"email": "1@example.com", "hs_analytics_source": "REFERRALS"})
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "59")])
+    worker.sweep_inbox(loop)
+    post(loop, "hubspot", [hubspot_change(1, "engaged_sessions", "50", second=5)])
+    post(loop, "hubspot", [hubspot_change(1, "hs_analytics_num_visits", "60", second=20)])
+    worker.sweep_inbox(loop)
+    worker.sweep_outbox(loop, HUBSPOT)
+    before = sandbox.get("hubspot", "contacts", "1")
+    assert before is not None
+    before_properties = dict(before.properties)
+    post(loop, "hubspot", [hubspot_change(1, "engaged_sessions", "51", second=10)])
+    worker.sweep_inbox(loop)
+    worker.sweep_outbox(loop, HUBSPOT)
+    after = sandbox.get("hubspot", "contacts", "1")
+    assert after is not None
+    assert after.properties["predicted_score"] == before_properties["predicted_score"]
+    assert "50 visits that lasted" in before_properties["predicted_factors"]
+    assert "51 visits that lasted" in after.properties["predicted_factors"]
+
+
 def test_a_contribution_beyond_all_bounds_is_refused_by_entry(api: httpx.Client, loop: Loop) -> None:
     event = api.post("/collect/generic?driver=n8n", json=generic(**HOT), headers=bearer(Scope.COLLECT)).json()["events"][0]
     scored = api.post("/predict/events", json={"event_ids": [event["event_id"]]}, headers=bearer(Scope.SCORE)).json()["scored"]
