@@ -30,9 +30,10 @@ def test_three_hundred_events_arrive_once(
 
 
 def test_pipedrive_events_come_back_as_fields_of_the_person(grounds_with_n8n: Stand, sqlite_of_its_own: str) -> None:
-    parts = fresh(grounds_with_n8n, sqlite_of_its_own)
+    # Before the service starts: it asks for the account's fields at once, and then once an hour.
     for name in ("sessions", "engaged_sessions", "page_views", "channel", "is_first_visit"):
-        parts.sandbox.define_pipedrive_field("persons", name)
+        grounds_with_n8n.sandbox.define_pipedrive_field("persons", name)
+    parts = fresh(grounds_with_n8n, sqlite_of_its_own)
     person = {
         "name": "Ada Abel",
         "email": "ada@abel.example",
