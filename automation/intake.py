@@ -45,7 +45,7 @@ class Intake:
             # From here on nobody can leave: who has left is not told of anything, and nothing is stored for them.
             found = [(payload, stored) for payload, stored in waiting if stored.set_running_or_notify_cancel()]
             try:
-                with self._database.write() as session:
+                with self._database.write(first=True) as session:
                     numbers = payloads.add_all(session, [payload for payload, _ in found])
             except Exception as error:  # noqa: BLE001 told to everybody whose payload it was
                 for _, stored in found:

@@ -1,7 +1,6 @@
 """Engines, sessions and transactions, alike on SQLite and on PostgreSQL."""
 
 import hashlib
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from sqlmodel import Session, SQLModel, create_engine
 
 from data.errors import Busy, NotReady
 from data.lock import PATIENCE_SECONDS, file_lock, wait_until
+from data.turn import Turn
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 CHECKPOINT_TRIES, CHECKPOINT_PAUSE_SECONDS = 25, 0.2
@@ -32,8 +32,8 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url, is_sqlite=self.is_sqlite)
         self._writer = self.engine.execution_options(immediate=True)
-        # SQLite has one writer. Waiting on a lock is fair and wakes at once; its own busy handler sleeps and polls.
-        self._turn = threading.RLock() if self.is_sqlite else None
+        # SQLite has one writer. Waiting for a turn is fair and wakes at once; its own busy handler sleeps and polls.
+        self._turn = Turn() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -42,26 +42,28 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, *, patience_seconds: float | None = None) -> Iterator[Session]:
+    def write(self, *, patience_seconds: float | None = None, first: bool = False) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back on an error.
 
-        `patience_seconds`: how long it waits for what others have locked, for ever without.
+        `patience_seconds`: how long it waits for what others have locked, for ever without. `first`: where there is one writer,
+        it goes before the others of this process; for what a caller waits for and is over at once.
 
         Raises:
             Busy: that was not enough; nothing is written.
         """
-        with self._its_turn(patience_seconds), away_is_not_ready(), Session(self._writer, expire_on_commit=False) as session:
+        its_turn, session = self._its_turn(patience_seconds, first=first), Session(self._writer, expire_on_commit=False)
+        with its_turn, away_is_not_ready(), session:
             with session.begin():
                 if patience_seconds is not None and not self.is_sqlite:
                     session.execute(text(f"SET LOCAL lock_timeout = {max(1, round(1000 * patience_seconds))}"))
                 yield session
 
     @contextmanager
-    def _its_turn(self, patience_seconds: float | None) -> Iterator[None]:
+    def _its_turn(self, patience_seconds: float | None, *, first: bool = False) -> Iterator[None]:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=-1 if patience_seconds is None else patience_seconds):
+        if not self._turn.acquire(timeout_seconds=patience_seconds, first=first):
             raise Busy("others are writing to the database; try again")
         try:
             yield

@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
@@ -137,16 +137,29 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'leadloop.db'}"
         return
-    yield new_postgres_database(request.getfixturevalue("postgres_url"))
+    url = new_postgres_database(request.getfixturevalue("postgres_url"))
+    yield url
+    drop_postgres_database(url)
 
 
 def new_postgres_database(server_url: str, *, template: str = "template1") -> str:
     name = f"t{next(_numbers)}"
-    engine = create_engine(server_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    server = server_url.replace("postgresql://", "postgresql+psycopg://")
+    _tell(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def drop_postgres_database(url: str) -> None:
+    """A server of hundreds of databases is slow to copy another one, and to stop."""
+    name = make_url(url).database
+    _tell(url.replace(f"/{name}?", "/postgres?"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _tell(server: str, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+        connection.execute(text(statement))
     engine.dispose()
-    return server_url.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
 
 
 @pytest.fixture(scope="session")
@@ -175,12 +188,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         path = tmp_path / "leadloop.db"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        made = Database(f"sqlite:///{path}")
+        url = f"sqlite:///{path}"
     else:
         template = request.getfixturevalue("migrated_postgres")
-        made = Database(new_postgres_database(request.getfixturevalue("postgres_url"), template=template))
+        url = new_postgres_database(request.getfixturevalue("postgres_url"), template=template)
+    made = Database(url)
     yield made
     made.dispose()
+    if request.param == "postgres":
+        drop_postgres_database(url)
 
 
 @pytest.fixture
