@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +17,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from automation.intake import Intake
 from automation.jobs import worker
 from automation.pipeline.collect import collect
 from automation.pipeline.context import Loop
 from automation.turns import REST_SECONDS, Turns
+from data.db import Database
 from data.domain.event import Driver
 from data.errors import NotReady
 from data.settings import Scope
@@ -200,3 +205,22 @@ def test_what_cannot_be_stored_is_told_to_everybody_whose_it_was(loop: Loop) -> 
     assert [isinstance(error, DBAPIError | NotReady) for error in asyncio.run(store())] == [True] * 3
     change(loop, "ALTER TABLE payloads_elsewhere RENAME TO payloads")
     assert loop.intake.store(of(2)) == 1
+
+
+def test_on_sqlite_the_intake_goes_before_whoever_else_waits_to_write(migrated_sqlite: Path, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path)}")
+    intake, there = Intake(database), list[int]()
+
+    def work() -> None:
+        with database.write() as session:
+            there.append(session.execute(text("SELECT count(*) FROM payloads")).scalar_one())
+
+    assert database._turn is not None
+    with ThreadPoolExecutor(2) as pool:
+        with database.write():
+            for number, who in enumerate((work, lambda: intake.store(of(1)))):
+                pool.submit(who)
+                while len(database._turn._waiting) <= number:
+                    time.sleep(0.001)
+    database.dispose()
+    assert there == [1]
