@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import httpx
@@ -11,7 +11,7 @@ from automation.clients.account import AccountAsked, account_of
 from automation.clients.base import LABELS_SECONDS, TIMEOUT_SECONDS, Record, Write, retry_after
 from automation.clients.limit_headers import pipedrive_rest, wait_of_refusal
 from automation.clients.pace import Pace, Turn, Unpaced
-from automation.clients.pipedrive_schema import Schema, schema_of
+from automation.clients.pipedrive_schema import KEY_LENGTH, Schema, schema_of
 from automation.sources.pipedrive import created_at, flat
 from data.domain.entity import EntityKind
 from data.domain.money import Account
@@ -43,7 +43,8 @@ LABEL_PATHS: dict[EntityKind, str] = {
     EntityKind.PIPELINE: "/api/v2/pipelines?limit=500",
     EntityKind.STAGE: "/api/v2/stages?limit=500",
 }
-NAMES_SECONDS = 300.0
+# How long an account's fields are good, and how soon they are asked for again where a record has one that is not among them.
+NAMES_SECONDS, UNNAMED_SECONDS = 300.0, 10.0
 GONE = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
 LEAD_LABELS = "/v1/leadLabels"
 
@@ -72,9 +73,18 @@ class PipedriveClient:
         found = self._listed(PATHS[kind], ids)
         if kind is EntityKind.DEAL and (left := [number for number in ids if number not in found]):
             found |= self._listed(f"{PATHS[kind]}/archived", left)
-        return found
+        self._forget_fields_without(kind, {key for record in found.values() for key in record.properties})
+        return dict(found)
 
-    def _listed(self, path: str, ids: Sequence[str]) -> dict[str, Record | VendorError]:
+    def _forget_fields_without(self, kind: EntityKind, keys: Set[str]) -> None:
+        """What was added to the account a moment ago has its name at once: without it, nobody could be scored by it."""
+        with self._lock:
+            asked_at, schema = self._schemas.get(kind, (0.0, None))
+            unnamed = schema is not None and any(len(key) == KEY_LENGTH for key in keys - schema.names.keys())
+            if unnamed and time.monotonic() - asked_at > UNNAMED_SECONDS:
+                del self._schemas[kind]
+
+    def _listed(self, path: str, ids: Sequence[str]) -> dict[str, Record]:
         rows = self._call("GET", f"/api/v2/{path}", params={"ids": ",".join(ids), "limit": str(len(ids))})
         return {str(row["id"]): Record(str(row["id"]), flat(row), created_at(row)) for row in rows}
 

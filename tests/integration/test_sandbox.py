@@ -127,6 +127,23 @@ def test_pipedrive_keys_are_resolved_to_names_and_back(pipedrive: PipedriveClien
     assert "leadloop pipedrive setup" in pipedrive.write(CONTACT, [Write("7", {"predicted_unknown": 1})])["7"].detail
 
 
+def test_a_field_that_is_new_in_pipedrive_has_its_name_as_soon_as_a_record_has_it(
+    pipedrive: PipedriveClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipedrive.names(CONTACT) == {}
+    key = sandbox.define_pipedrive_field("persons", "sessions")
+    sandbox.put("pipedrive", "persons", "7", {"name": "Ada", "sessions": 3})
+    assert pipedrive.read(CONTACT, ["7"], [])["7"].properties[key] == 3
+    assert pipedrive.names(CONTACT) == {}, "it has just been asked"
+    monkeypatch.setattr("automation.clients.pipedrive.UNNAMED_SECONDS", 0.0)
+    pipedrive.read(CONTACT, ["7"], [])
+    assert pipedrive.names(CONTACT) == {key: "sessions"}
+    asked = len(sandbox.requests)
+    pipedrive.read(CONTACT, ["7"], [])
+    pipedrive.names(CONTACT)
+    assert len(sandbox.requests) == asked + 1, "where every key has a name nothing is asked again"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(429, Retryable), (500, Retryable), (502, Retryable), (400, Permanent), (401, Retryable)]
 )
