@@ -26,7 +26,7 @@ check: setup-test lint types imports fast  ## Lint, types, imports and the fast 
 bench: setup-test  ## Benchmarks; make bench ARGS=models (or rungs, noise) measures the models against their peers
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: setup-test  ## 50,000 events under fire: bad habits on, processes and database killed (about an hour)
+chaos: setup-test  ## 50,000 events under fire: bad habits on, processes and database killed (an hour on each database)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: setup-test  ## 100,000 malformed, mutated and hostile requests (some minutes)

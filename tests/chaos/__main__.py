@@ -17,6 +17,7 @@ from rich.table import Table
 from data import log
 from tests.chaos.run import Outcome, Plan, bad_habits, run
 
+DATABASES = ("postgres", "sqlite")
 SHOWN = 10
 # A message whose answer got lost is looked for; where the history cannot be read at that moment either, there is no way to know.
 MOST_TWICE = 5
@@ -28,25 +29,33 @@ def main() -> int:
     wanted = _arguments()
     log.configure(json=True, level="CRITICAL")
     console = Console(soft_wrap=True, highlight=False)
-    postgres = wanted.database == "postgres"
+    wrong = False
+    for database in (wanted.database,) if wanted.database else DATABASES:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            wrong |= _is_wrong(console, wanted, Path(wanted.keep or folder) / database, database)
+    return 1 if wrong else 0
+
+
+def _is_wrong(console: Console, wanted: argparse.Namespace, place: Path, database: str) -> bool:
+    """Both runs on one database, told as they go on, and what is not as it must be."""
+    console.rule(database)
+    postgres = database == "postgres"
     under_fire = Plan(
         wanted.events, wanted.seed, wanted.kills, habits=bad_habits(wanted.seed), misbehaving_n8n=True, apis=2 if postgres else 1,
         workers=2 if postgres else 0, per_second=wanted.per_second, patience_seconds=wanted.patience,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        place = Path(wanted.keep or folder)
-        fired = run(under_fire, place / "fire", postgres=postgres, say=_teller(console, "under fire"))
-        show(console, "Under fire", fired)
-        quiet = run(under_fire.calm(), place / "calm", postgres=postgres, say=_teller(console, "calm"))
-        show(console, "Calm", quiet)
+    fired = run(under_fire, place / "fire", postgres=postgres, say=_teller(console, "under fire"))
+    show(console, "Under fire", fired)
+    quiet = run(under_fire.calm(), place / "calm", postgres=postgres, say=_teller(console, "calm"))
+    show(console, "Calm", quiet)
     differences = fired.found.differences(quiet.found)
     console.print(f"records on which the two runs differ: {len(differences)} of {len(quiet.found.records):,}")
     for difference in differences[:SHOWN]:
         console.print(f"  {difference}", markup=False)
     twice = len(fired.found.alerted_twice) > MOST_TWICE or quiet.found.alerted_twice
-    wrong = fired.found.wrong or quiet.found.wrong or differences or twice
+    wrong = bool(fired.found.wrong or quiet.found.wrong or differences or twice)
     console.print("Everything is as it must be." if not wrong else "NOT as it must be.")
-    return 1 if wrong else 0
+    return wrong
 
 
 def show(console: Console, title: str, outcome: Outcome) -> None:
@@ -86,12 +95,12 @@ def _teller(console: Console, name: str) -> Callable[[str], None]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description="The loop under fire, held against a calm run.")
-    parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
+    parser.add_argument("--database", choices=DATABASES, help="one of them; default: one after the other")
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--per-second", type=float, default=None, help="send no faster; default: as fast as they are taken")
-    parser.add_argument("--patience", type=float, default=1800, help="seconds to wait for the end once all is sent")
+    parser.add_argument("--patience", type=float, default=3600, help="seconds to wait for the end once all is sent")
     parser.add_argument("--keep", help="a folder for databases and logs, which stay there")
     return parser.parse_args()
 
